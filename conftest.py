@@ -1,0 +1,67 @@
+"""How the notebooks are tested: the kernels' environment, one sanitise file, and failures that a person can read.
+
+It stands at the top and not in `tests/`, because pytest reads only the conftest files above what it was asked to run,
+and `pytest notebooks/01_….ipynb` alone has to behave like the whole run.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell, NbCellError
+
+ROOT = Path(__file__).parent
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def pytest_configure(config):
+    """Every kernel sees the same environment, whoever starts pytest and from where."""
+    ipython = tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True)
+    config.add_cleanup(ipython.cleanup)
+    os.environ |= {
+        "OMP_NUM_THREADS": "1",  # sums come out the same on any number of cores, and two workers do not fight for them
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "IPYTHONDIR": ipython.name,  # nobody's start-up files, and nobody's history, in our kernels
+    }
+    os.environ.pop("MPLBACKEND", None)  # Agg would take the figures out of the outputs
+    if config.option.nbval_sanitize_with is None:
+        config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval_sanitize.cfg")
+
+
+def _execute_with_history(self, cell_input, allow_stdin=None):
+    # Only with history does IPython see the semicolon of `expression;`, which a person's own Run All respects.
+    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
+
+
+RunningKernel.execute_cell_input = _execute_with_history
+
+
+def _place(cell: IPyNbCell) -> str:
+    return f"{cell.path.name}, code cell [{cell.cell_num + 1}]"
+
+
+def pytest_runtest_setup(item):
+    if isinstance(item, IPyNbCell) and (broken := getattr(item.parent, "broken", None)):
+        pytest.skip(f"{broken} did not finish")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except NbCellError as error:
+        if "outputs differ" not in str(error):  # it raised or timed out: what follows would only repeat it
+            item.parent.broken = _place(item)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if isinstance(item, IPyNbCell) and report.failed:
+        report.longrepr = f"{_place(item)}: " + COLOUR.sub("", str(report.longrepr))
+    return report

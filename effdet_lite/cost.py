@@ -1,0 +1,154 @@
+"""What a network costs: its parameters and its multiply-adds (MACs).
+
+One MAC is one multiplication and one addition, so FLOPs = 2 * MACs. The papers behind this course write "FLOPs" where
+they count MACs. Normalisation, activation, pooling and bias additions are not counted; neither are they in the papers,
+nor in `torch.utils.flop_counter`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Pair = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters and multiply-adds; costs add with `+` and repeat with `*`."""
+
+    params: int = 0
+    macs: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: a multiplication and an addition for each MAC."""
+        return 2 * self.macs
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.params + other.params, self.macs + other.macs)
+
+    def __radd__(self, zero: int) -> "Cost":
+        # sum() starts from the integer 0.
+        return self if zero == 0 else NotImplemented
+
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(self.params * times, self.macs * times)
+
+    __rmul__ = __mul__
+
+
+def conv2d(
+    c_in: int,
+    c_out: int,
+    kernel: Pair,
+    height: int,
+    width: int,
+    *,
+    stride: Pair = 1,
+    groups: int = 1,
+    bias: bool = False,
+) -> Cost:
+    """Cost of a 2-D convolution with padding "same", in closed form.
+
+    Each output position applies every weight once: MACs = H_out * W_out * K_h * K_w * (C_in / groups) * C_out.
+
+    Args:
+        c_in, c_out: channels.
+        kernel, stride: one number, or (vertical, horizontal). Padding "same" makes the output ceil(input / stride)
+            whatever the kernel, and whatever the dilation.
+        height, width: of the *input*, in pixels.
+
+    Raises:
+        ValueError: when an argument is not a positive whole number, or groups does not divide both channel counts.
+    """
+    (kernel_h, kernel_w), (stride_h, stride_w) = _pair(kernel), _pair(stride)
+    sizes = {"c_in": c_in, "c_out": c_out, "height": height, "width": width, "groups": groups}
+    sizes |= {"kernel": min(kernel_h, kernel_w), "stride": min(stride_h, stride_w)}
+    for name, value in sizes.items():
+        if value != int(value) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value}.")
+    if c_in % groups or c_out % groups:
+        raise ValueError(f"groups={groups} must divide both c_in={c_in} and c_out={c_out}.")
+    weights = kernel_h * kernel_w * (c_in // groups) * c_out
+    positions = -(-height // stride_h) * -(-width // stride_w)
+    return Cost(params=weights + c_out * bool(bias), macs=weights * positions)
+
+
+def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
+    """Cost of a fully connected layer on one vector."""
+    return Cost(params=c_in * c_out + c_out * bool(bias), macs=c_in * c_out)
+
+
+def norm(channels: int) -> Cost:
+    """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference it folds into the convolution)."""
+    return Cost(params=2 * channels)
+
+
+def count(module: nn.Module, *input_shape: int) -> Cost:
+    """Cost of any module on an input of this shape, batch included, counted while it runs on the meta device.
+
+    The meta device computes shapes and no numbers, so this is exact and quick for the largest network. The module may
+    live on any device, "meta" included; it is left as it was. The count is of evaluation mode.
+    """
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
+    training = {child: child.training for child in module.modules()}
+    counter = _MacCounter()
+    try:
+        module.eval()
+        with torch.no_grad(), counter:
+            torch.func.functional_call(module, on_meta, torch.empty(input_shape, device="meta"))
+    finally:
+        for child, mode in training.items():
+            child.training = mode
+    return Cost(params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs)
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What one output position sees of the input: a window of `size` pixels that moves by `stride` pixels."""
+
+    size: int
+    stride: int
+
+
+def receptive_field(layers: Iterable[tuple[int, ...]]) -> ReceptiveField:
+    """Theoretical receptive field, along one axis, of layers given as (kernel, stride) or (kernel, stride, dilation).
+
+    A kernel of k steps at the present stride widens the window by (k - 1) * dilation strides.
+    Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, equation 2.
+    """
+    size = step = 1
+    for kernel, stride, *dilation in layers:
+        size += (kernel - 1) * (dilation[0] if dilation else 1) * step
+        step *= stride
+    return ReceptiveField(size, step)
+
+
+class _MacCounter(TorchDispatchMode):
+    """Counts the MACs of every convolution and matrix product that torch runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.macs = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        output = operation(*args, **(kwargs or {}))
+        aten = torch.ops.aten
+        if operation is aten.convolution.default:
+            image, weight, transposed = args[0], args[1], args[6]
+            # Every weight is used once for each output position (for a transposed convolution, each input position).
+            places = image if transposed else output
+            self.macs += weight.numel() * places.shape[0] * places.shape[2:].numel()
+        elif operation in (aten.mm.default, aten.bmm.default):
+            self.macs += output.numel() * args[0].shape[-1]
+        elif operation in (aten.addmm.default, aten.baddbmm.default):
+            self.macs += output.numel() * args[1].shape[-1]
+        return output
+
+
+def _pair(value: Pair) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)

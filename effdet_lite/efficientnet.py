@@ -1,0 +1,181 @@
+"""EfficientNet: one table of stages, multiplied in width and depth.
+
+arXiv 1905.11946, table 1 and section 4; details (rounding, biases, padding) from the official TensorFlow code.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from effdet_lite import cost
+from effdet_lite.cost import Cost
+from effdet_lite.layers import ConvNorm, LayerStyle, MBConv, squeezed_channels
+from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_blocks, round_channels
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Stage(NamedTuple):
+    """Blocks of one shape in a row. The first one has the stride and changes the channels."""
+
+    expand_ratio: int
+    channels: int
+    blocks: int
+    kernel: int
+    stride: int
+
+
+# Table 1 of the paper, whose "resolution" column is each stage's input.
+B0_STAGES = (
+    Stage(expand_ratio=1, channels=16, blocks=1, kernel=3, stride=1),
+    Stage(expand_ratio=6, channels=24, blocks=2, kernel=3, stride=2),
+    Stage(expand_ratio=6, channels=40, blocks=2, kernel=5, stride=2),
+    Stage(expand_ratio=6, channels=80, blocks=3, kernel=3, stride=2),
+    Stage(expand_ratio=6, channels=112, blocks=3, kernel=5, stride=1),
+    Stage(expand_ratio=6, channels=192, blocks=4, kernel=5, stride=2),
+    Stage(expand_ratio=6, channels=320, blocks=1, kernel=3, stride=1),
+)
+B0_STEM, B0_HEAD = 32, 1280
+# P1 ... P5: the last stage before each halving of the map, and the last stage of all.
+LEVEL_STAGES = (0, 1, 2, 4, 6)
+
+
+def scaled_stages(width: float, depth: float) -> tuple[Stage, ...]:
+    """B0's table with `width` times the channels and `depth` times the blocks, rounded as the official code does."""
+    return tuple(
+        stage._replace(channels=round_channels(stage.channels * width), blocks=round_blocks(stage.blocks * depth))
+        for stage in B0_STAGES
+    )
+
+
+class EfficientNet(nn.Module):
+    """A backbone (`features`) and, if `num_classes` is given, a classifier (calling the model).
+
+    Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalised inside.
+    """
+
+    def __init__(self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000):
+        super().__init__()
+        style = LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
+        self.config = config
+        table = scaled_stages(config.width, config.depth)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+        channels = round_channels(B0_STEM * config.width)
+        self.stem = ConvNorm(3, channels, 3, 2, activation=True, style=style)
+        self.stages = nn.ModuleList()
+        blocks_before, blocks_in_all = 0, sum(stage.blocks for stage in table)
+        for stage in table:
+            blocks = nn.ModuleList()
+            for index in range(stage.blocks):
+                drop_path = config.stochastic_depth * blocks_before / blocks_in_all
+                stride = stage.stride if index == 0 else 1
+                blocks.append(
+                    MBConv(channels, stage.channels, stage.kernel, stride, stage.expand_ratio, drop_path=drop_path,
+                           style=style)  # fmt: skip
+                )
+                channels = stage.channels
+                blocks_before += 1
+            self.stages.append(blocks)
+
+        self.head = self.classifier = None
+        if num_classes is not None:
+            head = round_channels(B0_HEAD * config.width)
+            self.head = ConvNorm(channels, head, activation=True, style=style)
+            self.classifier = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(head, num_classes))
+        self.apply(_initialise)
+
+    @classmethod
+    def from_name(cls, name: str, num_classes: int | None = 1000) -> "EfficientNet":
+        """"b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out."""
+        if name not in EFFICIENTNETS:
+            raise ValueError(f"there is no EfficientNet {name!r}; choose one of {', '.join(EFFICIENTNETS)}.")
+        return cls(EFFICIENTNETS[name], num_classes)
+
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels of P1 ... P5."""
+        return level_channels(self.config.width)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)]."""
+        # Channels last: torch's fast path for 1x1 and depthwise convolutions, on CPUs and on GPUs.
+        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = self.stem(x)
+        maps = []
+        for blocks in self.stages:
+            for block in blocks:
+                x = block(x)
+            maps.append(x)
+        return [maps[stage] for stage in LEVEL_STAGES]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images [N, 3, H, W] -> class logits [N, num_classes]."""
+        if self.classifier is None:
+            raise ValueError("this EfficientNet was built without a classifier; pass num_classes, or call .features().")
+        return self.classifier(self.head(self.features(images)[-1]).mean((2, 3)))
+
+
+def level_channels(width: float) -> tuple[int, ...]:
+    """Channels of P1 ... P5 for B0's table at this width."""
+    return tuple(round_channels(B0_STAGES[stage].channels * width) for stage in LEVEL_STAGES)
+
+
+def cost_by_stage(
+    width: float, depth: float, resolution: int | tuple[int, int], num_classes: int | None = 1000
+) -> list[Cost]:
+    """Cost of the stem, of the seven stages and, unless `num_classes` is None, of the head; by arithmetic alone.
+
+    resolution: of the input image in pixels; one number, or (height, width).
+    """
+    height, width_px = (resolution, resolution) if isinstance(resolution, int) else resolution
+    channels = round_channels(B0_STEM * width)
+    costs = [cost.conv2d(3, channels, 3, height, width_px, stride=2) + cost.norm(channels)]
+    height, width_px = _halve(height), _halve(width_px)
+    for stage in scaled_stages(width, depth):
+        first = mbconv_cost(channels, stage, height, width_px, stage.stride)
+        if stage.stride == 2:
+            height, width_px = _halve(height), _halve(width_px)
+        rest = mbconv_cost(stage.channels, stage, height, width_px, 1)
+        costs.append(first + rest * (stage.blocks - 1))
+        channels = stage.channels
+    if num_classes is not None:
+        head = round_channels(B0_HEAD * width)
+        convolution = cost.conv2d(channels, head, 1, height, width_px) + cost.norm(head)
+        costs.append(convolution + cost.linear(head, num_classes))
+    return costs
+
+
+def mbconv_cost(c_in: int, stage: Stage, height: int, width: int, stride: int) -> Cost:
+    """Cost of one MBConv block of this stage on an input of height x width positions."""
+    widened, squeezed = c_in * stage.expand_ratio, squeezed_channels(c_in)
+    expand = cost.conv2d(c_in, widened, 1, height, width) + cost.norm(widened)
+    depthwise = cost.conv2d(widened, widened, stage.kernel, height, width, stride=stride, groups=widened)
+    out_height, out_width = (_halve(height), _halve(width)) if stride == 2 else (height, width)
+    return sum(
+        [
+            expand if stage.expand_ratio > 1 else Cost(),
+            depthwise + cost.norm(widened),
+            cost.conv2d(widened, squeezed, 1, 1, 1, bias=True) + cost.conv2d(squeezed, widened, 1, 1, 1, bias=True),
+            cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(stage.channels),
+        ]
+    )
+
+
+def _halve(size: int) -> int:
+    return -(-size // 2)
+
+
+def _initialise(module: nn.Module) -> None:
+    # Official code, `conv_kernel_initializer` and `dense_kernel_initializer`.
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.out_channels * module.kernel_size[0] * module.kernel_size[1] // module.groups
+        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear):
+        nn.init.uniform_(module.weight, -(module.out_features**-0.5), module.out_features**-0.5)
+        nn.init.zeros_(module.bias)

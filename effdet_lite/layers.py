@@ -1,0 +1,153 @@
+"""The layers that EfficientNet and EfficientDet are made of.
+
+Sources: EfficientNet (arXiv 1905.11946, appendix), MobileNetV2 for the inverted bottleneck (arXiv 1801.04381),
+squeeze-and-excitation (arXiv 1709.01507), stochastic depth (arXiv 1603.09382); numbers from the official TensorFlow code.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.ops import StochasticDepth
+
+Padding = Literal["same", "symmetric"]
+
+
+@dataclass(frozen=True)
+class LayerStyle:
+    """The conventions in which published weights differ.
+
+    padding: "same" is TensorFlow's, where an odd pixel of padding goes to the bottom and the right; "symmetric" is
+        torchvision's kernel // 2 on each side. Sizes and costs are equal, values are not.
+    norm_epsilon, norm_momentum: of batch norm; momentum is torch's, 1 minus TensorFlow's.
+    """
+
+    padding: Padding = "same"
+    norm_epsilon: float = 1e-3
+    norm_momentum: float = 0.01
+
+    def __post_init__(self):
+        if self.padding not in ("same", "symmetric"):
+            raise ValueError(f'padding must be "same" or "symmetric", got {self.padding!r}.')
+
+    def norm(self, channels: int) -> nn.BatchNorm2d:
+        """A batch norm with this style's constants."""
+        return nn.BatchNorm2d(channels, eps=self.norm_epsilon, momentum=self.norm_momentum)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's padding before and after one axis, such that the output has ceil(size / stride) positions."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+    """x [N, C, H, W], padded on its bottom and right first, for a window of `kernel` that moves by `stride`."""
+    top, bottom = same_padding(x.shape[-2], kernel, stride)
+    left, right = same_padding(x.shape[-1], kernel, stride)
+    return F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution whose output has ceil(size / stride) positions, padded in either style. Kernels are square and odd."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False,
+                 padding: Padding = "same"):  # fmt: skip
+        # At stride 1 both styles pad alike, so the convolution can do it without a copy of its input.
+        self.pads_itself = padding == "symmetric" or stride == 1
+        super().__init__(c_in, c_out, kernel, stride, kernel // 2 if self.pads_itself else 0, groups=groups, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.pads_itself else pad_same(x, self.kernel_size[0], self.stride[0]))
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """Max pooling, 3x3 with stride 2 and padding "same": [N, C, H, W] -> [N, C, ceil(H / 2), ceil(W / 2)].
+
+    The padding is minus infinity, as in TensorFlow: the maps are signed, so that zeros would win along the border.
+    """
+    # Even sizes need padding below and to the right only, where a window cut short by ceil_mode does the same.
+    if x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0:
+        return F.max_pool2d(x, 3, 2, ceil_mode=True)
+    return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, 2)
+
+
+class ConvNorm(nn.Module):
+    """Convolution and batch norm; with `activation`, SiLU after them."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, bias: bool = False,
+                 activation: bool = False, style: LayerStyle = LayerStyle()):  # fmt: skip
+        super().__init__()
+        self.conv = Conv2d(c_in, c_out, kernel, stride, groups, bias, style.padding)
+        self.norm = style.norm(c_out)
+        self.activation = nn.SiLU(inplace=True) if activation else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(x)))
+
+
+class SqueezeExcite(nn.Module):
+    """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over the image."""
+
+    def __init__(self, channels: int, squeezed: int):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def gate(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, 1, 1], each in 0-1."""
+        return torch.sigmoid(self.expand(F.silu(self.reduce(x.mean((2, 3), keepdim=True)))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate(x)
+
+
+class MBConv(nn.Module):
+    """The inverted bottleneck: widen (1x1), filter each channel (depthwise), gate, narrow (1x1), add the input.
+
+    The gate is squeezed to a quarter of the block's *input* channels, not of the widened ones: B0 would otherwise have
+    8.4 million parameters. The last convolution has no activation. The input is added where its shape allows it.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, stride: int = 1, expand_ratio: int = 6, *,
+                 drop_path: float = 0.0, style: LayerStyle = LayerStyle()):  # fmt: skip
+        super().__init__()
+        widened = c_in * expand_ratio
+        self.expand = ConvNorm(c_in, widened, activation=True, style=style) if expand_ratio > 1 else nn.Identity()
+        self.depthwise = ConvNorm(widened, widened, kernel, stride, groups=widened, activation=True, style=style)
+        self.squeeze_excite = SqueezeExcite(widened, squeezed_channels(c_in))
+        self.project = ConvNorm(widened, c_out, style=style)
+        self.has_skip = stride == 1 and c_in == c_out
+        self.drop_path = StochasticDepth(drop_path, "row")
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.project(self.squeeze_excite(self.depthwise(self.expand(x))))
+        return x + self.drop_path(out) if self.has_skip else out
+
+
+def squeezed_channels(c_in: int) -> int:
+    """Channels inside the squeeze-and-excitation of a block with c_in input channels."""
+    return max(1, c_in // 4)
+
+
+class SeparableConv(nn.Module):
+    """A depthwise 3x3 convolution, then a pointwise one with a bias; nothing between them."""
+
+    def __init__(self, c_in: int, c_out: int):
+        super().__init__()
+        self.depthwise = Conv2d(c_in, c_in, 3, groups=c_in)
+        self.pointwise = Conv2d(c_in, c_out, 1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+def fold_norms(module: nn.Module) -> None:
+    """Fold each ConvNorm's batch norm into its convolution, in place. For inference only: the norms are gone."""
+    for child in module.modules():
+        if isinstance(child, ConvNorm) and isinstance(child.norm, nn.BatchNorm2d):
+            child.conv = fuse_conv_bn_eval(child.conv.eval(), child.norm.eval())
+            child.norm = nn.Identity()
