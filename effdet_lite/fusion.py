@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost
@@ -50,6 +51,9 @@ class FusionGraph:
         if taken := nodes.keys() & arriving.keys():
             raise ValueError(f"{min(taken)!r} names the map that comes in at that level; give the node another name.")
         for node in self.nodes:
+            # Names become names of submodules, so that a state dict can be read.
+            if not node.name.isidentifier() or hasattr(nn.ModuleDict, node.name):
+                raise ValueError(f"{node.name!r} cannot name a node; use letters, digits and _, such as 'P4_td'.")
             if not node.inputs:
                 raise ValueError(f"node {node.name!r} has no inputs; give it at least one.")
             for source in node.inputs:
@@ -173,6 +177,11 @@ class FusionNode(nn.Module):
         """inputs [N, C_i, H_i, W_i] each; size: (H, W) of this level. Returns [N, C, H, W]."""
         fused = self.fuse([project(x) for project, x in zip(self.project, inputs, strict=True)], size)
         return self.norm(self.conv(F.silu(fused)))
+
+    def fold(self) -> None:
+        """See `layers.fold_norms`."""
+        self.conv.pointwise = fuse_conv_bn_eval(self.conv.pointwise.eval(), self.norm.eval())
+        self.norm = nn.Identity()
 
     def fuse(self, maps: Sequence[Tensor], size: torch.Size) -> Tensor:
         """The weighted sum of the projected inputs, resized to this level."""

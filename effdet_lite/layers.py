@@ -88,6 +88,10 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.norm(self.conv(x)))
 
+    def fold(self) -> None:
+        """See `fold_norms`."""
+        self.conv, self.norm = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval()), nn.Identity()
+
 
 class SqueezeExcite(nn.Module):
     """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over the image."""
@@ -146,8 +150,8 @@ class SeparableConv(nn.Module):
 
 
 def fold_norms(module: nn.Module) -> None:
-    """Fold each ConvNorm's batch norm into its convolution, in place. For inference only: the norms are gone."""
-    for child in module.modules():
-        if isinstance(child, ConvNorm) and isinstance(child.norm, nn.BatchNorm2d):
-            child.conv = fuse_conv_bn_eval(child.conv.eval(), child.norm.eval())
-            child.norm = nn.Identity()
+    """Fold each batch norm into the convolution before it, in place: the same results, faster. For inference only."""
+    with torch.no_grad():
+        for child in list(module.modules()):
+            if hasattr(child, "fold"):
+                child.fold()

@@ -1,0 +1,119 @@
+"""Anchors: boxes on a grid, which of them answers for which object, and boxes as offsets from anchors.
+
+EfficientDet's anchors and its matching follow RetinaNet (arXiv 1708.02002, section 4); the numbers are those of the
+official checkpoints (effdet/anchors.py). All boxes are xyxy in pixels.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+OCTAVES = (0, 1 / 3, 2 / 3)
+# (width, height) factors. The official code has 1.4 and 0.7 where the exact 1:2 box of equal area would have sqrt(2).
+ASPECTS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
+ANCHORS_PER_POSITION = len(OCTAVES) * len(ASPECTS)
+
+
+@lru_cache(maxsize=32)
+def grid(height: int, width: int, levels: tuple[int, ...], scale: float, device: torch.device | str = "cpu") -> Tensor:
+    """All anchors of an image, [A, 4]: levels fine to coarse, then rows, columns, and the nine shapes (scale outer).
+
+    A level with stride s has its anchors centred at (i + 1/2) s, with sides scale * s * 2^octave * aspect.
+    The tensor is cached and shared: do not write into it.
+    """
+    octaves = torch.tensor(OCTAVES, dtype=torch.float64)
+    aspects = torch.tensor(ASPECTS, dtype=torch.float64)
+    # [octave, aspect, (w, h)] -> [9, 2], in strides
+    sides = (scale * 2**octaves[:, None, None] * aspects).reshape(-1, 2)
+    anchors = []
+    for level in levels:
+        rows, columns = -(-height // 2**level), -(-width // 2**level)
+        y = (torch.arange(rows, dtype=torch.float64) + 0.5) * (height / rows)
+        x = (torch.arange(columns, dtype=torch.float64) + 0.5) * (width / columns)
+        centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[:, :, None]  # [rows, columns, 1, (x, y)]
+        half = sides * torch.tensor([width / columns, height / rows]) / 2
+        anchors.append(torch.cat([centres - half, centres + half], -1).reshape(-1, 4))
+    return torch.cat(anchors).to(device, torch.float32)
+
+
+def iou(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """Intersection over union. boxes [..., M, 4], anchors [A, 4] -> [..., M, A]; 0 where a box has no area."""
+    x1, y1, x2, y2 = boxes[..., None].unbind(-2)  # [..., M, 1]
+    left, top, right, bottom = anchors.T.contiguous()  # [A]
+    overlap_x = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp_(min=0)
+    overlap_y = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp_(min=0)
+    overlap = overlap_x.mul_(overlap_y)
+    union = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - overlap
+    return overlap.div_(union.clamp_(min=1e-8))
+
+
+def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """Boxes as offsets from anchors, both [..., 4] -> (dx, dy, dw, dh): the centre in anchor sides, the sides as logarithms."""
+    centre, side = _centre_side(boxes)
+    anchor_centre, anchor_side = _centre_side(anchors)
+    # The official box coder adds 1e-7 to both sides, so that a box without area has finite offsets.
+    side, anchor_side = side + 1e-7, anchor_side + 1e-7
+    return torch.cat([(centre - anchor_centre) / anchor_side, (side / anchor_side).log()], -1)
+
+
+def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
+    """The inverse of `encode`: deltas [..., 4] and anchors [..., 4] -> boxes [..., 4]."""
+    anchor_centre, anchor_side = _centre_side(anchors)
+    shift, growth = deltas.chunk(2, -1)
+    centre, half = anchor_centre + shift * anchor_side, growth.exp() * anchor_side / 2
+    return torch.cat([centre - half, centre + half], -1)
+
+
+class Matches(NamedTuple):
+    """What each anchor should say. labels [N, A]: the class of its object, or -1. deltas [N, A, 4]: 0 where label is -1."""
+
+    labels: Tensor
+    deltas: Tensor
+
+
+def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], threshold: float = 0.5) -> Matches:
+    """Assign objects to anchors, for a batch at once.
+
+    An anchor answers for the object that it overlaps most, if that IoU reaches `threshold`; besides, each object has the
+    anchor that overlaps it most (of several such objects the first wins). All others are background; there is no band
+    of ignored anchors (effdet/anchors.py, `AnchorLabeler`). An object that overlaps no anchor at all is left out, where
+    the reference would give it anchor 0, far away.
+
+    Args:
+        anchors: [A, 4]. boxes, labels: for each of N images [n_i, 4] and [n_i]; n_i may be 0.
+    """
+    counts = [len(image_boxes) for image_boxes in boxes]
+    images, most = len(counts), max(counts, default=0)
+    if most == 0:
+        nothing = torch.full((images, len(anchors)), -1, device=anchors.device)
+        return Matches(nothing, anchors.new_zeros(images, len(anchors), 4))
+    # Padding boxes have no area and IoU 0, so they never win.
+    padded_boxes = pad_sequence([image_boxes.reshape(-1, 4) for image_boxes in boxes], batch_first=True)  # [N, M, 4]
+    padded_labels = pad_sequence(list(labels), batch_first=True)  # [N, M]
+    overlaps = iou(padded_boxes.float(), anchors)  # [N, M, A]
+
+    best_overlap, owner = overlaps.max(1)  # [N, A]
+    owner = owner.masked_fill_(best_overlap < threshold, most)  # `most` stands for the background
+    best_for_object, best_anchor = overlaps.max(2)  # [N, M]
+    object_index = torch.arange(most, device=anchors.device).expand(images, -1)
+    object_index = object_index.masked_fill(best_for_object == 0, most)
+    forced = torch.full_like(owner, most).scatter_reduce_(1, best_anchor, object_index, "amin")
+    owner = torch.where(forced < most, forced, owner)
+
+    positive = owner < most
+    image_index, anchor_index = positive.nonzero(as_tuple=True)
+    object_of = owner[positive]
+    matched_labels = torch.full_like(owner, -1)
+    matched_labels[positive] = padded_labels[image_index, object_of]
+    deltas = anchors.new_zeros(images, len(anchors), 4)
+    deltas[positive] = encode(padded_boxes[image_index, object_of], anchors[anchor_index])
+    return Matches(matched_labels, deltas)
+
+
+def _centre_side(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    low, high = boxes.chunk(2, -1)
+    return (low + high) / 2, high - low
