@@ -1,0 +1,218 @@
+"""Every figure of the course, in one style: functions that take arrays and numbers and return a matplotlib Figure.
+
+The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which colour-blind readers tell apart; yellow is
+left out, for it fades on white.  Colour never speaks alone: lines differ in dash and marker as well, boxes carry their
+class in words.  The background is white and opaque: on a dark page the figure stays a light card, where a transparent
+one would need colours that stand out from two backgrounds.
+
+Figures are made without pyplot, so nothing is drawn twice and none stays behind in memory; `show` puts one on the page.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from cycler import cycler
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, withStroke
+from matplotlib.ticker import LogLocator
+
+PALETTE = {
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "black": "#000000",
+}
+COLORS = tuple(PALETTE.values())
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+DASHED = (0, (4, 2))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.prop_cycle": cycler(color=COLORS) + cycler(linestyle=DASHES) + cycler(marker=MARKERS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "grid.color": "#DDDDDD",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+}
+styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
+
+
+@styled
+def new_figure(rows: int = 1, columns: int = 1, width: float = 7.0, height: float = 3.6) -> tuple[Figure, np.ndarray]:
+    """An empty figure of width × height inches and its axes, an array [rows, columns]."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def png(figure: Figure, dpi: int = 110) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    return file.getvalue()
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Put a figure on the notebook's page, and what it shows in words (`alt`) beside it.
+
+    The words go three ways, since no single one reaches every reader: as the picture's `alt` metadata (which nbconvert
+    takes up, but JupyterLab 4.6 drops), as its plain text, and as a line of HTML below that unfolds on any page.
+    """
+    if not alt.strip():
+        raise ValueError("the figure has no alt text; say in a sentence what a reader should see in it")
+    picture = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": alt}
+    display(picture, metadata={"image/png": {"alt": alt}}, raw=True)
+    words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"
+    display({"text/html": words, "text/plain": ""}, raw=True)
+
+
+@styled
+def draw_boxes(
+    image, boxes, labels, classes: Sequence[str], scores=None, *, axis: Axes | None = None, dashed=False, words=True
+) -> Figure:
+    """Draw an image [3, H, W] (0–1; None: onto the picture that is there) and boxes [n, 4] (xyxy, pixels) by class.
+
+    A box has the colour of its class and a white rim to stand out from any picture.  At its top (dashed boxes: at the
+    bottom) stands the name, with the score if there is one, or without `words` the symbol of the class, for a crowd.
+    Pixel (0, 0) covers the area from 0 to 1, as boxes count.
+    """
+    if image is not None:
+        pixels = _array(image).transpose(1, 2, 0).clip(0, 1)
+        height, width = pixels.shape[:2]
+        axis = axis or new_figure(width=5.0, height=5.0 * height / width + 0.3)[1][0, 0]
+        axis.imshow(pixels, extent=(0, width, height, 0))
+        axis.set_axis_off()
+        axis.autoscale(False)
+    scores = [None] * len(boxes) if scores is None else _array(scores)
+    for (left, top, right, bottom), label, score in zip(_array(boxes), _array(labels), scores, strict=True):
+        color, marker = COLORS[label % len(COLORS)], MARKERS[label % len(MARKERS)]
+        style = {"linestyle": DASHED if dashed else "-", "linewidth": 1.4}
+        rim = [withStroke(linewidth=2.6, foreground="white"), Normal()]
+        axis.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, ec=color, path_effects=rim, **style)
+        )
+        corner = (right, bottom) if dashed else (left, top)
+        if words:
+            name = classes[label] if score is None else f"{classes[label]} {score:.2f}"
+            axis.annotate(
+                name,
+                corner,
+                xytext=(-2, -2) if dashed else (2, 2),
+                textcoords="offset points",
+                horizontalalignment="right" if dashed else "left",
+                verticalalignment="top" if dashed else "bottom",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": color, "linewidth": 0.8, "alpha": 0.85, "pad": 1},
+            )
+        else:
+            face = "white" if dashed else color
+            axis.plot(
+                *corner,
+                marker=marker,
+                color=color,
+                markerfacecolor=face,
+                markersize=5.5,
+                path_effects=rim,
+                clip_on=False,
+            )
+    return axis.figure
+
+
+@styled
+def image_grid(
+    images,
+    targets: Sequence[Mapping],
+    classes: Sequence[str],
+    detections: Sequence[Mapping] = (),
+    *,
+    columns: int = 4,
+    min_score: float = 0.3,
+) -> Figure:
+    """Images side by side: true boxes solid, detections from `min_score` on dashed; a symbol and colour for each class.
+
+    images: [N, 3, H, W] or N images; targets and detections as in evaluation.py.
+    """
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    shape = images[0].shape[-2:]
+    figure, axes = new_figure(rows, columns, width=2.8 * columns, height=(2.8 * shape[0] / shape[1] + 0.1) * rows + 0.4)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, target in zip(axes.flat, images, targets, strict=False):
+        draw_boxes(image, target["boxes"], target["labels"], classes, axis=axis, words=False)
+    for axis, found in zip(axes.flat, detections, strict=False):
+        keep = found["scores"] >= min_score
+        draw_boxes(None, found["boxes"][keep], found["labels"][keep], classes, axis=axis, dashed=True, words=False)
+    keys = [
+        Line2D(
+            [], [], linestyle="", marker=MARKERS[number % len(MARKERS)], color=COLORS[number % len(COLORS)], label=name
+        )
+        for number, name in enumerate(classes)
+    ]
+    keys.append(Rectangle((0, 0), 1, 1, fill=False, label="true"))
+    if detections:
+        keys.append(Rectangle((0, 0), 1, 1, fill=False, linestyle=DASHED, label=f"detected (score ≥ {min_score:g})"))
+    figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 2 * columns))
+    return figure
+
+
+@styled
+def training_curves(history: Sequence[Mapping], against: str = "seconds") -> Figure:
+    """Losses on the left (logarithmic), AP on the right, against "seconds" or "step".
+
+    history: one mapping a report, with `against` and whichever it has of "loss", "class_loss", "box_loss", "ap" and
+    "ap50".
+    """
+    figure, axes = new_figure(columns=2, width=8.5, height=3.2)
+    panels = [
+        (axes[0, 0], {"loss": "total", "class_loss": "class", "box_loss": "box"}, "training loss"),
+        (axes[0, 1], {"ap50": "AP at IoU 0.5", "ap": "AP, mean over IoU 0.5–0.95"}, "average precision (0–1)"),
+    ]
+    for axis, names, quantity in panels:
+        for key, name in names.items():
+            rows = [row for row in history if row.get(key) is not None]
+            if rows:
+                every = max(1, len(rows) // 10)
+                axis.plot([row[against] for row in rows], [row[key] for row in rows], label=name, markevery=every)
+        axis.set(xlabel="training time (s)" if against == "seconds" else "training steps", ylabel=quantity)
+        if axis.has_data():
+            axis.legend()
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].yaxis.set(major_formatter="{x:g}", minor_formatter="{x:g}", minor_locator=LogLocator(subs=(2, 5)))
+    axes[0, 1].set_ylim(0, 1)
+    return figure
+
+
+@styled
+def precision_recall_plot(curves: Mapping[str, Mapping], iou: float = 0.5) -> Figure:
+    """`evaluation.precision_recall` drawn: one line a class with its AP, the area below it."""
+    figure, axes = new_figure(width=5.0, height=4.0)
+    axis = axes[0, 0]
+    for number, (name, curve) in enumerate(curves.items()):
+        precision = np.asarray(curve["precision"])
+        label = f"{name}: no object" if np.isnan(precision).all() else f"{name}: AP {precision.mean():.2f}"
+        axis.plot(curve["recall"], precision, label=label, markevery=(3 * number % 15, 15))
+    axis.set(xlabel="recall (share of the objects found)", ylabel="precision (share of the boxes right)")
+    axis.set(xlim=(0, 1.01), ylim=(0, 1.02), title=f"a box is right from IoU {iou:g} on")
+    axis.legend(loc="lower left")
+    return figure
+
+
+def _array(values) -> np.ndarray:
+    """A NumPy array of a tensor on any device, or of anything array-like."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
