@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
@@ -18,7 +17,7 @@ from effdet_lite import cost
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.efficientnet import EfficientNet, cost_by_stage, level_channels
 from effdet_lite.fusion import FusionNetwork, bifpn, fusion_cost, separable_cost
-from effdet_lite.layers import LayerStyle, SeparableConv, fold_norms
+from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
 
 # A fresh model gives each class this probability, so that the loss does not begin with a million false alarms.
@@ -48,13 +47,13 @@ class Head(nn.Module):
             for conv, norms in zip(self.convs, self.norms, strict=True):
                 # Once folded, a convolution is no longer shared.
                 conv = conv[level] if isinstance(conv, nn.ModuleList) else conv
-                x = F.silu(norms[level](conv(x)))
+                x = silu(norms[level](conv(x)))
             x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs], anchors outer
             answers.append(x.reshape(x.shape[0], -1, self.outputs))
         return torch.cat(answers, 1)
 
     def fold(self) -> None:
-        """See `layers.fold_norms`."""
+        """See `layers.fold_for_inference`."""
         for repeat, (conv, norms) in enumerate(zip(self.convs, self.norms, strict=True)):
             folded = nn.ModuleList(copy.deepcopy(conv) for _ in norms)
             for level, norm in enumerate(norms):
@@ -132,9 +131,9 @@ class EfficientDet(nn.Module):
                            score_threshold, iou_threshold, max_detections)  # fmt: skip
 
     def folded(self) -> "EfficientDet":
-        """A copy for inference: its batch norms are folded into the convolutions, so it gives the same and runs faster."""
+        """A copy for inference, with norms and padding folded into the convolutions: it gives the same and runs faster."""
         model = copy.deepcopy(self).eval()
-        fold_norms(model)
+        fold_for_inference(model)
         return model.to(memory_format=torch.channels_last)
 
 

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost
-from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool
+from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool, silu
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,10 @@ class FusionNode(nn.Module):
     def forward(self, inputs: Sequence[Tensor], size: torch.Size) -> Tensor:
         """inputs [N, C_i, H_i, W_i] each; size: (H, W) of this level. Returns [N, C, H, W]."""
         fused = self.fuse([project(x) for project, x in zip(self.project, inputs, strict=True)], size)
-        return self.norm(self.conv(F.silu(fused)))
+        return self.norm(self.conv(silu(fused)))
 
     def fold(self) -> None:
-        """See `layers.fold_norms`."""
+        """See `layers.fold_for_inference`."""
         self.conv.pointwise = fuse_conv_bn_eval(self.conv.pointwise.eval(), self.norm.eval())
         self.norm = nn.Identity()
 
