@@ -1,0 +1,77 @@
+"""Files of tensors: safetensors (no code inside), with what else belongs to them as JSON in the header.
+
+A file is written beside its place and then moved there, so that whoever reads it, or stops it, finds the old or the new.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None:
+    """Write tensors, and any JSON values as `header`, atomically. Raises OSError; what stood there before stays then."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    try:
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, temporary, {name: json.dumps(value) for name, value in header.items()})
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's files are their owner's alone
+        os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(f"{path} could not be written: {error}.") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+    """(tensors, header) of a file that `save_tensors` wrote. Raises FileNotFoundError, or ValueError for another file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            header = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file with a JSON header: {error}.") from error
+
+
+def save_detector(
+    path: str | Path, model: EfficientDet, classes: tuple[str, ...], size: tuple[int, int], **header
+) -> None:
+    """Write a detector to use, not to train on: half precision, with its configuration, classes and input size."""
+    state = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
+    save_tensors(path, state, config=asdict(model.config), classes=list(classes), size=list(size), **header)
+
+
+def load_detector(path: str | Path, device: torch.device | str = "cpu") -> tuple[EfficientDet, dict]:
+    """(model in evaluation mode, header with "classes" and "size" (height, width)) from `save_detector`'s file."""
+    tensors, header = load_tensors(path)
+    if missing := {"config", "classes", "size"} - header.keys():
+        raise ValueError(f"{path} holds no detector: its header lacks {', '.join(sorted(missing))}.")
+    header["classes"], header["size"] = tuple(header["classes"]), tuple(header["size"])
+    model = EfficientDet(read_config(header["config"]), len(header["classes"]))
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its own configuration: {str(error).splitlines()[1].strip()}") from None
+    return model.to(device).eval(), header
+
+
+def read_config(values: dict) -> EfficientDetConfig:
+    """The configuration that `dataclasses.asdict` made into plain values."""
+    return EfficientDetConfig(**values | {"backbone": EfficientNetConfig(**values["backbone"])})

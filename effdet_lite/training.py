@@ -1,0 +1,343 @@
+"""Training: one loop, from the first batch to the last checkpoint, on one device or on many processes.
+
+Recipe: official EfficientDet hyper-parameters (`hparams_config.py`: cosine schedule with warm-up, EMA, gradient clipping),
+with the constants that small models trained from scratch need. Devices, precision and processes are Accelerate's.
+
+Everything random is a function of (seed, step): a run that was killed and resumed ends with the same weights.
+"""
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from effdet_lite import scaling
+from effdet_lite.anchors import match
+from effdet_lite.checkpoint import load_tensors, save_detector, save_tensors
+from effdet_lite.data import BCCDDetection, CocoFolder, ShapesDetection, VocFolder, collate
+from effdet_lite.data import eval_transforms, train_transforms
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.evaluation import coco_ap
+from effdet_lite.losses import detection_loss
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run, complete: the same configuration gives the same weights on the same machine.
+
+    data: "shapes", "bccd" or "bccd:FOLDER", "coco:IMAGES,ANNOTATIONS.json", "voc:FOLDER". test_data: likewise; by
+        default the data set's own test split, or a fifth of the images of a COCO file.
+    phi: size of the model. size: (height, width) in pixels; by default the square that phi says.
+    levels, anchor_scale: in place of what phi says. steps: of batch_size images over all processes.
+    learning_rate: the highest, after warmup steps; a cosine brings it to 0. decay: of the moving average of the weights.
+    precision: "auto" is bf16 on a GPU that has it and float32 elsewhere; or "no", "bf16".
+    evaluate_every, save_every: steps; 0 is at the end only. output: folder for checkpoints; None writes nothing.
+    """
+
+    data: str = "shapes"
+    test_data: str | None = None
+    phi: float = -3.0
+    size: tuple[int, int] | None = None
+    levels: tuple[int, int] | None = None
+    anchor_scale: float | None = None
+    steps: int = 1000
+    batch_size: int = 16
+    optimizer: str = "adamw"
+    learning_rate: float = 8e-3
+    warmup: int = 100
+    weight_decay: float = 1e-2
+    clip: float = 10.0
+    decay: float = 0.998
+    alpha: float = 0.5
+    gamma: float = 1.5
+    precision: str = "auto"
+    evaluate_every: int = 0
+    save_every: int = 200
+    workers: int = 0
+    seed: int = 0
+    output: str | None = None
+
+    def __post_init__(self):
+        if self.steps < 1 or self.batch_size < 1:
+            raise ValueError(f"steps and batch_size must be at least 1, got {self.steps} and {self.batch_size}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate}.")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ValueError(f'optimizer must be "adamw" or "sgd", got {self.optimizer!r}.')
+        if self.precision not in ("auto", "no", "bf16"):
+            raise ValueError(f'precision must be "auto", "no" or "bf16", got {self.precision!r}.')
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay must lie in 0-1, below 1, got {self.decay}.")
+
+    @property
+    def model_config(self) -> scaling.EfficientDetConfig:
+        """What phi says, with the levels and the anchor scale of this run."""
+        config = scaling.efficientdet(self.phi)
+        min_level, max_level = self.levels or (config.min_level, config.max_level)
+        # A short run is over before slow averages settle, and has no blocks to spare: as torch's default, and off.
+        backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0)
+        return replace(config, backbone=backbone, min_level=min_level, max_level=max_level,
+                       anchor_scale=self.anchor_scale or config.anchor_scale)  # fmt: skip
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) that the model is trained and tested at."""
+        return tuple(self.size) if self.size else (self.model_config.resolution,) * 2
+
+
+def train(
+    config: TrainConfig,
+    train_set: Dataset | None = None,
+    test_set: Dataset | None = None,
+    *,
+    model: EfficientDet | None = None,
+    progress: bool = True,
+    on_step: Callable[[dict], None] | None = None,
+) -> list[dict]:
+    """Train a detector and return its history, one row a step: step, seconds, learning_rate, loss, class_loss, box_loss,
+    and the figures of `evaluation.coco_ap` at the steps where it was evaluated.
+
+    config.output gets last.safetensors, from which the same call goes on if it was stopped, and in the end, averaged
+    weights in half precision, detector.safetensors. train_set, test_set, model: in place of what config would make; the
+    model is trained in place and ends with the averaged weights. on_step: called with each row.
+    Raises FloatingPointError when the loss is no longer a number; the last checkpoint is from before that.
+    """
+    accelerator = Accelerator(mixed_precision=_precision(config.precision))
+    if config.batch_size % accelerator.num_processes:
+        raise ValueError(f"batch_size={config.batch_size} must be a multiple of the {accelerator.num_processes} processes.")
+    train_set = train_set or open_dataset(config, train=True)
+    test_set = test_set or open_dataset(config, train=False)
+    torch.manual_seed(config.seed)
+    model = model or EfficientDet(config.model_config, len(train_set.classes))
+    model.to(accelerator.device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, config)
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    checkpoint = Path(config.output) / "last.safetensors" if config.output else None
+    history = restore(checkpoint, config, model, average, optimizer) if checkpoint and checkpoint.exists() else []
+    # One process can do without the wrappers that several need.
+    network = accelerator.prepare(synchronise_norms(model)) if accelerator.num_processes > 1 else model
+    batches = DataLoader(
+        Seeded(train_set, config.seed),
+        batch_sampler=list(epochs(len(train_set), config, len(history), accelerator)),
+        collate_fn=collate,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+    )
+    is_main = accelerator.is_main_process
+    bar = tqdm(total=config.steps, initial=len(history), desc="train", unit="step", disable=not (progress and is_main))
+    seconds, best = (history[-1]["seconds"], history[-1]) if history else (0.0, {})
+    network.train()
+    for images, targets in batches:
+        started, step = time.perf_counter(), len(history)
+        torch.manual_seed(config.seed + step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+
+        images = images.to(accelerator.device)
+        boxes = [target["boxes"].as_subclass(Tensor).to(accelerator.device) for target in targets]
+        labels = [target["labels"].to(accelerator.device) for target in targets]
+        matches = match(model.anchors(*images.shape[-2:]), boxes, labels)
+        normaliser = accelerator.reduce((matches.labels >= 0).sum(), "sum") + 1
+        with accelerator.autocast():
+            class_logits, box_deltas = network(images)
+        losses = detection_loss(class_logits, box_deltas, matches, normaliser=normaliser, alpha=config.alpha,
+                                gamma=config.gamma)  # fmt: skip
+        # Processes average their gradients, but the normaliser already counts all of them: so the sum is wanted.
+        accelerator.backward(losses.total * accelerator.num_processes)
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        update_average(average, model, min(config.decay, (1 + step) / (10 + step)))
+
+        loss, class_loss, box_loss = accelerator.reduce(torch.stack(losses).detach(), "sum").tolist()
+        seconds += time.perf_counter() - started
+        if not math.isfinite(loss):
+            kept = f"the last good checkpoint is {checkpoint}" if checkpoint and checkpoint.exists() else "nothing was saved"
+            raise FloatingPointError(f"the loss is {loss} at step {step + 1}; lower learning_rate "
+                                     f"({config.learning_rate}) or raise warmup; {kept}.")  # fmt: skip
+        row = {"step": step + 1, "seconds": seconds, "learning_rate": learning_rate(step, config), "loss": loss,
+               "class_loss": class_loss, "box_loss": box_loss}  # fmt: skip
+        if _is_due(step + 1, config.evaluate_every, config.steps) and is_main:
+            best = coco_ap(average.folded(), test_set, progress=progress)
+            row |= {name: best[name] for name in ("ap", "ap50", "ap75")}
+        history.append(row)
+        if checkpoint and is_main and _is_due(step + 1, config.save_every, config.steps):
+            save(checkpoint, config, model, average, optimizer, history)
+        accelerator.wait_for_everyone()
+        bar.update()
+        bar.set_postfix_str(f"loss {loss:.3f} = class {class_loss:.3f} + 50 x box {box_loss:.4f}"
+                            + (f", AP50 {best['ap50']:.3f}" if "ap50" in best else ""))  # fmt: skip
+        if on_step:
+            on_step(row)
+    bar.close()
+    model.load_state_dict(average.state_dict())
+    if checkpoint and is_main:
+        result = {name: history[-1][name] for name in ("ap", "ap50", "ap75")}
+        save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,
+                      training=asdict(config), seconds=round(seconds, 1), result=result)  # fmt: skip
+    return history
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up to the highest rate, then half a cosine down to 0."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW, or SGD with momentum 0.9. Only kernels decay: not norms, biases and fusion weights (official code)."""
+    kernels = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, foreach=True)
+    return torch.optim.AdamW(groups, config.learning_rate, foreach=True)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """average = decay * average + (1 - decay) * model, the running statistics of batch norm included."""
+    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
+    old, new = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)
+    torch._foreach_lerp_(old, new, 1 - decay)
+
+
+def epochs(length: int, config: TrainConfig, start: int, accelerator: Accelerator) -> Iterator[list[tuple[int, int]]]:
+    """This process's share of each batch from step `start` on, as (epoch, index); every epoch is a new order."""
+    orders = {}
+    for step in range(start, config.steps):
+        batch = []
+        for position in range(step * config.batch_size, (step + 1) * config.batch_size):
+            epoch = position // length
+            if epoch not in orders:
+                generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+                orders = {epoch - 1: orders.get(epoch - 1), epoch: torch.randperm(length, generator=generator).tolist()}
+            batch.append((epoch, orders[epoch][position % length]))
+        yield batch[accelerator.process_index :: accelerator.num_processes]
+
+
+class Seeded(Dataset):
+    """A dataset read by (epoch, index), whose random augmentation depends on these and on nothing else."""
+
+    def __init__(self, dataset: Dataset, seed: int):
+        self.dataset, self.seed = dataset, seed
+
+    def __getitem__(self, key: tuple[int, int]):
+        epoch, index = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(hash((self.seed, epoch, index)))
+            return self.dataset[index]
+
+
+def save(path: Path, config: TrainConfig, model: nn.Module, average: nn.Module, optimizer, history: list[dict]) -> None:
+    """Everything that a stopped run needs to go on exactly."""
+    tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
+    tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
+    save_tensors(path, tensors, training=asdict(config), history=history)
+
+
+def restore(path: Path, config: TrainConfig, model: nn.Module, average: nn.Module, optimizer) -> list[dict]:
+    """Load what `save` wrote; returns the history. Raises ValueError for a checkpoint of another run."""
+    tensors, header = load_tensors(path)
+    mine, theirs = (json.loads(json.dumps(values)) for values in (asdict(config), header.get("training", {})))
+    # Where and how often files are written does not change the weights.
+    if changed := [name for name in mine if mine[name] != theirs.get(name) and name not in FREE_TO_CHANGE]:
+        differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
+        raise ValueError(f"{path} is from another run: {differences}. Use its settings, or another output folder.")
+    parts = {"model": {}, "average": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    model.load_state_dict(parts["model"])
+    average.load_state_dict(parts["average"])
+    state = optimizer.state_dict()
+    for name, tensor in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        state["state"].setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(state)
+    return header["history"]
+
+
+FREE_TO_CHANGE = {"output", "save_every", "evaluate_every", "workers", "test_data"}
+
+
+def open_dataset(config: TrainConfig, *, train: bool) -> Dataset:
+    """The data set that config names, with augmentation for training or without for testing."""
+    spec = config.data if train or not config.test_data else config.test_data
+    kind, _, place = spec.partition(":")
+    size = config.image_size
+    options = {"transforms": train_transforms(size) if train else eval_transforms(size), "cache": True}
+    if kind == "shapes" and not place:
+        if size[0] != size[1]:
+            raise ValueError(f"shapes are square, so size must be too, got {size}.")
+        return ShapesDetection("train" if train else "test", size[0], **options)
+    if kind == "bccd":
+        return BCCDDetection(place or "data/bccd", "trainval" if train else "test", **options)
+    if kind == "voc" and place:
+        return VocFolder(place, "trainval" if train else "test", **options)
+    if kind == "coco" and place.count(",") == 1:
+        dataset = CocoFolder(*place.split(","), **options)
+        return dataset if config.test_data else _fifth(dataset, held_out=not train)
+    raise ValueError(f"data must be shapes, bccd, bccd:FOLDER, voc:FOLDER or coco:IMAGES,ANNOTATIONS.json, got {spec!r}.")
+
+
+def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
+    cut = max(1, len(dataset) // 5)
+    subset = torch.utils.data.Subset(dataset, order[:cut] if held_out else order[cut:])
+    subset.classes = dataset.classes
+    return subset
+
+
+def _is_due(step: int, every: int, last: int) -> bool:
+    return step == last or bool(every) and step % every == 0
+
+
+def _precision(wish: str) -> str:
+    if wish != "auto":
+        return wish
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+
+
+class GlobalBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm over the batches of all processes, which torch has for GPUs only. Every share has the same size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        from torch.distributed.nn.functional import all_reduce  # not every torch is built with it
+
+        processes = torch.distributed.get_world_size()
+        mean = all_reduce(x.mean((0, 2, 3))) / processes
+        centred = x - mean[:, None, None]
+        variance = all_reduce(centred.square().mean((0, 2, 3))) / processes
+        samples = x.numel() / x.shape[1] * processes
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * samples / max(samples - 1, 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+def synchronise_norms(model: nn.Module) -> nn.Module:
+    """Make each batch norm in the model see the whole batch, spread over several processes; in place."""
+    if next(model.parameters()).is_cuda:
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = GlobalBatchNorm2d
+    return model
