@@ -37,7 +37,7 @@ def download(
     """Fetch url (http, https or file) into destination and return its path.
 
     A file that is there already, and has the hash `sha256` where one is given, is kept and nothing is fetched.
-    timeout: seconds without a byte before giving up. Raises DownloadError, in one sentence; ValueError for another scheme.
+    timeout: seconds without a byte before giving up. Raises DownloadError, and ValueError for another kind of URL.
     """
     destination = Path(destination)
     if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):

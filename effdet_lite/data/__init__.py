@@ -1,0 +1,18 @@
+"""Detection datasets (drawn shapes, blood cells, your own folders), augmentation and batching."""
+
+from effdet_lite.data.bccd import BCCDDetection
+from effdet_lite.data.dataset import DetectionDataset
+from effdet_lite.data.folders import CocoFolder, VocFolder
+from effdet_lite.data.shapes import ShapesDetection
+from effdet_lite.data.transforms import collate, eval_transforms, train_transforms
+
+__all__ = [
+    "BCCDDetection",
+    "CocoFolder",
+    "DetectionDataset",
+    "ShapesDetection",
+    "VocFolder",
+    "collate",
+    "eval_transforms",
+    "train_transforms",
+]
