@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -30,41 +30,39 @@ from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
 
 
+def _option(default: object, meaning: str) -> object:
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run, complete: the same configuration gives the same weights on the same machine.
 
-    data: "shapes", "bccd" or "bccd:FOLDER", "coco:IMAGES,ANNOTATIONS.json", "voc:FOLDER". test_data: likewise; by
-        default the data set's own test split, or a fifth of the images of a COCO file.
-    phi: size of the model. size: (height, width) in pixels; by default the square that phi says.
-    levels, anchor_scale: in place of what phi says. steps: of batch_size images over all processes.
-    learning_rate: the highest, after warmup steps; a cosine brings it to 0. decay: of the moving average of the weights.
-    precision: "auto" is bf16 on a GPU that has it and float32 elsewhere; or "no", "bf16".
-    evaluate_every, save_every: steps; 0 is at the end only. output: folder for checkpoints; None writes nothing.
+    The fields are also the options of `effdet-lite train`.
     """
 
-    data: str = "shapes"
-    test_data: str | None = None
-    phi: float = -3.0
-    size: tuple[int, int] | None = None
-    levels: tuple[int, int] | None = None
-    anchor_scale: float | None = None
-    steps: int = 1000
-    batch_size: int = 16
-    optimizer: str = "adamw"
-    learning_rate: float = 8e-3
-    warmup: int = 100
-    weight_decay: float = 1e-2
-    clip: float = 10.0
-    decay: float = 0.998
-    alpha: float = 0.5
-    gamma: float = 1.5
-    precision: str = "auto"
-    evaluate_every: int = 0
-    save_every: int = 200
-    workers: int = 0
-    seed: int = 0
-    output: str | None = None
+    data: str = _option("shapes", "shapes, bccd, bccd:FOLDER, voc:FOLDER or coco:IMAGES,ANNOTATIONS.json")
+    test_data: str | None = _option(None, "likewise; by default the data's test split, or a fifth of a COCO file's images")
+    phi: float = _option(-3.0, "size of the model, from -3 to 7; 0 is EfficientDet-D0")
+    size: tuple[int, int] | None = _option(None, "height and width of the images in pixels (default: what phi says)")
+    levels: tuple[int, int] | None = _option(None, "finest and coarsest pyramid level (default: what phi says)")
+    anchor_scale: float | None = _option(None, "side of the smallest anchor in strides (default: what phi says)")
+    steps: int = _option(1000, "number of batches")
+    batch_size: int = _option(16, "images in a batch, over all processes")
+    optimizer: str = _option("adamw", "adamw or sgd")
+    learning_rate: float = _option(8e-3, "the highest; a cosine brings it to 0")
+    warmup: int = _option(100, "steps in which the learning rate rises")
+    weight_decay: float = _option(1e-2, "of the kernels")
+    clip: float = _option(10.0, "largest norm of the gradient")
+    decay: float = _option(0.998, "of the moving average of the weights, which is what is tested and kept")
+    alpha: float = _option(0.5, "weight of the positive answers in the focal loss")
+    gamma: float = _option(1.5, "focus of the focal loss")
+    precision: str = _option("auto", "no, bf16, or auto: bf16 on a GPU that has it")
+    evaluate_every: int = _option(0, "steps between tests; 0: at the end only")
+    save_every: int = _option(200, "steps between checkpoints")
+    workers: int = _option(0, "processes that prepare images besides")
+    seed: int = _option(0, "of everything random")
+    output: str | None = _option(None, "folder for checkpoints (command: runs/DATA-phiPHI by default; in Python: none)")
 
     def __post_init__(self):
         if self.steps < 1 or self.batch_size < 1:

@@ -1,0 +1,109 @@
+"""The command `effdet-lite`: a few lines for each subcommand, over the modules that do the work."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType
+from typing import get_args, get_origin
+from urllib.parse import quote
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the subcommand that `arguments` (by default the process's) name; bad input ends in one sentence and status 2."""
+    parser = argparse.ArgumentParser(
+        prog="effdet-lite", description="EfficientDet as a course you run.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    lab = commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab, at the first notebook",
+        epilog="Any other option, --port 9000 for instance, goes to JupyterLab as it stands.",
+        allow_abbrev=False,
+    )
+    lab.set_defaults(run=_lab, passes_options_on=True)
+    train = commands.add_parser(
+        "train",
+        help="train a detector on shapes, blood cells or a folder of your own",
+        description="Train a detector. Stopped at any moment, the same command goes on where the last checkpoint was.",
+        allow_abbrev=False,
+    )
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if "train" in arguments[:1]:  # its options come with torch, which takes seconds to import
+        _add_train_options(train)
+    train.set_defaults(run=_train)
+
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not getattr(options, "passes_options_on", False):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        options.run(options, rest)
+    except (OSError, ValueError, FloatingPointError) as error:
+        parser.exit(2, f"effdet-lite: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "effdet-lite: stopped.\n")
+
+
+def course_folder(start: Path) -> Path:
+    """The checkout that `start` lies in, or else the one that this package runs from. FileNotFoundError without either."""
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
+            return folder
+    raise FileNotFoundError(f"{start} is not inside a checkout of the course: clone the repository and run this in it.")
+
+
+def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
+    """JupyterLab's arguments to open the course; `root`: is the user root, `display`: can a browser be shown."""
+    first = next(iter(sorted(course.glob("notebooks/[0-9]*.ipynb"))), course / "README.md")
+    arguments = [
+        f"--ServerApp.root_dir={course}",
+        f"--LabApp.default_url=/lab/tree/{quote(first.relative_to(course).as_posix())}",
+    ]
+    if not any(option.startswith(("--ip", "--ServerApp.ip")) for option in rest):
+        arguments.append("--ip=127.0.0.1")  # the learner's own machine, whatever a configuration file says
+    if root:
+        arguments.append("--allow-root")
+    if not display:
+        arguments.append("--no-browser")  # JupyterLab then prints the URL
+    return [*arguments, *rest]
+
+
+def _lab(options: argparse.Namespace, rest: list[str]) -> None:
+    from jupyterlab.labapp import LabApp
+
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    display = not sys.platform.startswith("linux") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    LabApp.launch_instance(lab_arguments(course_folder(Path.cwd()), rest, root=root, display=display))
+
+
+def _add_train_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of `training.TrainConfig`, which also has its default and its help."""
+    from effdet_lite.training import TrainConfig
+
+    for entry in fields(TrainConfig):
+        kind = next(kind for kind in (*get_args(entry.type), entry.type) if kind is not NoneType)
+        parsing = {"type": int, "nargs": 2} if get_origin(kind) is tuple else {"type": kind}
+        meaning = entry.metadata["help"] + (f" (default: {entry.default})" if entry.default is not None else "")
+        parser.add_argument(f"--{entry.name.replace('_', '-')}", default=entry.default, help=meaning, **parsing)
+    parser.add_argument("--download", action="store_true", help="fetch the blood cells first, if they are not there")
+
+
+def _train(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.data import BCCDDetection
+    from effdet_lite.training import TrainConfig, train
+
+    values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
+    values |= {name: tuple(values[name]) for name in ("size", "levels") if values[name]}
+    values["output"] = values["output"] or f"runs/{options.data.partition(':')[0]}-phi{options.phi:+g}"
+    config = TrainConfig(**values)
+    if options.download and config.data == "bccd":
+        BCCDDetection("data/bccd", "trainval", download=True)
+    history = train(config)
+    last = history[-1]
+    print(
+        f"{last['step']} steps in {last['seconds']:.0f} s of training: "
+        f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"
+        f"The detector is {config.output}/detector.safetensors."
+    )
