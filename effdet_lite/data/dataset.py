@@ -16,7 +16,7 @@ class DetectionDataset(torch.utils.data.Dataset):
     """The common half of a dataset; a subclass adds `__len__` and `load`.
 
     transforms: called with (image, target); the image is still uint8 there, where torchvision's v2 is fastest.
-    cache: keep the loaded pixels (uint8) in memory, so that later epochs neither decode nor draw them again.
+    cache: keep the loaded pixels (uint8) in this process's memory, so that later epochs do not decode or draw again.
     """
 
     def __init__(self, classes: Iterable[str], transforms: Callable | None = None, cache: bool = False):

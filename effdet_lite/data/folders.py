@@ -62,9 +62,8 @@ class FolderDataset(DetectionDataset):
         label_of = {key: label for label, key in enumerate(classes)}
         unknown = {key for sample in samples for key in sample.labels} - label_of.keys()
         if unknown:
-            raise ValueError(
-                f"the annotations use classes {sorted(unknown)[:10]}, unknown among {list(label_of)[:100]}."
-            )
+            known = list(label_of)[:100]
+            raise ValueError(f"the annotations use classes {sorted(unknown)[:10]}, which are not among {known}.")
         self.max_side, self.clipped, self.samples = max_side, 0, []
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
             found = pool.map(lambda sample: _inspect(sample.path, verify), samples)

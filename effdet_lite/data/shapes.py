@@ -72,30 +72,40 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     image = _background(rng, size, ground)
     owner = np.zeros((size, size), np.uint8)
     boxes, labels = [], []
-    areas, visible = np.zeros(MAX_OBJECTS + 1), np.full(MAX_OBJECTS + 1, np.inf)  # pixels; the background's never end
+    areas, visible = np.zeros(MAX_OBJECTS + 1), np.full(MAX_OBJECTS + 1, np.inf)  # in pixels; number 0 may vanish
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         label = int(rng.integers(len(CLASSES)))
         side = size * SIDES[0] * (SIDES[1] / SIDES[0]) ** rng.random()
         coverage, box = rasterise(CLASSES[label], side, rng.random() * 2 * math.pi, *rng.random(2))
-        mask, (height, width) = coverage > 0.5, coverage.shape
-        for y, x in rng.random((PLACES, 2)):
-            row, column = int(y * (size - height + 1)), int(x * (size - width + 1))
-            window = (slice(row, row + height), slice(column, column + width))
-            left = visible - np.bincount(owner[window][mask], minlength=MAX_OBJECTS + 1)
-            if (left >= MIN_VISIBLE * areas).all():
-                break
-        else:
-            continue  # nowhere without hiding an earlier shape
+        mask = coverage > 0.5
+        place = _find_place(rng, mask, owner, visible, MIN_VISIBLE * areas)
+        if place is None:
+            continue
+        row, column, visible = place
+        window = (slice(row, row + mask.shape[0]), slice(column, column + mask.shape[1]))
         pixels = image[(slice(None), *window)]
-        pixels += coverage * (_texture(rng, coverage.shape, ground, size) - pixels)
+        pixels += coverage * (_texture(rng, mask.shape, ground, size) - pixels)
         boxes.append(box + np.array([column, row, column, row]))
         labels.append(label)
         owner[window][mask] = number = len(boxes)
-        visible, areas[number] = left, np.count_nonzero(mask)
-        visible[number] = areas[number]
+        areas[number] = visible[number] = np.count_nonzero(mask)
     image += (0.05 + 0.25 * rng.random()) * (rng.random(image.shape, np.float32) - np.float32(0.5))
     pixels = (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return pixels, np.array(boxes, np.float32), np.array(labels), owner
+    return pixels, np.array(boxes, np.float32), np.array(labels, np.int64), owner
+
+
+def _find_place(
+    rng: np.random.Generator, mask: np.ndarray, owner: np.ndarray, visible: np.ndarray, least: np.ndarray
+) -> tuple[int, int, np.ndarray] | None:
+    """A row and column where mask leaves every earlier object its least visible pixels, and what is visible then."""
+    (height, width), size = mask.shape, len(owner)
+    for y, x in rng.random((PLACES, 2)):
+        row, column = int(y * (size - height + 1)), int(x * (size - width + 1))
+        hidden = owner[row : row + height, column : column + width][mask]
+        left = visible - np.bincount(hidden, minlength=MAX_OBJECTS + 1)
+        if (left >= least).all():
+            return row, column, left
+    return None
 
 
 def rasterise(shape: str, side: float, angle: float, dx: float, dy: float) -> tuple[np.ndarray, np.ndarray]:

@@ -39,11 +39,9 @@ class RandomWindow(v2.Transform):
 
         before = target["boxes"]
         boxes = F.clamp_bounding_boxes(F.resized_crop(before, top, left, *window, size=list(self.size)))
-        shrink = (self.size[0] * self.size[1]) / (window[0] * window[1])
-        sides = boxes[:, 2:] - boxes[:, :2]
-        seen = (sides.prod(1) >= self.min_visible * shrink * (before[:, 2:] - before[:, :2]).prod(1)) & (
-            sides >= 1
-        ).all(1)
+        sides, whole = boxes[:, 2:] - boxes[:, :2], before[:, 2:] - before[:, :2]
+        magnified = self.size[0] * self.size[1] / (window[0] * window[1])
+        seen = (sides.prod(1) >= self.min_visible * magnified * whole.prod(1)) & (sides >= 1).all(1)
         target = target | {"boxes": tv_tensors.wrap(boxes[seen], like=boxes), "labels": target["labels"][seen]}
         return image, target
 
@@ -133,9 +131,7 @@ def collate(batch: list[tuple[torch.Tensor, dict]]) -> tuple[torch.Tensor, list[
     images, targets = zip(*batch, strict=True)
     sizes = {tuple(image.shape[-2:]) for image in images}
     if len(sizes) > 1:
-        raise ValueError(
-            f"a batch needs images of one size, not {sorted(sizes)}: give the dataset eval_transforms(size)."
-        )
+        raise ValueError(f"a batch needs images of one size, not {sorted(sizes)}: use eval_transforms(size).")
     return torch.stack([image.as_subclass(torch.Tensor) for image in images]), list(targets)
 
 
