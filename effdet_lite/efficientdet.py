@@ -150,22 +150,20 @@ def postprocess(
 
     class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the boxes are clipped to.
     """
-    images, _, classes = class_logits.shape
-    if images == 0:
-        return []
-    best, pair = class_logits.flatten(1).topk(min(CANDIDATES, class_logits[0].numel()))  # [N, candidates]
-    scores, labels, anchor = best.float().sigmoid(), pair % classes, pair // classes
+    number_of_anchors, classes = class_logits.shape[1:]
+    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so first the anchors.
+    strongest = class_logits.amax(2).topk(min(CANDIDATES, number_of_anchors)).indices  # [N, candidates]
+    rows = class_logits.gather(1, strongest[..., None].expand(-1, -1, classes))
+    best, pair = rows.flatten(1).topk(min(CANDIDATES, rows[0].numel()) if len(rows) else 0)
+    scores, labels, anchor = best.float().sigmoid(), pair % classes, strongest.gather(1, pair // classes)
     chosen = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
     boxes = clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size))
-    # One suppression for the whole batch: boxes of different images, like those of different classes, never meet.
-    image = torch.arange(images, device=scores.device)[:, None].expand_as(labels)
-    confident = scores >= score_threshold
-    boxes, scores, labels, image = boxes[confident], scores[confident], labels[confident], image[confident]
-    kept = batched_nms(boxes, scores, image * classes + labels, iou_threshold)
     detections = []
-    for index in range(images):
-        mine = kept[image[kept] == index][:max_detections]
-        detections.append({"boxes": boxes[mine], "scores": scores[mine], "labels": labels[mine]})
+    for image_boxes, image_scores, image_labels in zip(boxes, scores, labels, strict=True):
+        confident = image_scores >= score_threshold
+        image_boxes, image_scores, image_labels = image_boxes[confident], image_scores[confident], image_labels[confident]
+        kept = batched_nms(image_boxes, image_scores, image_labels, iou_threshold)[:max_detections]
+        detections.append({"boxes": image_boxes[kept], "scores": image_scores[kept], "labels": image_labels[kept]})
     return detections
 
 
