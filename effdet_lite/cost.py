@@ -5,7 +5,8 @@ they count MACs. Normalisation, activation, pooling and bias additions are not c
 nor in `torch.utils.flop_counter`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -93,18 +94,30 @@ def count(module: nn.Module, *input_shape: int) -> Cost:
     The meta device computes shapes and no numbers, so this is exact and quick for the largest network. The module may
     live on any device, "meta" included; it is left as it was. The count is of evaluation mode.
     """
-    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
-    training = {child: child.training for child in module.modules()}
+    # Each place that holds a tensor, once: torch would put a module that has two names back with its meta tensors.
+    on_meta = {
+        f"{path}.{name}".removeprefix("."): tensor.detach().to("meta")
+        for path, child in module.named_modules()
+        for name, tensor in (child._parameters | child._buffers).items()
+        if tensor is not None
+    }
     counter = _MacCounter()
+    # In inference mode torch would hand over a linear layer whole, and not the matrix product that it is made of.
+    with evaluation_mode(module), torch.inference_mode(False), torch.no_grad(), counter:
+        torch.func.functional_call(module, on_meta, torch.empty(input_shape, device="meta"), tie_weights=False)
+    return Cost(params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs)
+
+
+@contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """`module.eval()` for a while; afterwards each submodule is as it was, frozen norms included."""
+    training = {child: child.training for child in module.modules()}
+    module.eval()
     try:
-        module.eval()
-        with torch.no_grad(), counter:
-            torch.func.functional_call(module, on_meta, torch.empty(input_shape, device="meta"))
+        yield
     finally:
         for child, mode in training.items():
             child.training = mode
-    return Cost(params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs)
 
 
 @dataclass(frozen=True)
