@@ -5,6 +5,7 @@ they count MACs. Normalisation, activation, pooling and bias additions are not c
 nor in `torch.utils.flop_counter`.
 """
 
+import numbers
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,12 +66,12 @@ def conv2d(
     Raises:
         ValueError: when an argument is not a positive whole number, or groups does not divide both channel counts.
     """
-    (kernel_h, kernel_w), (stride_h, stride_w) = _pair(kernel), _pair(stride)
+    (kernel_h, kernel_w), (stride_h, stride_w) = _pair("kernel", kernel), _pair("stride", stride)
     sizes = {"c_in": c_in, "c_out": c_out, "height": height, "width": width, "groups": groups}
-    sizes |= {"kernel": min(kernel_h, kernel_w), "stride": min(stride_h, stride_w)}
+    sizes |= {"kernel": kernel_h, "kernel's width": kernel_w, "stride": stride_h, "horizontal stride": stride_w}
     for name, value in sizes.items():
-        if value != int(value) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value}.")
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
     if c_in % groups or c_out % groups:
         raise ValueError(f"groups={groups} must divide both c_in={c_in} and c_out={c_out}.")
     weights = kernel_h * kernel_w * (c_in // groups) * c_out
@@ -84,7 +85,7 @@ def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
 
 
 def norm(channels: int) -> Cost:
-    """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference it folds into the convolution)."""
+    """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference the convolution has it)."""
     return Cost(params=2 * channels)
 
 
@@ -163,5 +164,9 @@ class _MacCounter(TorchDispatchMode):
         return output
 
 
-def _pair(value: Pair) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)
+def _pair(name: str, value: Pair) -> tuple[int, int]:
+    if not isinstance(value, (tuple, list)):
+        return value, value
+    if len(value) != 2:
+        raise ValueError(f"{name} must be one number or two, (vertical, horizontal), got {value}.")
+    return tuple(value)

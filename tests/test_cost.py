@@ -103,6 +103,32 @@ def test_costs_add_and_repeat():
     assert sum([one, two]) == one + two and sum([]) == 0 and sum([], Cost()) == Cost()
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"kernel": 0}, "kernel must be a whole number of at least 1, got 0"),
+        ({"kernel": (3, 0)}, "kernel's width"),
+        ({"kernel": (3, 3, 3)}, "one number or two"),
+        ({"kernel": None}, "kernel must be a whole number"),
+        ({"stride": "2"}, "stride must be a whole number of at least 1, got '2'"),
+        ({"stride": -1}, "stride"),
+        ({"c_in": 3.0}, "c_in"),
+        ({"c_in": float("nan")}, "c_in"),
+        ({"height": float("inf")}, "height"),
+        ({"width": -5}, "width"),
+        ({"groups": 3}, "groups=3 must divide both c_in=4 and c_out=8"),
+        ({"groups": 0}, "groups"),
+    ],
+)
+def test_conv2d_refuses_what_is_no_convolution(change, says):
+    with pytest.raises(ValueError, match=says):
+        cost.conv2d(**{"c_in": 4, "c_out": 8, "kernel": 3, "height": 9, "width": 9} | change)
+
+
+def test_kernel_may_be_a_list():
+    assert cost.conv2d(4, 8, [3, 5], 9, 9, stride=[1, 2]) == cost.conv2d(4, 8, (3, 5), 9, 9, stride=(1, 2))
+
+
 # --- counting a module ---
 
 
