@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the subcommand that `arguments` (by default the process's) name; bad input ends in one sentence and status 2."""
+    """Run the subcommand that `arguments` name, by default the process's own. Bad input: one sentence and status 2."""
     parser = argparse.ArgumentParser(
         prog="effdet-lite", description="EfficientDet as a course you run.", allow_abbrev=False
     )
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def course_folder(start: Path) -> Path:
-    """The checkout that `start` lies in, or else the one that this package runs from. FileNotFoundError without either."""
+    """The checkout that `start` lies in, or else the one that this package runs from; FileNotFoundError without any."""
     for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
         if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
             return folder

@@ -1,0 +1,150 @@
+"""The plan of the house: what may import what, how long a module may be, and what a stored notebook looks like."""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "effdet_lite"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# Reading order. `download` and `checkpoint` are not lessons; they stand before the first module that needs them.
+NETWORK = ["cost", "layers", "scaling", "efficientnet", "fusion", "anchors", "losses", "efficientdet"]
+ORDER = [*NETWORK, "download", "pretrained", "data", "evaluation", "checkpoint", "training", "teach", "cli"]
+
+
+def label(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def part_of(path):
+    """The entry of ORDER that a file belongs to; "" for the package's own __init__.py."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports(path):
+    """(entry of ORDER that is imported, whether that happens inside a function) for each import from this package."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            folder = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            base = ".".join([*folder, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "effdet_lite":
+                yield [*name.split("."), ""][1], id(node) in inside
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert {part_of(path) for path in MODULES} - {""} <= set(ORDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_a_module_imports_only_earlier_ones(path):
+    own = part_of(path)
+    for imported, inside_function in imports(path):
+        assert imported in ORDER, f"import from the module that defines it, not {imported or 'the package'!r}"
+        assert imported == own or own == "" or ORDER.index(imported) < ORDER.index(own)
+        if imported == "teach" and own != "teach":
+            assert own == "cli" and inside_function, "only teach/ and, when it is asked to, the command import teach/"
+
+
+def test_importing_the_package_loads_no_teaching_aids():
+    """Nor does any module outside teach/ on import: a machine without a display can train."""
+    names = [f"effdet_lite.{part_of(path)}" for path in MODULES if part_of(path) not in ("", "teach")]
+    code = f"""
+import importlib, sys, effdet_lite
+def loaded(*names): return [name for name in names if name in sys.modules]
+assert not loaded("torch", "matplotlib", "ipywidgets"), loaded("torch", "matplotlib", "ipywidgets")
+for name in {sorted(set(names))}: importlib.import_module(name)
+print(*loaded("matplotlib", "ipywidgets", "effdet_lite.teach"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def length(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_a_module_fits_in_one_sitting(path):
+    assert length(path) <= 320
+
+
+@pytest.mark.parametrize(("parts", "limit"), [([*NETWORK, "training"], 1800), (["teach"], 900)], ids=["core", "teach"])
+def test_the_whole_fits_in_an_evening(parts, limit):
+    assert sum(length(path) for path in MODULES if part_of(path) in parts) <= limit
+
+
+def public_definitions(parent):
+    """The functions and classes that a module, or a class, defines for others."""
+    return [node for node in parent.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_what_is_public_says_what_it_is_for(path):
+    """A method that overrides another may leave the words to it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    definitions = public_definitions(tree)
+    missing = [getattr(node, "name", "the module") for node in [tree, *definitions] if not ast.get_docstring(node)]
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    for owner in definitions:
+        methods = public_definitions(owner) if isinstance(owner, ast.ClassDef) else []
+        documented = getattr(module, owner.name)
+        missing += [
+            f"{owner.name}.{node.name}" for node in methods if not inspect.getdoc(getattr(documented, node.name))
+        ]
+    assert not missing
+
+
+# --- notebooks ---
+
+
+def code_cells(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=label)
+def test_a_notebook_is_stored_finished(path):
+    """nbval lets a notebook without counts or outputs through, so this does not."""
+    cells = code_cells(path)
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert outputs
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
+    addresses = re.findall(r"\bat 0x[0-9a-f]+|0x[0-9a-f]{8,}", json.dumps(outputs))
+    assert not addresses, "an address differs on every run"
+    assert path.stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=label)
+def test_a_notebooks_cells_are_short(path):
+    assert max(len("".join(cell["source"]).splitlines()) for cell in code_cells(path)) <= 25
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=label)
+def test_a_notebook_holds_no_copy_of_the_package(path):
+    """What a notebook builds for itself has a name of its own; the package's code is imported and shown live."""
+    package = {
+        node.name for module in MODULES for node in public_definitions(ast.parse(module.read_text(encoding="utf-8")))
+    }
+    source = "\n".join("".join(cell["source"]) for cell in code_cells(path))
+    defined = set(re.findall(r"^ *(?:def|class) (\w+)", source, re.MULTILINE))
+    assert not defined & package
