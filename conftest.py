@@ -62,6 +62,8 @@ def pytest_runtest_call(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    if isinstance(item, IPyNbCell) and report.failed:
-        report.longrepr = f"{_place(item)}: " + COLOUR.sub("", str(report.longrepr))
+    if call.excinfo and isinstance(error := call.excinfo.value, NbCellError):
+        message = str(error).replace("outputs differ", "outputs differ: + was stored, - is computed now")
+        details = f"{_place(item)}: {message}\n\n{error.source}\n\n{error.inner_traceback or ''}"
+        report.longrepr = COLOUR.sub("", details)
     return report

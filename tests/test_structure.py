@@ -1,14 +1,18 @@
 """The plan of the house: what may import what, how long a module may be, and what a stored notebook looks like."""
 
 import ast
+import functools
 import importlib
 import inspect
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -148,3 +152,34 @@ def test_a_notebook_holds_no_copy_of_the_package(path):
     source = "\n".join("".join(cell["source"]) for cell in code_cells(path))
     defined = set(re.findall(r"^ *(?:def|class) (\w+)", source, re.MULTILINE))
     assert not defined & package
+
+
+# --- how a notebook fails ---
+
+
+def cell(source, *outputs, count=1):
+    return nbformat.v4.new_code_cell(source, execution_count=count, outputs=list(outputs))
+
+
+def test_a_failing_notebook_says_where_and_skips_what_follows(tmp_path):
+    said = functools.partial(nbformat.v4.new_output, "stream", name="stdout")
+    cells = [
+        cell(
+            "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['MPLBACKEND'] == 'Agg')", said(text="1 False\n")
+        ),
+        cell("'a picture';", count=2),  # as in a browser, the semicolon keeps the value to itself
+        cell("print('new')", said(text="old\n"), count=3),
+        cell("1 / 0", count=4),
+        cell("print('never')", said(text="never\n"), count=5),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_lesson.ipynb")
+    for name in ("conftest.py", "tests/nbval_sanitize.cfg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "-rs"]
+    environment = os.environ | {"MPLBACKEND": "Agg"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "2 failed, 2 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    assert "01_lesson.ipynb, code cell [3]: " in done.stdout and "mismatch 'stdout'" in done.stdout
+    assert "01_lesson.ipynb, code cell [4]: " in done.stdout and "ZeroDivisionError" in done.stdout
+    assert "01_lesson.ipynb, code cell [4] did not finish" in done.stdout
