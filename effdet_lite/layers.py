@@ -61,6 +61,10 @@ class Conv2d(nn.Conv2d):
         super().__init__(c_in, c_out, kernel, stride, kernel // 2 if self.pads_itself else 0, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Only a folded kernel is even, and on odd sizes it would look one pixel beside the place.
+        if self.kernel_size[0] % 2 == 0 and (x.shape[-2] % 2 or x.shape[-1] % 2):
+            raise ValueError(f"a folded network takes even sizes before each stride of 2, got {tuple(x.shape[-2:])}; "
+                             "pass a multiple of 32 pixels, or use the network that is not folded.")  # fmt: skip
         return super().forward(x if self.pads_itself else pad_same(x, self.kernel_size[0], self.stride[0]))
 
     def fold_padding(self) -> None:
@@ -171,5 +175,5 @@ def fold_for_inference(module: nn.Module) -> None:
     """Fold batch norms and padding into the convolutions, in place: the same results, faster, on even sizes only."""
     with torch.no_grad():
         for child in list(module.modules()):
-            if hasattr(child, "fold"):
+            if hasattr(child, "fold") and any(isinstance(part, nn.BatchNorm2d) for part in child.modules()):
                 child.fold()

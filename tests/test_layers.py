@@ -1,0 +1,194 @@
+"""Layers against timm (which ported TensorFlow's padding), torchvision, and convolutions written out."""
+
+import copy
+
+import pytest
+import torch
+import torchvision
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from timm.layers import Conv2dSame
+from timm.layers.pool2d_same import MaxPool2dSame
+from torch import nn
+from torch.nn import functional as F
+
+from effdet_lite import layers
+from effdet_lite.layers import Conv2d, ConvNorm, LayerStyle, MBConv, SeparableConv, SqueezeExcite
+
+
+def lively(module):
+    """Norms with statistics and weights of their own, in evaluation mode."""
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            for tensor in (norm.running_mean, norm.bias.data):
+                tensor.normal_(0, 0.5)
+            for tensor in (norm.running_var, norm.weight.data):
+                tensor.uniform_(0.5, 2)
+    return module.eval()
+
+
+# --- padding ---
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200), st.sampled_from([1, 2, 3, 5, 7]), st.integers(1, 4))
+def test_same_padding_is_the_least_that_gives_each_stride_an_output(size, kernel, stride):
+    """TensorFlow: ceil(size / stride) outputs with as little padding as possible, the odd pixel after."""
+    before, after = layers.same_padding(size, kernel, stride)
+    wanted = len(range(0, size, stride))
+
+    def outputs(padding):
+        return len(range(0, size + padding - kernel + 1, stride))
+
+    assert outputs(before + after) == wanted
+    assert before + after == 0 or outputs(before + after - 1) < wanted
+    assert after - before in (0, 1)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 19), st.integers(1, 19), st.sampled_from([1, 3, 5, 7]), st.sampled_from([1, 2, 3]), st.booleans())
+def test_same_convolution_equals_timms(height, width, kernel, stride, depthwise):
+    groups = 4 if depthwise else 1
+    reference = Conv2dSame(4, 8, kernel, stride, groups=groups)
+    ours = Conv2d(4, 8, kernel, stride, groups, bias=True)
+    ours.load_state_dict(reference.state_dict())
+    x = torch.randn(2, 4, height, width)
+    torch.testing.assert_close(ours(x), reference(x))
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_symmetric_convolution_equals_torchs(kernel, stride):
+    reference = nn.Conv2d(3, 4, kernel, stride, padding=kernel // 2, bias=False)
+    ours = Conv2d(3, 4, kernel, stride, padding="symmetric")
+    ours.load_state_dict(reference.state_dict())
+    x = torch.randn(1, 3, 11, 14)
+    assert torch.equal(ours(x), reference(x))
+
+
+def test_the_two_paddings_differ_in_values_only():
+    same, symmetric = (Conv2d(3, 4, 3, 2, padding=padding) for padding in ("same", "symmetric"))
+    symmetric.load_state_dict(same.state_dict())
+    x = torch.randn(1, 3, 12, 12)
+    assert same(x).shape == symmetric(x).shape == (1, 4, 6, 6)
+    assert not torch.allclose(same(x), symmetric(x))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (8, 7), (7, 8), (1, 1), (1, 4), (2, 3), (64, 33)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_max_pool_equals_timms(size, memory_format):
+    """Negative maps: a padding of zeros would win along the border."""
+    x = (-torch.rand(2, 3, *size) - 1).to(memory_format=memory_format)
+    assert torch.equal(layers.max_pool(x), MaxPool2dSame(3, 2)(x))
+    assert (layers.max_pool(x) < 0).all()
+
+
+# --- blocks ---
+
+
+def test_squeeze_excite_equals_torchvisions():
+    reference = torchvision.ops.SqueezeExcitation(12, 3, activation=nn.SiLU)
+    ours = SqueezeExcite(12, 3)
+    ours.load_state_dict({
+        name.replace("fc1", "reduce").replace("fc2", "expand"): x for name, x in reference.state_dict().items()
+    })  # fmt: skip
+    x = torch.randn(2, 12, 5, 7)
+    torch.testing.assert_close(ours(x), reference(x))
+    assert ours.gate(x).shape == (2, 12, 1, 1)
+
+
+def torchvisions_mbconv(c_in, c_out, kernel, stride, ratio):
+    config = torchvision.models.efficientnet.MBConvConfig(ratio, kernel, stride, c_in, c_out, 1)
+    return torchvision.models.efficientnet.MBConv(config, 0.0, nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize(
+    "shape", [(16, 24, 3, 2, 6), (24, 24, 5, 1, 6), (32, 16, 3, 1, 1), (8, 8, 3, 1, 1), (40, 80, 5, 2, 4)]
+)
+def test_mbconv_equals_torchvisions(shape):
+    """Every parameter, in the same order; and the same answer, with torchvision's padding and epsilon."""
+    reference = lively(torchvisions_mbconv(*shape))
+    ours = MBConv(*shape, style=LayerStyle("symmetric", 1e-5)).eval()
+    theirs = reference.state_dict()
+    assert [x.shape for x in ours.state_dict().values()] == [x.shape for x in theirs.values()]
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.values(), strict=True)))
+    x = torch.randn(2, shape[0], 9, 12)
+    torch.testing.assert_close(ours(x), reference(x))
+
+
+def test_the_gate_is_squeezed_to_a_quarter_of_the_blocks_input():
+    """timm: a quarter of the input channels, at least one."""
+    assert [layers.squeezed_channels(c_in) for c_in in (1, 3, 4, 15, 16, 320)] == [1, 1, 1, 3, 4, 80]
+
+
+def test_drop_path_leaves_out_the_block_and_keeps_its_mean():
+    x = torch.randn(4000, 8, 1, 1)
+    block = lively(MBConv(8, 8, drop_path=0.25))
+    with torch.no_grad():
+        whole = block(x)
+        block.drop_path.train()
+        dropped = block(x)
+    skipped = (dropped == x).all((1, 2, 3))
+    assert 0.2 < skipped.float().mean() < 0.3
+    # What is kept is enlarged, so that the expectation stays.
+    torch.testing.assert_close(dropped[~skipped] - x[~skipped], (whole - x)[~skipped] / 0.75, rtol=1e-3, atol=1e-5)
+
+
+def test_separable_conv_equals_one_dense_convolution():
+    """Depthwise and pointwise weights multiply to a dense kernel, since nothing stands between them."""
+    separable = SeparableConv(5, 7)
+    dense = separable.pointwise.weight * separable.depthwise.weight[:, 0]  # [7, 5, 1, 1] * [5, 3, 3]
+    x = torch.randn(2, 5, 6, 9)
+    torch.testing.assert_close(separable(x), F.conv2d(x, dense, separable.pointwise.bias, padding=1))
+
+
+@pytest.mark.parametrize("needs_gradient", [True, False])
+def test_silu_overwrites_only_what_no_gradient_needs(needs_gradient):
+    x = torch.randn(50)
+    y = x.clone().requires_grad_(needs_gradient)
+    torch.testing.assert_close(layers.silu(y), x / (1 + (-x).exp()))
+    assert torch.equal(y, x) == needs_gradient
+
+
+# --- folding ---
+
+
+@pytest.mark.parametrize("padding", ["same", "symmetric"])
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(1, 1, 1), (3, 1, 6), (3, 2, 1), (5, 2, 6), (5, 1, 2)])
+def test_folded_equals_unfolded(padding, kernel, stride, groups):
+    module = lively(ConvNorm(6, 12, kernel, stride, groups, activation=True, style=LayerStyle(padding)))
+    folded = copy.deepcopy(module)
+    layers.fold_for_inference(folded)
+    layers.fold_for_inference(folded)  # a second time changes nothing
+    assert not any(isinstance(child, nn.BatchNorm2d) for child in folded.modules())
+    x = torch.randn(2, 6, 8, 14)
+    torch.testing.assert_close(folded(x), module(x))
+
+
+@pytest.mark.parametrize("size", [(9, 8), (8, 9), (15, 15)])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_folded_padding_refuses_odd_sizes(size, kernel):
+    """There it would answer for other places, or fewer of them."""
+    module = lively(ConvNorm(3, 4, kernel, 2))
+    layers.fold_for_inference(module)
+    with pytest.raises(ValueError, match="folded network takes even sizes"):
+        module(torch.randn(1, 3, *size))
+
+
+@given(st.integers(2, 40), st.integers(2, 40))
+@settings(deadline=None, max_examples=25)
+def test_folded_symmetric_padding_takes_any_size(height, width):
+    assume(height % 2 or width % 2)
+    module = lively(ConvNorm(2, 2, 5, 2, style=LayerStyle("symmetric")))
+    x = torch.randn(1, 2, height, width)
+    expected = module(x)
+    layers.fold_for_inference(module)
+    torch.testing.assert_close(module(x), expected)
+
+
+# --- errors ---
+
+
+def test_unknown_padding_is_refused():
+    with pytest.raises(ValueError, match='padding must be "same" or "symmetric", got \'valid\''):
+        LayerStyle("valid")
