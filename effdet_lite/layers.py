@@ -56,6 +56,8 @@ class Conv2d(nn.Conv2d):
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False,
                  padding: Padding = "same"):  # fmt: skip
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, so that it has a centre, got {kernel}.")
         # At stride 1 both styles pad alike, so the convolution can do it without a copy of its input.
         self.pads_itself = padding == "symmetric" or stride == 1
         super().__init__(c_in, c_out, kernel, stride, kernel // 2 if self.pads_itself else 0, groups=groups, bias=bias)

@@ -192,3 +192,9 @@ def test_folded_symmetric_padding_takes_any_size(height, width):
 def test_unknown_padding_is_refused():
     with pytest.raises(ValueError, match='padding must be "same" or "symmetric", got \'valid\''):
         LayerStyle("valid")
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_even_kernels_are_refused(kernel):
+    with pytest.raises(ValueError, match="kernel must be odd"):
+        Conv2d(3, 4, kernel)
