@@ -5,6 +5,7 @@ The published B1-B7 and D1-D7x do not follow their formulas throughout, so both 
 """
 
 import math
+import numbers
 from dataclasses import dataclass, field
 
 
@@ -180,8 +181,8 @@ PUBLISHED = {
 
 
 def _check_phi(phi: float) -> None:
-    if not -3 <= phi <= 7:
-        raise ValueError(f"phi must lie between -3 (128 px) and 7 (1408 px), got {phi}.")
+    if not isinstance(phi, numbers.Real) or not -3 <= phi <= 7:
+        raise ValueError(f"phi must be a number from -3 (128 px) to 7 (1408 px), got {phi!r}.")
 
 
 def _round(value: float) -> int:

@@ -82,7 +82,9 @@ def test_closed_form_equals_torchs_convolution(arguments):
     )  # fmt: skip
     # With padding "same" the output has ceil(size / stride) positions; pad by as much as that takes.
     sizes = arguments["height"], arguments["width"]
-    rows, columns = ((-(-size // step) - 1) * step + window - size for size, step, window in zip(sizes, stride, kernel))
+    rows, columns = (
+        (-(-size // step) - 1) * step + window - size for size, step, window in zip(sizes, stride, kernel, strict=True)
+    )
     padded = 1, arguments["c_in"], sizes[0] + rows, sizes[1] + columns
     ours = cost.conv2d(**arguments)
     assert ours.params == parameters(conv)

@@ -1,0 +1,232 @@
+"""Configurations against the tables of the papers and of the official code, as copied from there."""
+
+import dataclasses
+import itertools
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from timm.layers import make_divisible
+
+from effdet_lite import scaling
+from effdet_lite.efficientnet import cost_by_stage
+from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS, PUBLISHED, EfficientDetConfig, EfficientNetConfig
+
+PHIS = [-3 + step / 4 for step in range(41)]
+
+# Official code, efficientnet_builder.py: width, depth, resolution, dropout.
+OFFICIAL_EFFICIENTNETS = {
+    "b0": (1.0, 1.0, 224, 0.2),
+    "b1": (1.0, 1.1, 240, 0.2),
+    "b2": (1.1, 1.2, 260, 0.3),
+    "b3": (1.2, 1.4, 300, 0.3),
+    "b4": (1.4, 1.8, 380, 0.4),
+    "b5": (1.6, 2.2, 456, 0.4),
+    "b6": (1.8, 2.6, 528, 0.5),
+    "b7": (2.0, 3.1, 600, 0.5),
+}
+
+# Official code, hparams_config.py (and effdet's model_config.py): backbone, resolution, fusion channels and repeats,
+# head repeats, coarsest level, anchor scale, weighting.
+OFFICIAL_EFFICIENTDETS = {
+    "d0": ("b0", 512, 64, 3, 3, 7, 4.0, "fast"),
+    "d1": ("b1", 640, 88, 4, 3, 7, 4.0, "fast"),
+    "d2": ("b2", 768, 112, 5, 3, 7, 4.0, "fast"),
+    "d3": ("b3", 896, 160, 6, 4, 7, 4.0, "fast"),
+    "d4": ("b4", 1024, 224, 7, 4, 7, 4.0, "fast"),
+    "d5": ("b5", 1280, 288, 7, 4, 7, 4.0, "fast"),
+    "d6": ("b6", 1280, 384, 8, 5, 7, 4.0, "sum"),
+    "d7": ("b6", 1536, 384, 8, 5, 7, 5.0, "sum"),
+    "d7x": ("b7", 1536, 384, 8, 5, 8, 4.0, "sum"),
+}
+
+# Parameters (M), multiply-adds (B) and accuracy: EfficientNet, table 2; EfficientDet, table 2 (AP on test-dev).
+PAPER = {
+    "b0": (5.3, 0.39, 77.1),
+    "b1": (7.8, 0.70, 79.1),
+    "b2": (9.2, 1.0, 80.1),
+    "b3": (12, 1.8, 81.6),
+    "b4": (19, 4.2, 82.9),
+    "b5": (30, 9.9, 83.6),
+    "b6": (43, 19, 84.0),
+    "b7": (66, 37, 84.3),
+    "d0": (3.9, 2.5, 34.6),
+    "d1": (6.6, 6.1, 40.5),
+    "d2": (8.1, 11, 43.9),
+    "d3": (12, 25, 47.2),
+    "d4": (21, 55, 49.7),
+    "d5": (34, 135, 51.5),
+    "d6": (52, 226, 52.6),
+    "d7": (52, 325, 53.7),
+    "d7x": (77, 410, 55.1),
+}
+
+
+def test_published_efficientnets():
+    ours = {
+        name: (config.width, config.depth, config.resolution, config.dropout) for name, config in EFFICIENTNETS.items()
+    }
+    assert ours == OFFICIAL_EFFICIENTNETS
+
+
+def test_published_efficientdets():
+    backbones = {id(config): name for name, config in EFFICIENTNETS.items()}
+    ours = {
+        name: (
+            backbones[id(config.backbone)], config.resolution, config.fusion_channels, config.fusion_repeats,
+            config.head_repeats, config.max_level, config.anchor_scale, config.weighting,
+        )
+        for name, config in EFFICIENTDETS.items()
+    }  # fmt: skip
+    assert ours == OFFICIAL_EFFICIENTDETS
+    assert {config.min_level for config in EFFICIENTDETS.values()} == {3}
+    assert EFFICIENTDETS["d7x"].levels == (3, 4, 5, 6, 7, 8)
+
+
+def test_published_figures():
+    ours = {name: (row.params / 1e6, row.macs / 1e9, row.accuracy) for name, row in PUBLISHED.items()}
+    assert ours == {name: pytest.approx(row, rel=1e-12) for name, row in PAPER.items()}
+
+
+# --- the formulas ---
+
+
+# B0 grown by equation 3 with phi = 0, 1 ... 7: parameters counted on timm's implementation.
+FORMULA_PARAMS = [5288548, 9109994, 12255408, 16350296, 25916448, 33726740, 45464648, 68741810]
+FORMULA_RESOLUTIONS = [224, 257.6, 296.2, 340.7, 391.8, 450.5, 518.1, 595.8]
+
+
+@pytest.mark.parametrize("phi", range(8))
+def test_efficientnet_by_formula(phi):
+    config = scaling.efficientnet(phi)
+    assert (config.depth, config.width) == pytest.approx((1.2**phi, 1.1**phi))
+    assert abs(config.resolution - FORMULA_RESOLUTIONS[phi]) <= 0.5
+    params = sum(cost_by_stage(config.width, config.depth, config.resolution)).params
+    assert params == FORMULA_PARAMS[phi]
+
+
+def test_growth_for_one_step_is_just_below_two():
+    """alpha * beta^2 * gamma^2 = 1.9203, not 2 (EfficientNet, equation 3)."""
+    config = scaling.efficientnet(1)
+    assert config.depth * config.width**2 * 1.15**2 == pytest.approx(1.9203, abs=1e-4)
+
+
+def test_other_growth_rates():
+    config = scaling.efficientnet(2, alpha=1.4, beta=1.0, gamma=1.3)
+    assert (config.depth, config.width, config.resolution) == (pytest.approx(1.96), 1.0, round(224 * 1.69))
+
+
+def differing(phi, name):
+    formula, published = scaling.efficientdet(phi), EFFICIENTDETS[name]
+    fields = ["resolution", "fusion_channels", "fusion_repeats", "head_repeats"]
+    return {
+        field: (getattr(formula, field), getattr(published, field))
+        for field in fields
+        if getattr(formula, field) != getattr(published, field)
+    }
+
+
+def test_where_the_published_detectors_depart_from_the_formulas():
+    """EfficientDet's equations 1-3 against its table 1; the heads agree throughout."""
+    departures = {name: differing(phi, name) for phi, name in enumerate(list(EFFICIENTDETS)[:8])}
+    assert {name: fields for name, fields in departures.items() if fields} == {
+        "d2": {"fusion_channels": (120, 112)},
+        "d4": {"fusion_channels": (216, 224)},
+        "d5": {"resolution": (1152, 1280), "fusion_repeats": (8, 7)},
+        "d6": {"fusion_repeats": (9, 8)},
+        "d7": {"resolution": (1408, 1536), "fusion_channels": (520, 384), "fusion_repeats": (10, 8)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("phi", "resolution", "channels", "repeats", "heads"),
+    [(-3, 128, 24, 1, 2), (-2, 256, 32, 1, 2), (-1, 384, 48, 2, 2), (-0.5, 448, 56, 3, 2), (0, 512, 64, 3, 3)],
+)
+def test_small_models(phi, resolution, channels, repeats, heads):
+    """By hand: 512 + 128 phi, the multiple of 8 next to 64 * 1.35^phi, 3 + phi but at least 1, 3 + floor(phi / 3)."""
+    config = scaling.efficientdet(phi)
+    assert (config.resolution, config.fusion_channels) == (resolution, channels)
+    assert (config.fusion_repeats, config.head_repeats) == (repeats, heads)
+    assert (config.min_level, config.max_level, config.anchor_scale) == ((2, 6, 2.0) if phi < 0 else (3, 7, 4.0))
+
+
+def test_more_phi_is_never_less():
+    """A slider that goes up never makes the network smaller, with levels kept."""
+    for phis in (PHIS[:12], PHIS[12:]):
+        sizes = [
+            (c.resolution, c.fusion_channels, c.fusion_repeats, c.head_repeats, c.backbone.width, c.backbone.depth)
+            for c in map(scaling.efficientdet, phis)
+        ]
+        for before, after in itertools.pairwise(sizes):
+            assert all(a >= b for a, b in zip(after, before, strict=True))
+
+
+@settings(deadline=None)
+@given(st.floats(0.5, 4000))
+def test_channels_are_rounded_as_timm_does(channels):
+    assert scaling.round_channels(channels) == make_divisible(channels)
+    assert scaling.round_channels(channels) % 8 == 0 and scaling.round_channels(channels) >= 0.9 * channels
+
+
+def test_blocks_are_rounded_up():
+    """Official code: B1 multiplies 1, 2, 2, 3, 3, 4, 1 by 1.1 and has 2, 3, 3, 4, 4, 5, 2 blocks."""
+    assert [scaling.round_blocks(1.1 * blocks) for blocks in (1, 2, 2, 3, 3, 4, 1)] == [2, 3, 3, 4, 4, 5, 2]
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize("phi", [-3.1, 7.01, 8, math.nan, math.inf, -math.inf, "1", None, [1]])
+@pytest.mark.parametrize("formula", [scaling.efficientnet, scaling.efficientdet])
+def test_phi_out_of_range(formula, phi):
+    with pytest.raises(ValueError, match="phi must be a number from -3"):
+        formula(phi)
+
+
+@pytest.mark.parametrize("value", [0, -1.2, math.nan, math.inf])
+@pytest.mark.parametrize("name", ["alpha", "beta", "gamma"])
+def test_growth_must_be_positive(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a positive number"):
+        scaling.efficientnet(1, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"resolution": 500}, "multiple of 128 for levels up to P7, got 500"),
+        ({"resolution": 0}, "multiple of 128"),
+        ({"resolution": 128, "max_level": 8}, "multiple of 256"),
+        ({"min_level": 0}, "between P1 and P5"),
+        ({"min_level": 6}, "between P1 and P5"),
+        ({"max_level": 4}, "end at P5 or above"),
+        ({"fusion_repeats": 0}, "must be positive"),
+        ({"head_repeats": 0}, "must be positive"),
+        ({"fusion_channels": -8}, "must be positive"),
+        ({"anchor_scale": 0}, "must be positive"),
+        ({"anchor_scale": math.nan}, "must be positive"),
+    ],
+)
+def test_detectors_that_cannot_be(change, says):
+    with pytest.raises(ValueError, match=says):
+        EfficientDetConfig(**change)
+
+
+@pytest.mark.parametrize("change", [{"width": 0}, {"depth": -1}, {"resolution": 0}, {"width": math.nan}])
+def test_backbones_that_cannot_be(change):
+    with pytest.raises(ValueError, match="must be positive"):
+        EfficientNetConfig(**change)
+
+
+def test_configurations_do_not_change_and_can_be_keys():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EFFICIENTDETS["d0"].resolution = 640
+    assert len({*EFFICIENTDETS.values(), *EFFICIENTNETS.values()}) == 17
+
+
+def test_numbers_need_no_torch():
+    subprocess.run(
+        [sys.executable, "-c", "import effdet_lite.scaling, sys; sys.exit('torch' in sys.modules)"], check=True
+    )
