@@ -102,8 +102,9 @@ class EfficientNet(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)]."""
+        check_images(images)
         # Channels last: torch's fast path for 1x1 and depthwise convolutions, on CPUs and on GPUs.
-        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = ((images.to(self.mean.dtype) - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
         maps = []
         for blocks in self.stages:
@@ -117,6 +118,16 @@ class EfficientNet(nn.Module):
         if self.classifier is None:
             raise ValueError("this EfficientNet was built without a classifier; pass num_classes, or call .features().")
         return self.classifier(self.head(self.features(images)[-1]).mean((2, 3)))
+
+
+def check_images(images: Tensor) -> None:
+    """Raise a ValueError unless these are floats [N, 3, H, W]."""
+    if not isinstance(images, Tensor):
+        raise ValueError(f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes one.")
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be [N, 3, H, W], got {list(images.shape)}; image[None] is a batch of one.")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floats in 0-1, got {images.dtype}; divide 0-255 by 255.")
 
 
 def level_channels(width: float) -> tuple[int, ...]:
