@@ -58,6 +58,8 @@ class EfficientNet(nn.Module):
 
     def __init__(self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000):
         super().__init__()
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, or None for no classifier, got {num_classes}.")
         style = LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
         self.config = config
         table = scaled_stages(config.width, config.depth)

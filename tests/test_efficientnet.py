@@ -240,6 +240,12 @@ def test_unknown_names(name):
         EfficientNet.from_name(name)
 
 
+@pytest.mark.parametrize("classes", [0, -1])
+def test_impossible_numbers_of_classes(classes):
+    with pytest.raises(ValueError, match="at least 1, or None"):
+        EfficientNet.from_name("b0", num_classes=classes)
+
+
 @pytest.mark.parametrize(
     ("images", "says"),
     [
