@@ -147,7 +147,9 @@ def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
     if weighting == "fast":
         weights = F.relu(weights)
         return weights / (weights.sum() + 1e-4)
-    return weights.softmax(0) if weighting == "softmax" else weights
+    if weighting == "softmax":
+        return weights.softmax(0)
+    return torch.ones_like(weights) if weighting == "sum" else weights
 
 
 WEIGHTINGS = ("fast", "softmax", "unbounded", "sum")
@@ -176,7 +178,9 @@ class FusionNode(nn.Module):
     def forward(self, inputs: Sequence[Tensor], size: torch.Size) -> Tensor:
         """inputs [N, C_i, H_i, W_i] each; size: (H, W) of this level. Returns [N, C, H, W]."""
         fused = self.fuse([project(x) for project, x in zip(self.project, inputs, strict=True)], size)
-        return self.norm(self.conv(silu(fused)))
+        # A single input that nothing changed is still the caller's: it must not be overwritten.
+        activate = silu if len(inputs) > 1 else F.silu
+        return self.norm(self.conv(activate(fused)))
 
     def fold(self) -> None:
         """See `layers.fold_for_inference`."""
