@@ -52,10 +52,12 @@ class FusionGraph:
             raise ValueError(f"{min(taken)!r} names the map that comes in at that level; give the node another name.")
         for node in self.nodes:
             # Names become names of submodules, so that a state dict can be read.
-            if not node.name.isidentifier() or hasattr(nn.ModuleDict, node.name):
+            if not node.name.isidentifier() or hasattr(nn.ModuleDict(), node.name):
                 raise ValueError(f"{node.name!r} cannot name a node; use letters, digits and _, such as 'P4_td'.")
             if not node.inputs:
                 raise ValueError(f"node {node.name!r} has no inputs; give it at least one.")
+            if isinstance(node.inputs, str):
+                raise ValueError(f"inputs of node {node.name!r} must be a tuple: write ({node.inputs!r},).")
             for source in node.inputs:
                 if source not in nodes and source not in arriving:
                     known = ", ".join([*arriving, *nodes])

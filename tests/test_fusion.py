@@ -310,6 +310,35 @@ def test_folded_equals_unfolded(weighting):
 # --- what is refused ---
 
 
+def graph(*nodes):
+    return FusionGraph("mine", tuple(Node(*node) for node in nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "says"),
+    [
+        ((), "has no nodes"),
+        ((("a", 3, ("b",)), ("b", 3, ("a",))), "has a cycle: (a -> b -> a|b -> a -> b)"),
+        ((("a", 3, ("a",)),), "has a cycle: a -> a"),
+        ((("a", 3, ()),), "'a' has no inputs"),
+        ((("a", 3, ("P3_in")),), r"inputs of node 'a' must be a tuple: write \('P3_in',\)"),
+        ((("a", 3, ("P4_in",)),), "unknown input 'P4_in'; known here: P3_in, a"),
+        ((("a", 3, ("P3_in", "nobody")),), "unknown input 'nobody'"),
+        ((("a", 3, ("P3_in",)), ("b", 5, ("a",))), "no node at level 4"),
+        ((("a", 3, ("P3_in",)), ("a", 4, ("P4_in",))), "uses a node name twice"),
+        ((("P3_in", 3, ("P3_in",)),), "'P3_in' names the map that comes in"),
+        ((("keys", 3, ("P3_in",)),), "'keys' cannot name a node"),
+        ((("training", 3, ("P3_in",)),), "'training' cannot name a node"),
+        ((("_modules", 3, ("P3_in",)),), "'_modules' cannot name a node"),
+        ((("P3.td", 3, ("P3_in",)),), "cannot name a node; use letters"),
+        ((("", 3, ("P3_in",)),), "cannot name a node"),
+    ],
+)
+def test_graphs_that_cannot_run(nodes, says):
+    with pytest.raises(ValueError, match=says):
+        graph(*nodes)
+
+
 @pytest.mark.parametrize("build", [fpn, panet, bifpn])
 @pytest.mark.parametrize("levels", [(), (3,), (3, 3), (3, 4, 4)])
 def test_levels_that_make_no_pyramid(build, levels):
