@@ -7,7 +7,7 @@ below walk over our own structure and say what each part is called over there.
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -211,7 +211,7 @@ def _load(model: nn.Module, state: Mapping[str, Tensor], names: Names) -> None:
     model.load_state_dict(loaded)
 
 
-def _some(keys: Iterable[str], count: int = 3) -> str:
+def _some(keys: list[str], count: int = 3) -> str:
     first, rest = keys[:count], keys[count:]
     return ", ".join(first) + (f" and {len(rest)} more" if rest else "")
 
