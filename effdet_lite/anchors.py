@@ -18,13 +18,20 @@ ASPECTS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
 ANCHORS_PER_POSITION = len(OCTAVES) * len(ASPECTS)
 
 
-@lru_cache(maxsize=32)
-def grid(height: int, width: int, levels: tuple[int, ...], scale: float, device: torch.device | str = "cpu") -> Tensor:
+def grid(height: int, width: int, levels: Sequence[int], scale: float, device: torch.device | str = "cpu") -> Tensor:
     """All anchors of an image, [A, 4]: levels fine to coarse, then rows, columns, and the nine shapes (scale outer).
 
     A level with stride s has its anchors centred at (i + 1/2) s, with sides scale * s * 2^octave * aspect.
     The tensor is cached and shared: do not write into it.
     """
+    if min(height, width) < 1 or not scale > 0:
+        raise ValueError(f"height, width and scale must be positive, got {height}, {width} and {scale}.")
+    return _grid(height, width, tuple(levels), scale, torch.device(device))
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is first needed to detect is later trained with
+def _grid(height: int, width: int, levels: tuple[int, ...], scale: float, device: torch.device) -> Tensor:
     octaves = torch.tensor(OCTAVES, dtype=torch.float64)
     aspects = torch.tensor(ASPECTS, dtype=torch.float64)
     # [octave, aspect, (w, h)] -> [9, 2], in strides
