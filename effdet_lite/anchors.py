@@ -49,6 +49,8 @@ def _grid(height: int, width: int, levels: tuple[int, ...], scale: float, device
 
 def iou(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Intersection over union. boxes [..., M, 4], anchors [A, 4] -> [..., M, A]; 0 where a box has no area."""
+    if not anchors.is_floating_point():
+        anchors = anchors.float()
     x1, y1, x2, y2 = boxes[..., None].unbind(-2)  # [..., M, 1]
     left, top, right, bottom = anchors.T.contiguous()  # [A]
     overlap_x = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp_(min=0)
@@ -93,14 +95,17 @@ def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], th
     Args:
         anchors: [A, 4]. boxes, labels: for each of N images [n_i, 4] and [n_i]; n_i may be 0.
     """
-    counts = [len(image_boxes) for image_boxes in boxes]
+    counts = [len(image_labels) if image_labels.ndim == 1 else -1 for image_labels in labels]
+    if counts != [len(image_boxes) for image_boxes in boxes]:
+        raise ValueError("for each image give boxes [n, 4] and labels [n]; got "
+                         f"{[list(x.shape) for x in boxes]} and {[list(x.shape) for x in labels]}.")  # fmt: skip
     images, most = len(counts), max(counts, default=0)
     if most == 0:
         nothing = torch.full((images, len(anchors)), -1, device=anchors.device)
         return Matches(nothing, anchors.new_zeros(images, len(anchors), 4))
     # Padding boxes have no area and IoU 0, so they never win.
     padded_boxes = pad_sequence([image_boxes.reshape(-1, 4) for image_boxes in boxes], batch_first=True)  # [N, M, 4]
-    padded_labels = pad_sequence(list(labels), batch_first=True)  # [N, M]
+    padded_labels = pad_sequence([image_labels.long() for image_labels in labels], batch_first=True)  # [N, M]
     overlaps = iou(padded_boxes.float(), anchors)  # [N, M, A]
 
     best_overlap, owner = overlaps.max(1)  # [N, A]

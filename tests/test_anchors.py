@@ -88,6 +88,12 @@ def test_iou_equals_torchvisions():
     torch.testing.assert_close(iou(batch, others), torch.stack([box_iou(part, others) for part in batch]))
 
 
+def test_iou_of_whole_numbers_equals_torchvisions():
+    boxes, others = torch.tensor([[0, 0, 10, 10], [3, 3, 4, 9]]), torch.tensor([[5, 5, 15, 15], [0, 0, 10, 10]])
+    torch.testing.assert_close(iou(boxes, others), box_iou(boxes.float(), others.float()))
+    torch.testing.assert_close(iou(boxes.float(), others), iou(boxes, others.float()))
+
+
 def test_iou_of_boxes_without_area_is_zero():
     """torchvision gives nan for two of them."""
     points = torch.tensor([[5.0, 5, 5, 5], [0, 0, 0, 9], [2, 2, 8, 2]])
@@ -196,6 +202,29 @@ def test_no_boxes_at_all():
         ours = match(places, boxes, labels)
         assert ours.labels.shape == (len(boxes), len(places)) and ours.deltas.shape == (len(boxes), len(places), 4)
         assert (ours.labels == -1).all() and ours.labels.dtype == torch.int64 and not ours.deltas.any()
+
+
+def test_empty_tensors_of_another_type_are_empty():
+    """`torch.tensor([])` is of floats, and has one dimension."""
+    places, box, label = grid(64, 64, (3, 4), 4.0), torch.tensor([[8.0, 8, 40, 40]]), torch.tensor([1])
+    expected = match(places, [torch.zeros(0, 4), box], [torch.zeros(0, dtype=torch.int64), label])
+    ours = match(places, [torch.tensor([]), box], [torch.tensor([]), label])
+    assert torch.equal(ours.labels, expected.labels) and torch.equal(ours.deltas, expected.deltas)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "labels"),
+    [
+        ([torch.rand(2, 4), torch.rand(2, 4)], [torch.tensor([1]), torch.tensor([1, 2])]),
+        ([torch.rand(2, 4)], [torch.tensor([1, 2]), torch.tensor([1])]),
+        (torch.rand(2, 4), torch.tensor([1, 2])),
+        ([torch.rand(1, 4)], [torch.tensor([[1]])]),
+    ],
+    ids=["a label is missing", "an image is missing", "not a list", "labels [n, 1]"],
+)
+def test_boxes_and_labels_that_do_not_belong_together(boxes, labels):
+    with pytest.raises(ValueError, match=r"for each image give boxes \[n, 4\] and labels \[n\]"):
+        match(grid(64, 64, (3, 4), 4.0), boxes, labels)
 
 
 def test_constants():
