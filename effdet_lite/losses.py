@@ -29,7 +29,10 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
     # Almost every answer is "no": take that for all of them, then mend the few that are "yes".
     total = ((1 - alpha) * logits.sigmoid().pow(gamma) * F.softplus(logits)).sum()
     positive = labels >= 0
-    asked = logits[positive].gather(1, labels[positive, None])
+    right = labels[positive, None]  # [positives, 1]
+    if len(right) and right.max() >= logits.shape[-1]:
+        raise ValueError(f"labels must be 0 to {logits.shape[-1] - 1}, one of the model's classes, got {right.max()}.")
+    asked = logits[positive].gather(1, right)
     yes = alpha * (-asked).sigmoid().pow(gamma) * F.softplus(-asked)
     no = (1 - alpha) * asked.sigmoid().pow(gamma) * F.softplus(asked)
     return total + (yes - no).sum()
