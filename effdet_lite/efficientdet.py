@@ -49,7 +49,7 @@ class Head(nn.Module):
                 conv = conv[level] if isinstance(conv, nn.ModuleList) else conv
                 x = silu(norms[level](conv(x)))
             x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs], anchors outer
-            answers.append(x.reshape(x.shape[0], -1, self.outputs))
+            answers.append(x.unflatten(3, (-1, self.outputs)).flatten(1, 3))
         return torch.cat(answers, 1)
 
     def fold(self) -> None:
@@ -112,7 +112,7 @@ class EfficientDet(nn.Module):
         device = self.backbone.mean.device
         return anchor_boxes.grid(height, width, self.config.levels, self.config.anchor_scale, device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def detect(
         self, images: Tensor, score_threshold: float = 0.05, iou_threshold: float = 0.5, max_detections: int = 100
     ) -> list[dict[str, Tensor]]:
@@ -121,12 +121,9 @@ class EfficientDet(nn.Module):
         Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor may answer for several
         classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside the image), "scores" [n], "labels" [n].
         """
-        training = self.training
-        self.eval()
-        try:
+        # What is made in inference mode cannot be written into, and callers rescale boxes: so only the network runs in it.
+        with cost.evaluation_mode(self), torch.inference_mode():
             class_logits, box_deltas = self(images)
-        finally:
-            self.train(training)
         return postprocess(class_logits, box_deltas, self.anchors(*images.shape[-2:]), images.shape[-2:],
                            score_threshold, iou_threshold, max_detections)  # fmt: skip
 

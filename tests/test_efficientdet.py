@@ -1,0 +1,389 @@
+"""The detector: costs against torch's counter and measured figures, boxes against a loop over images and classes."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.detection._utils import BoxCoder
+
+from effdet_lite import cost, efficientdet
+from effdet_lite.cost import Cost
+from effdet_lite.efficientdet import EfficientDet, cost_by_part, postprocess
+from effdet_lite.layers import LayerStyle
+from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig
+from effdet_lite.scaling import efficientdet as by_formula
+
+# Parameters and MACs of backbone, fusion, class head and box head, 90 classes, counted on effdet's tf_efficientdet_*.
+PARTS = {
+    "d0": ((3595388, 1901490688), (196281, 136203264), (69354, 362452992), (19044, 92184576)),
+    "d1": ((6101024, 4467988480), (390972, 450639200), (101394, 832722000), (32508, 252067200)),
+    "d2": ((7202562, 7430027200), (708159, 1216329408), (136890, 1625145984), (49428, 560964096)),
+    "d3": ((10103336, 14888439104), (1559474, 3755971520), (247050, 3996792800), (122436, 1927550240)),
+    "d4": ((16742216, 30502916448), (3349829, 10744760320), (402890, 8559896576), (228740, 4776138752)),
+    "d5": ((27288112, 75039058752), (5405893, 27275414400), (591498, 19710345600), (367812, 12109046400)),
+    "d6": ((39403992, 107284332384), (10583808, 54062592000), (1090986, 36454809600), (792996, 26319744000)),
+    "d7": ((39403992, 154486146912), (10583808, 77850132480), (1090986, 52494925824), (792996, 37900431360)),
+    "d7x": ((62143440, 238646285312), (13112064, 78520430592), (1094826, 52533411840), (796836, 37928217600)),
+}
+SMALL = EfficientDetConfig(
+    64, EfficientNetConfig(0.3, 0.3), fusion_channels=16, fusion_repeats=1, head_repeats=1, min_level=2, max_level=6,
+    anchor_scale=2.0,
+)  # fmt: skip
+
+
+def make_lively(model):
+    """Norm statistics of random images, and class logits and offsets with a deviation near 1.5 and 0.3."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    images = torch.rand(8, 3, 64, 128)
+    with torch.no_grad():
+        for norm in norms:
+            norm.momentum = 1.0
+        model.train()(images)
+        for norm in norms:
+            norm.running_var += 0.1  # on the coarsest maps there are few values, which may be nearly equal
+        logits, deltas = model.eval()(images)
+        model.class_head.predict.pointwise.weight *= 1.5 / logits.std()
+        model.box_head.predict.pointwise.weight *= 0.3 / deltas.std()
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return make_lively(EfficientDet(SMALL, 3))
+
+
+@pytest.fixture
+def images():
+    return torch.rand(3, 3, 64, 128, generator=torch.Generator().manual_seed(1))
+
+
+# --- costs ---
+
+
+@pytest.fixture
+def quick_meta(monkeypatch):
+    """On the meta device norms take most of the time, and neither they nor first values have MACs."""
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
+    for name in ("normal_", "uniform_", "zeros_", "xavier_uniform_", "kaiming_uniform_"):
+        monkeypatch.setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
+
+
+def counted(config, num_classes=90):
+    """(params of each part, MACs of all of it), of the network that is built."""
+    with torch.device("meta"):
+        model = EfficientDet(config, num_classes)
+    parts = {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()}
+    return parts, cost.count(model, 1, 3, config.resolution, config.resolution).macs
+
+
+def assert_cost_is_counted(config, num_classes=90):
+    costs = cost_by_part(config, num_classes)
+    params, macs = counted(config, num_classes)
+    assert {name: part.params for name, part in costs.items()} == params
+    assert sum(costs.values()).macs == macs
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_cost_by_part_of_d0_to_d7x(name):
+    names = ["backbone", "fusion", "class_head", "box_head"]
+    expected = {part: Cost(*figures) for part, figures in zip(names, PARTS[name], strict=True)}
+    assert cost_by_part(EFFICIENTDETS[name]) == expected
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_cost_by_part_equals_count_for_d0_to_d7x(name, quick_meta):
+    assert_cost_is_counted(EFFICIENTDETS[name])
+
+
+@pytest.mark.parametrize("phi", [-3 + step / 4 for step in range(41)])
+def test_cost_by_part_equals_count_for_any_phi(phi, quick_meta):
+    assert_cost_is_counted(by_formula(phi))
+
+
+@pytest.mark.parametrize(
+    ("change", "num_classes"),
+    [
+        ({"min_level": 2, "max_level": 6}, 1),
+        ({"max_level": 8}, 2),
+        ({"min_level": 1, "max_level": 5}, 7),
+        ({"min_level": 5, "max_level": 7}, 90),
+        ({"min_level": 4, "max_level": 5, "weighting": "sum"}, 3),
+        ({"weighting": "softmax", "fusion_channels": 40}, 3),  # as wide as P3: no projection there
+        ({"weighting": "unbounded", "fusion_channels": 320}, 3),  # as wide as P5: none for P6 either
+        ({"backbone": EfficientNetConfig(0.35, 2.3, 999, padding="symmetric"), "resolution": 768}, 20),
+    ],
+)
+def test_cost_by_part_of_altered_configurations_by_torchs_counter(change, num_classes, quick_meta):
+    config = dataclasses.replace(EfficientDetConfig(256, head_repeats=2, fusion_repeats=2), **change)
+    assert_cost_is_counted(config, num_classes)
+    with torch.device("meta"):
+        model = EfficientDet(config, num_classes).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.empty(1, 3, config.resolution, config.resolution, device="meta"))
+    macs = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
+    parts = {name: macs[f"EfficientDet.{name}"] for name in ("fusion", "class_head", "box_head")}
+    costs = {name: part.macs for name, part in cost_by_part(config, num_classes).items()}
+    assert costs == parts | {"backbone": macs["EfficientDet"] - sum(parts.values())}
+
+
+# --- heads ---
+
+
+@pytest.mark.parametrize("outputs", [1, 4, 7])
+def test_heads_answer_in_the_order_of_the_anchors(outputs):
+    """Level, row, column, shape; in the checkpoints channel `shape * outputs + output` of the last convolution."""
+    head = efficientdet.Head(8, 1, 2, outputs, LayerStyle()).eval()
+    maps = [torch.randn(2, 8, 3, 4), torch.randn(2, 8, 2, 2)]
+    seen = []
+    head.predict.register_forward_hook(lambda module, arguments, answer: seen.append(answer))
+    answers = head(maps)
+    assert answers.shape == (2, (3 * 4 + 2 * 2) * 9, outputs)
+    row = iter(answers.unbind(1))
+    for answer in seen:
+        for y in range(answer.shape[2]):
+            for x in range(answer.shape[3]):
+                for shape in range(9):
+                    expected = answer[:, shape * outputs : (shape + 1) * outputs, y, x]
+                    assert torch.equal(next(row), expected)
+
+
+def test_heads_share_convolutions_and_not_norms():
+    """effdet, D0: three depthwise and pointwise convolutions, fifteen norms."""
+    with torch.device("meta"):
+        head = EfficientDet.from_name("d0").class_head
+    assert len(head.convs) == 3 and [len(norms) for norms in head.norms] == [5, 5, 5]
+
+
+def test_a_fresh_model_gives_each_class_one_percent():
+    torch.manual_seed(0)
+    fresh = EfficientDet(SMALL, 3)
+    assert fresh.class_head.predict.pointwise.bias.detach().sigmoid() == pytest.approx(0.01)
+    assert not fresh.box_head.predict.pointwise.bias.any()
+    assert math.isclose(fresh(torch.rand(2, 3, 64, 64))[0].sigmoid().mean().item(), 0.01, rel_tol=0.3)
+
+
+def test_shapes_and_anchors(model, images):
+    """64 x 128 pixels at P2-P6: 16 x 32 + 8 x 16 + 4 x 8 + 2 x 4 + 1 x 2 positions of nine shapes."""
+    number = 9 * (16 * 32 + 8 * 16 + 4 * 8 + 2 * 4 + 1 * 2)
+    logits, deltas = model(images)
+    assert logits.shape == (3, number, 3) and deltas.shape == (3, number, 4)
+    assert model.anchors(64, 128).shape == (number, 4)
+
+
+def test_every_parameter_has_a_gradient():
+    torch.manual_seed(0)
+    config = dataclasses.replace(SMALL, backbone=EfficientNetConfig(0.3, 0.3, stochastic_depth=0.0))
+    model = EfficientDet(config, 2).train()
+    logits, deltas = model(torch.rand(2, 3, 64, 64))
+    (logits.square().sum() + deltas.square().sum()).backward()
+    without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
+    assert not without
+
+
+# --- detection ---
+
+
+def naive_detections(logits, deltas, anchors, size, score_threshold, iou_threshold, max_detections, candidates):
+    """One image and one class after the other, with torchvision's box coder and its nms."""
+    results = []
+    for image_logits, image_deltas in zip(logits, deltas, strict=True):
+        scores = image_logits.sigmoid()
+        least = scores.flatten().sort(descending=True).values[:candidates][-1]
+        boxes = BoxCoder((1.0, 1.0, 1.0, 1.0)).decode_single(image_deltas, anchors)
+        boxes = torchvision.ops.clip_boxes_to_image(boxes, size)
+        found = []
+        for label in range(scores.shape[1]):
+            mine = ((scores[:, label] >= score_threshold) & (scores[:, label] >= least)).nonzero()[:, 0]
+            kept = mine[torchvision.ops.nms(boxes[mine], scores[mine, label], iou_threshold)]
+            found += [(scores[index, label].item(), label, boxes[index]) for index in kept]
+        results.append(sorted(found, key=lambda one: -one[0])[:max_detections])
+    return results
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"score_threshold": 0.0, "max_detections": 1000},
+        {"score_threshold": 0.3, "iou_threshold": 0.2},
+        {"iou_threshold": 0.9, "max_detections": 7},
+        {"score_threshold": 0.9999},
+    ],
+)
+@pytest.mark.parametrize("candidates", [5000, 300])
+def test_detections_equal_a_loop_over_images_and_classes(model, images, options, candidates, monkeypatch):
+    monkeypatch.setattr(efficientdet, "CANDIDATES", candidates)
+    options = {"score_threshold": 0.05, "iou_threshold": 0.5, "max_detections": 100} | options
+    detections = model.detect(images, **options)
+    with torch.no_grad():
+        logits, deltas = model.eval()(images)
+    expected = naive_detections(logits, deltas, model.anchors(64, 128), (64, 128), **options, candidates=candidates)
+    assert (sum(map(len, expected)) == 0) == (options["score_threshold"] == 0.9999)
+    for ours, naive in zip(detections, expected, strict=True):
+        torch.testing.assert_close(ours["scores"], torch.tensor([score for score, *_ in naive]))
+        for label in range(3):  # each by itself, for two classes may have the same score
+            boxes = torch.tensor([box.tolist() for _, other, box in naive if other == label]).reshape(-1, 4)
+            torch.testing.assert_close(ours["boxes"][ours["labels"] == label], boxes, rtol=1e-4, atol=1e-4)
+
+
+def test_an_image_is_answered_alike_in_any_batch():
+    """Boxes of which one overlaps the other by almost exactly the threshold, for many images and classes."""
+    torch.manual_seed(0)
+    corner, side = torch.rand(50, 2) * 460, torch.rand(50, 2) * 40 + 10
+    boxes = torch.cat([corner, corner + side], 1)
+    moved = boxes.clone()
+    moved[:, ::2] += side[:, :1] / 3 * (1 + 1e-4 * torch.randn(50, 1))  # a third of the width: an IoU of a half
+    logits = torch.full((100, 90), -20.0)
+    logits[torch.arange(100), torch.arange(100) % 50 + 40] = torch.randn(100)
+    places, nothing = torch.cat([boxes, moved]), torch.zeros(100, 4)
+    alone = postprocess(logits[None], nothing[None], places, (512, 512))[0]
+    assert 50 < len(alone["boxes"]) < 100
+    for together in postprocess(logits.expand(16, -1, -1), nothing.expand(16, -1, -1), places, (512, 512)):
+        assert torch.equal(together["boxes"], alone["boxes"]) and torch.equal(together["labels"], alone["labels"])
+
+
+def test_boxes_lie_inside_the_image_and_come_best_first(model, images):
+    for found in model.detect(images, score_threshold=0):
+        boxes, scores = found["boxes"], found["scores"]
+        assert (boxes >= 0).all() and (boxes[:, ::2] <= 128).all() and (boxes[:, 1::2] <= 64).all()
+        assert (scores.diff() <= 0).all() and len(boxes) == 100
+
+
+def test_one_class(images):
+    found = make_lively(EfficientDet(SMALL, 1)).detect(images, score_threshold=0)
+    assert all((one["labels"] == 0).all() and len(one["boxes"]) == 100 for one in found)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_small_batches(model, images, number):
+    whole = model.detect(images)
+    found = model.detect(images[:number])
+    assert len(found) == number
+    for one, other in zip(found, whole, strict=False):
+        assert torch.equal(one["labels"], other["labels"])
+        torch.testing.assert_close(one["boxes"], other["boxes"], rtol=1e-3, atol=1e-3)
+    logits, deltas = model(images[:number])
+    assert logits.shape[::2] == (number, 3) and deltas.shape[::2] == (number, 4)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_detect_leaves_every_training_flag_as_it_was(model, images, fails):
+    """A frozen backbone stays frozen, also when the images are refused."""
+    model = copy.deepcopy(model).train()
+    model.backbone.eval()
+    flags = [module.training for module in model.modules()]
+    try:
+        model.detect(images[..., :50] if fails else images)
+    except ValueError:
+        assert fails
+    assert [module.training for module in model.modules()] == flags
+    model.train()
+    in_evaluation = copy.deepcopy(model).eval().detect(images)
+    assert torch.equal(model.detect(images)[0]["boxes"], in_evaluation[0]["boxes"])
+
+
+def test_what_detect_returns_may_be_written_into(model, images):
+    """Rescaling boxes in place is what callers do first."""
+    found = model.detect(images)[0]
+    doubled = found["boxes"] * 2
+    found["boxes"] *= 2
+    found["labels"] += 1
+    assert torch.equal(found["boxes"], doubled) and not found["boxes"].requires_grad
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.double(),
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: x.repeat_interleave(2, 3)[..., ::2],
+    ],
+    ids=["double", "channels last", "transposed", "strided"],
+)
+def test_the_same_images_in_another_layout_or_type(model, images, change):
+    for ours, expected in zip(model.eval()(change(images)), model(images), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(model, images, dtype):
+    expected = model.eval()(images)
+    half = copy.deepcopy(model).to(dtype)
+    for images_ in (images, images.to(dtype)):
+        for ours, reference in zip(half(images_), expected, strict=True):
+            assert ours.dtype == dtype and (ours - reference).abs().max() < 0.3 * reference.std()
+    found = half.detect(images.to(dtype))[0]
+    assert found["boxes"].dtype == found["scores"].dtype == torch.float32 and len(found["boxes"])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (model(images)[0] - expected[0]).abs().max() < 0.3 * expected[0].std()
+
+
+@pytest.mark.parametrize("weighting", ["fast", "sum"])
+def test_folded_equals_unfolded(weighting):
+    torch.manual_seed(0)
+    model = make_lively(
+        EfficientDet(dataclasses.replace(SMALL, weighting=weighting, fusion_repeats=2, head_repeats=2), 3)
+    )
+    model.train()
+    folded = model.folded()
+    assert model.training and not folded.training
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    images = torch.rand(2, 3, 128, 64)
+    with torch.no_grad():
+        for ours, expected in zip(folded.folded()(images), model.eval()(images), strict=True):
+            assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def test_the_same_backbone_is_built_for_classification(model):
+    """Features of the detector's backbone are EfficientNet's, in names and shapes, but for head and classifier."""
+    with torch.device("meta"):
+        names = set(efficientdet.EfficientNet(SMALL.backbone, 10).state_dict())
+    ours = set(model.backbone.state_dict())
+    assert ours < names and {name.split(".")[0] for name in names - ours} == {"head", "classifier"}
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "says"),
+    [
+        (100, 128, "height must be a multiple of 64 for levels up to P6, got 100: use 64 or 128"),
+        (64, 200, "width must be a multiple of 64 for levels up to P6, got 200: use 192 or 256"),
+        (32, 64, "height must be a multiple of 64 .* got 32: use 64"),
+        (64, 0, "width must be a multiple of 64 .* got 0: use 64"),
+    ],
+)
+def test_sizes_that_do_not_divide(model, height, width, says):
+    for attempt in (
+        lambda: model(torch.rand(1, 3, height, width)),
+        lambda: model.detect(torch.rand(1, 3, height, width)),
+        lambda: model.anchors(height, width),
+    ):
+        with pytest.raises(ValueError, match=says):
+            attempt()
+
+
+@pytest.mark.parametrize("name", ["D0", "d8", "efficientdet_d0", "b0", "", None])
+def test_unknown_names(name):
+    with pytest.raises(ValueError, match=r"there is no EfficientDet .*choose one of d0, d1, .* d7x"):
+        EfficientDet.from_name(name)
+
+
+def test_impossible_weighting():
+    with pytest.raises(ValueError, match="weighting must be one of fast"):
+        EfficientDet(dataclasses.replace(SMALL, weighting="max"))
+
+
+def test_from_phi_is_the_formula():
+    with torch.device("meta"):
+        assert EfficientDet.from_phi(-1.5, 4).config == by_formula(-1.5)
+    with pytest.raises(ValueError, match="phi must be"):
+        EfficientDet.from_phi(9)
