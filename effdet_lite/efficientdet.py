@@ -15,7 +15,7 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from effdet_lite import anchors as anchor_boxes
 from effdet_lite import cost
 from effdet_lite.anchors import ANCHORS_PER_POSITION
-from effdet_lite.efficientnet import EfficientNet, cost_by_stage, level_channels
+from effdet_lite.efficientnet import EfficientNet, check_images, cost_by_stage, level_channels
 from effdet_lite.fusion import FusionNetwork, bifpn, fusion_cost, separable_cost
 from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
@@ -70,8 +70,8 @@ class EfficientDet(nn.Module):
 
     def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90):
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
+        if not isinstance(num_classes, int) or num_classes < 1:
+            raise ValueError(f"num_classes must be a whole number of at least 1, got {num_classes!r}.")
         self.config, self.num_classes = config, num_classes
         style = LayerStyle(config.backbone.padding, config.backbone.norm_epsilon, config.backbone.norm_momentum)
         channels, levels = config.fusion_channels, config.levels
@@ -102,6 +102,7 @@ class EfficientDet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """images [N, 3, H, W] -> class logits [N, A, K] and box deltas [N, A, 4]."""
+        check_images(images)
         check_size(*images.shape[-2:], self.config.max_level)
         maps = self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
         return self.class_head(maps), self.box_head(maps)
@@ -121,6 +122,9 @@ class EfficientDet(nn.Module):
         Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor may answer for several
         classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside the image), "scores" [n], "labels" [n].
         """
+        check_images(images)
+        if images.numel() and images.amax() > 2:  # resizing may leave values a little above 1
+            raise ValueError(f"images must be in 0-1, got values up to {images.amax():g}; divide 0-255 by 255.")
         # What is made in inference mode cannot be written into, and callers rescale boxes: so only the network runs in it.
         with cost.evaluation_mode(self), torch.inference_mode():
             class_logits, box_deltas = self(images)
@@ -178,8 +182,8 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
     """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on the configuration alone."""
     levels, channels = config.levels, config.fusion_channels
     sizes = [(config.resolution // 2**level,) * 2 for level in levels]
-    width, depth = config.backbone.width, config.backbone.depth
-    in_channels = level_channels(width)[config.min_level - 1 :]
+    backbone = config.backbone
+    in_channels = level_channels(backbone.width)[config.min_level - 1 :]
 
     def head(outputs: int) -> cost.Cost:
         maps = [
@@ -192,7 +196,7 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
         return cost.Cost(maps[0].params + norms.params, sum(maps).macs)
 
     return {
-        "backbone": sum(cost_by_stage(width, depth, config.resolution, num_classes=None)),
+        "backbone": sum(cost_by_stage(backbone.width, backbone.depth, config.resolution, None, backbone.fused_stages)),
         "fusion": fusion_cost(bifpn(levels), in_channels, channels, config.fusion_repeats, config.weighting, sizes),
         "class_head": head(num_classes),
         "box_head": head(4),

@@ -371,10 +371,39 @@ def test_sizes_that_do_not_divide(model, height, width, says):
             attempt()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (torch.rand(3, 64, 64), r"must be \[N, 3, H, W\], got \[3, 64, 64\]; image\[None\]"),
+        (torch.rand(1, 64, 64, 3), r"must be \[N, 3, H, W\]"),
+        (torch.rand(1, 1, 64, 64), r"must be \[N, 3, H, W\]"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "floats in 0-1, got torch.uint8; divide"),
+        ([torch.rand(3, 64, 64)], "one tensor .* got list"),
+        (torch.rand(1, 3, 64, 64).numpy(), "one tensor .* got ndarray"),
+    ],
+)
+def test_what_is_no_batch_of_images(model, wrong, says):
+    for attempt in (model, model.detect):
+        with pytest.raises(ValueError, match=says):
+            attempt(wrong)
+
+
+def test_images_in_0_to_255_are_refused_and_a_little_above_1_is_not(model, images):
+    with pytest.raises(ValueError, match=r"must be in 0-1, got values up to 25.*divide 0-255 by 255"):
+        model.detect(images * 255)
+    model.detect(images * 1.2 - 0.1)
+
+
 @pytest.mark.parametrize("name", ["D0", "d8", "efficientdet_d0", "b0", "", None])
 def test_unknown_names(name):
     with pytest.raises(ValueError, match=r"there is no EfficientDet .*choose one of d0, d1, .* d7x"):
         EfficientDet.from_name(name)
+
+
+@pytest.mark.parametrize("classes", [0, -1, 2.0, ("cat", "dog"), None])
+def test_impossible_numbers_of_classes(classes):
+    with pytest.raises(ValueError, match="num_classes must be a whole number of at least 1"):
+        EfficientDet(SMALL, classes)
 
 
 def test_impossible_weighting():
