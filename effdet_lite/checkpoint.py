@@ -27,7 +27,7 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None
     try:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, temporary, {name: json.dumps(value) for name, value in header.items()})
-        with open(temporary, "rb") as written:
+        with open(temporary, "rb+") as written:  # Windows refuses to sync what is open for reading alone
             os.fsync(written.fileno())
         os.chmod(temporary, 0o644)  # mkstemp's files are their owner's alone
         os.replace(temporary, path)
@@ -55,6 +55,8 @@ def save_detector(
 ) -> None:
     """Write a detector to use, not to train on: half precision, with its configuration, classes and input size."""
     state = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
+    if beyond := [name for name, x in state.items() if not x.isfinite().all()]:
+        raise ValueError(f"{path} was not written: {beyond[0]} is not finite in half precision.")
     save_tensors(path, state, config=asdict(model.config), classes=list(classes), size=list(size), **header)
 
 
@@ -63,8 +65,11 @@ def load_detector(path: str | Path, device: torch.device | str = "cpu") -> tuple
     tensors, header = load_tensors(path)
     if missing := {"config", "classes", "size"} - header.keys():
         raise ValueError(f"{path} holds no detector: its header lacks {', '.join(sorted(missing))}.")
-    header["classes"], header["size"] = tuple(header["classes"]), tuple(header["size"])
-    model = EfficientDet(read_config(header["config"]), len(header["classes"]))
+    try:
+        header["classes"], header["size"] = tuple(header["classes"]), tuple(header["size"])
+        model = EfficientDet(read_config(header["config"]), len(header["classes"]))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} holds no detector of this version: {error}.") from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
