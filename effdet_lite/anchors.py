@@ -61,7 +61,7 @@ def iou(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """Boxes as offsets from anchors, both [..., 4] -> (dx, dy, dw, dh): the centre in anchor sides, the sides as logarithms."""
+    """Boxes as offsets from anchors, both [..., 4] -> (dx, dy, dw, dh): centre in anchor sides, sides as logarithms."""
     centre, side = _centre_side(boxes)
     anchor_centre, anchor_side = _centre_side(anchors)
     # The official box coder adds 1e-7 to both sides, so that a box without area has finite offsets.
@@ -78,7 +78,7 @@ def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
 
 
 class Matches(NamedTuple):
-    """What each anchor should say. labels [N, A]: the class of its object, or -1. deltas [N, A, 4]: 0 where label is -1."""
+    """What each anchor should say. labels [N, A]: its object's class, or -1. deltas [N, A, 4]: 0 where label is -1."""
 
     labels: Tensor
     deltas: Tensor
@@ -87,10 +87,10 @@ class Matches(NamedTuple):
 def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], threshold: float = 0.5) -> Matches:
     """Assign objects to anchors, for a batch at once.
 
-    An anchor answers for the object that it overlaps most, if that IoU reaches `threshold`; besides, each object has the
-    anchor that overlaps it most (of several such objects the first wins). All others are background; there is no band
-    of ignored anchors (effdet/anchors.py, `AnchorLabeler`). An object that overlaps no anchor at all is left out, where
-    the reference would give it anchor 0, far away.
+    An anchor answers for the object that it overlaps most, if that IoU reaches `threshold`; besides, each object has
+    the anchor that overlaps it most (of several such objects the first wins). All others are background; there is no
+    band of ignored anchors (effdet/anchors.py, `AnchorLabeler`). An object that overlaps no anchor at all is left out,
+    where the reference would give it anchor 0, far away.
 
     Args:
         anchors: [A, 4]. boxes, labels: for each of N images [n_i, 4] and [n_i]; n_i may be 0.

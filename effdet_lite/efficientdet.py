@@ -125,14 +125,14 @@ class EfficientDet(nn.Module):
         check_images(images)
         if images.numel() and images.amax() > 2:  # resizing may leave values a little above 1
             raise ValueError(f"images must be in 0-1, got values up to {images.amax():g}; divide 0-255 by 255.")
-        # What is made in inference mode cannot be written into, and callers rescale boxes: so only the network runs in it.
+        # What is made in inference mode cannot be written into, but callers rescale boxes: only the network runs in it.
         with cost.evaluation_mode(self), torch.inference_mode():
             class_logits, box_deltas = self(images)
         return postprocess(class_logits, box_deltas, self.anchors(*images.shape[-2:]), images.shape[-2:],
                            score_threshold, iou_threshold, max_detections)  # fmt: skip
 
     def folded(self) -> "EfficientDet":
-        """A copy for inference, with norms and padding folded into the convolutions: it gives the same and runs faster."""
+        """A copy for inference, with norms and padding folded into the convolutions: the same results, faster."""
         model = copy.deepcopy(self).eval()
         fold_for_inference(model)
         return model.to(memory_format=torch.channels_last)
@@ -162,9 +162,9 @@ def postprocess(
     detections = []
     for image_boxes, image_scores, image_labels in zip(boxes, scores, labels, strict=True):
         confident = image_scores >= score_threshold
-        image_boxes, image_scores, image_labels = image_boxes[confident], image_scores[confident], image_labels[confident]
-        kept = batched_nms(image_boxes, image_scores, image_labels, iou_threshold)[:max_detections]
-        detections.append({"boxes": image_boxes[kept], "scores": image_scores[kept], "labels": image_labels[kept]})
+        found = {"boxes": image_boxes[confident], "scores": image_scores[confident], "labels": image_labels[confident]}
+        kept = batched_nms(*found.values(), iou_threshold)[:max_detections]
+        detections.append({name: value[kept] for name, value in found.items()})
     return detections
 
 
@@ -175,11 +175,12 @@ def check_size(height: int, width: int, max_level: int) -> None:
         if size < step or size % step:
             below = size // step * step
             legal = f"{below} or {below + step}" if below else f"{step}"
-            raise ValueError(f"{name} must be a multiple of {step} for levels up to P{max_level}, got {size}: use {legal}.")
+            must = f"{name} must be a multiple of {step} for levels up to P{max_level}"
+            raise ValueError(f"{must}, got {size}: use {legal}.")
 
 
 def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, cost.Cost]:
-    """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on the configuration alone."""
+    """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on the configuration."""
     levels, channels = config.levels, config.fusion_channels
     sizes = [(config.resolution // 2**level,) * 2 for level in levels]
     width, depth = config.backbone.width, config.backbone.depth

@@ -20,7 +20,7 @@ from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool, si
 
 @dataclass(frozen=True)
 class Node:
-    """One fusion: `inputs` are resized to `level`, added and convolved. "P4_in" names the map that comes in at level 4."""
+    """One fusion: `inputs` are resized to `level`, added and convolved. "P4_in" is the map that comes in at level 4."""
 
     name: str
     level: int
@@ -46,7 +46,7 @@ class FusionGraph:
             raise ValueError(f"graph {self.name!r} uses a node name twice: {[node.name for node in self.nodes]}.")
         present = {node.level for node in self.nodes}
         if missing := set(range(min(present), max(present))) - present:
-            raise ValueError(f"graph {self.name!r} has no node at level {min(missing)}, between two levels that it has.")
+            raise ValueError(f"graph {self.name!r} has no node at level {min(missing)}, between two that it has.")
         arriving = {f"P{level}_in": level for level in self.levels}
         if taken := nodes.keys() & arriving.keys():
             raise ValueError(f"{min(taken)!r} names the map that comes in at that level; give the node another name.")
@@ -169,7 +169,8 @@ class FusionNode(nn.Module):
         super().__init__()
         self.steps = [source - level for source, _ in inputs]
         self.project = nn.ModuleList(
-            ConvNorm(c_in, channels, bias=True, style=style) if c_in != channels else nn.Identity() for _, c_in in inputs
+            ConvNorm(width, channels, bias=True, style=style) if width != channels else nn.Identity()
+            for _, width in inputs
         )
         self.weighting = weighting
         if weighting != "sum":
@@ -206,9 +207,9 @@ class FusionNode(nn.Module):
 class FusionNetwork(nn.Module):
     """`repeats` cells of one graph over the maps of a backbone.
 
-    graph: any valid graph. in_channels: of the maps that come in, fine to coarse from the graph's finest level on. Levels
-    beyond the backbone's are made here: the first by a 1x1 convolution with batch norm and a max pool, each further one
-    by a max pool. channels: of every output. weighting: "fast", "softmax", "unbounded" or "sum".
+    graph: any valid graph. in_channels: of the maps that come in, fine to coarse from the graph's finest level on.
+    Levels beyond the backbone's are made here: the first by a 1x1 convolution with batch norm and a max pool, each
+    further one by a max pool. channels: of every output. weighting: "fast", "softmax", "unbounded" or "sum".
     """
 
     def __init__(self, graph: FusionGraph, in_channels: Sequence[int], channels: int, repeats: int = 1,
@@ -240,7 +241,7 @@ class FusionNetwork(nn.Module):
         self.apply(_initialise)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns one [N, channels, H_l, W_l] for each level."""
+        """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns [N, channels, H_l, W_l] for each level."""
         if len(maps) != self.backbone_levels:
             raise ValueError(f"this network takes {self.backbone_levels} maps, got {len(maps)}.")
         maps = self.extend(list(maps))
@@ -275,7 +276,8 @@ def fusion_cost(graph: FusionGraph, in_channels: Sequence[int], channels: int, r
         weights = Cost(params=len(node.inputs) if weighting != "sum" else 0)
         total += (weights + separable_cost(channels, channels, *size_of[node.level]) + cost.norm(channels)) * repeats
     # Only the first cell has projections, and each at the size of the map that it projects.
-    arriving = {f"P{level}_in": (width, size_of[level]) for level, width in zip(graph.levels, in_channels, strict=False)}
+    backbone_levels = zip(graph.levels, in_channels, strict=False)
+    arriving = {f"P{level}_in": (width, size_of[level]) for level, width in backbone_levels}
     return total + sum(projection(*arriving[name]) for name, _ in graph.edges if name in arriving)
 
 

@@ -1,7 +1,7 @@
 """The layers that EfficientNet and EfficientDet are made of.
 
 Sources: EfficientNet (arXiv 1905.11946, appendix), MobileNetV2 for the inverted bottleneck (arXiv 1801.04381),
-squeeze-and-excitation (arXiv 1709.01507), stochastic depth (arXiv 1603.09382); numbers from the official TensorFlow code.
+squeeze-and-excitation (arXiv 1709.01507), stochastic depth (arXiv 1603.09382); numbers from the official code.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution whose output has ceil(size / stride) positions, padded in either style. Kernels are square and odd."""
+    """A convolution whose output has ceil(size / stride) positions, padded in either style; the kernel is odd."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False,
                  padding: Padding = "same"):  # fmt: skip

@@ -57,7 +57,8 @@ class EfficientDetConfig:
     def __post_init__(self):
         if not 1 <= self.min_level <= 5 <= self.max_level:
             raise ValueError(
-                f"levels must start between P1 and P5 and end at P5 or above, got P{self.min_level} to P{self.max_level}."
+                "levels must start between P1 and P5 and end at P5 or above, "
+                f"got P{self.min_level} to P{self.max_level}."
             )
         if self.resolution < 1 or self.resolution % 2**self.max_level:
             raise ValueError(
@@ -114,8 +115,8 @@ def efficientnet(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float
 def efficientdet(phi: float) -> EfficientDetConfig:
     """The EfficientDet of this phi by the formulas alone (equations 1-3), for any real phi from -3 to 7; 0 is D0.
 
-    What is not a whole number is rounded: channels to the nearest 8, repeats to the nearest 1, resolution to the nearest
-    legal one. Below 0 the formulas alone would give nothing useful, so there (the course's small models):
+    What is not a whole number is rounded: channels to the nearest 8, repeats to the nearest 1, resolution to the
+    nearest legal one. Below 0 the formulas alone would give nothing useful, so there (the course's small models):
     BiFPN and heads are repeated at least once, and levels are P2-P6 with anchor scale 2, since 128-256 px images
     have small objects.
     """
