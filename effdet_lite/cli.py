@@ -92,16 +92,21 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.data import BCCDDetection
-    from effdet_lite.training import TrainConfig, train
+    from effdet_lite.training import BCCD_FOLDER, TrainConfig, train
 
     values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
     values |= {name: tuple(values[name]) for name in ("size", "levels") if values[name]}
     values["output"] = values["output"] or f"runs/{options.data.partition(':')[0]}-phi{options.phi:+g}"
     config = TrainConfig(**values)
-    if options.download and config.data == "bccd":
-        BCCDDetection("data/bccd", "trainval", download=True)
-    history = train(config)
-    last = history[-1]
+    kind, _, place = config.data.partition(":")
+    if options.download and kind == "bccd":
+        BCCDDetection(place or BCCD_FOLDER, "trainval", download=True)
+    rows = []
+    last = train(config, on_step=rows.append)[-1]
+    if "ap" not in last:
+        return  # of several processes, the first one tests and tells
+    if not rows:
+        print(f"This training was already finished; choose another --output than {config.output} to train anew.")
     print(
         f"{last['step']} steps in {last['seconds']:.0f} s of training: "
         f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"

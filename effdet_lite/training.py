@@ -9,8 +9,9 @@ Everything random is a function of (seed, step): a run that was killed and resum
 import copy
 import json
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from effdet_lite.anchors import match
 from effdet_lite.checkpoint import load_tensors, save_detector, save_tensors
 from effdet_lite.data import BCCDDetection, CocoFolder, ShapesDetection, VocFolder, collate
 from effdet_lite.data import eval_transforms, train_transforms
-from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
 
@@ -65,10 +66,18 @@ class TrainConfig:
     output: str | None = _option(None, "folder for checkpoints (command: runs/DATA-phiPHI by default; in Python: none)")
 
     def __post_init__(self):
-        if self.steps < 1 or self.batch_size < 1:
-            raise ValueError(f"steps and batch_size must be at least 1, got {self.steps} and {self.batch_size}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be a positive number, got {self.learning_rate}.")
+        for name, least in {"steps": 1, "batch_size": 1, "warmup": 0, "evaluate_every": 0, "save_every": 0, "workers": 0,
+                            "seed": 0}.items():  # fmt: skip
+            if not least <= getattr(self, name) < 2**32:
+                raise ValueError(f"{name} must be at least {least} and below 2^32, got {getattr(self, name)}.")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}.")
+        for name, most in {"weight_decay": math.inf, "gamma": math.inf, "alpha": 1}.items():
+            if not 0 <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
+                raise ValueError(f"{name} must be a number from 0 to {most}, got {getattr(self, name)}.")
+        if self.anchor_scale is not None and not 0 < self.anchor_scale < math.inf:
+            raise ValueError(f"anchor_scale must be a positive number, got {self.anchor_scale}.")
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f'optimizer must be "adamw" or "sgd", got {self.optimizer!r}.')
         if self.precision not in ("auto", "no", "bf16"):
@@ -83,13 +92,17 @@ class TrainConfig:
         min_level, max_level = self.levels or (config.min_level, config.max_level)
         # A short run is over before slow averages settle, and has no blocks to spare: as torch's default, and off.
         backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0)
-        return replace(config, backbone=backbone, min_level=min_level, max_level=max_level,
+        legal = -(-config.resolution // 2**max_level) * 2**max_level
+        return replace(config, backbone=backbone, resolution=legal, min_level=min_level, max_level=max_level,
                        anchor_scale=self.anchor_scale or config.anchor_scale)  # fmt: skip
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) that the model is trained and tested at."""
-        return tuple(self.size) if self.size else (self.model_config.resolution,) * 2
+        config = self.model_config
+        height, width = self.size or (config.resolution,) * 2
+        check_size(height, width, config.max_level)
+        return height, width
 
 
 def train(
@@ -109,18 +122,24 @@ def train(
     model is trained in place and ends with the averaged weights. on_step: called with each row.
     Raises FloatingPointError when the loss is no longer a number; the last checkpoint is from before that.
     """
-    accelerator = Accelerator(mixed_precision=_precision(config.precision))
+    # Without a GPU, Accelerate takes processes launched together for strangers, each alone, unless told cpu=True. It
+    # also keeps one precision for the life of a process, so that is not its task here.
+    alone = "LOCAL_RANK" not in os.environ or torch.cuda.is_available()
+    accelerator = Accelerator(cpu=not alone, mixed_precision="no")
     if config.batch_size % accelerator.num_processes:
         raise ValueError(f"batch_size={config.batch_size} must be a multiple of the {accelerator.num_processes} processes.")
-    train_set = train_set or open_dataset(config, train=True)
-    test_set = test_set or open_dataset(config, train=False)
+    train_set = open_dataset(config, train=True) if train_set is None else train_set
+    test_set = open_dataset(config, train=False) if test_set is None else test_set
+    check_datasets(train_set, test_set)
     torch.manual_seed(config.seed)
     model = model or EfficientDet(config.model_config, len(train_set.classes))
     model.to(accelerator.device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint = Path(config.output) / "last.safetensors" if config.output else None
-    history = restore(checkpoint, config, model, average, optimizer) if checkpoint and checkpoint.exists() else []
+    history = []
+    if checkpoint and checkpoint.exists():
+        history = restore(checkpoint, config, train_set.classes, model, average, optimizer)
     # One process can do without the wrappers that several need.
     network = accelerator.prepare(synchronise_norms(model)) if accelerator.num_processes > 1 else model
     batches = DataLoader(
@@ -134,8 +153,9 @@ def train(
     bar = tqdm(total=config.steps, initial=len(history), desc="train", unit="step", disable=not (progress and is_main))
     seconds, best = (history[-1]["seconds"], history[-1]) if history else (0.0, {})
     network.train()
+    started = time.perf_counter()
     for images, targets in batches:
-        started, step = time.perf_counter(), len(history)
+        step = len(history)
         torch.manual_seed(config.seed + step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config)
@@ -145,23 +165,25 @@ def train(
         labels = [target["labels"].to(accelerator.device) for target in targets]
         matches = match(model.anchors(*images.shape[-2:]), boxes, labels)
         normaliser = accelerator.reduce((matches.labels >= 0).sum(), "sum") + 1
-        with accelerator.autocast():
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=_is_half(config.precision)):
             class_logits, box_deltas = network(images)
         losses = detection_loss(class_logits, box_deltas, matches, normaliser=normaliser, alpha=config.alpha,
                                 gamma=config.gamma)  # fmt: skip
         # Processes average their gradients, but the normaliser already counts all of them: so the sum is wanted.
         accelerator.backward(losses.total * accelerator.num_processes)
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        loss, class_loss, box_loss = accelerator.reduce(torch.stack(losses).detach(), "sum").tolist()
+        # Before the step, so that no weights of a checkpoint are spoilt.
+        if not math.isfinite(loss + norm.item()):
+            saved = checkpoint and checkpoint.exists()
+            kept = f"the last good checkpoint is {checkpoint}" if saved else "nothing was saved"
+            raise FloatingPointError(f"the loss is {loss} and its gradient {norm.item()} at step {step + 1}; lower "
+                                     f"learning_rate ({config.learning_rate}) or raise warmup; {kept}.")  # fmt: skip
         optimizer.step()
         optimizer.zero_grad()
         update_average(average, model, min(config.decay, (1 + step) / (10 + step)))
 
-        loss, class_loss, box_loss = accelerator.reduce(torch.stack(losses).detach(), "sum").tolist()
         seconds += time.perf_counter() - started
-        if not math.isfinite(loss):
-            kept = f"the last good checkpoint is {checkpoint}" if checkpoint and checkpoint.exists() else "nothing was saved"
-            raise FloatingPointError(f"the loss is {loss} at step {step + 1}; lower learning_rate "
-                                     f"({config.learning_rate}) or raise warmup; {kept}.")  # fmt: skip
         row = {"step": step + 1, "seconds": seconds, "learning_rate": learning_rate(step, config), "loss": loss,
                "class_loss": class_loss, "box_loss": box_loss}  # fmt: skip
         if _is_due(step + 1, config.evaluate_every, config.steps) and is_main:
@@ -169,13 +191,14 @@ def train(
             row |= {name: best[name] for name in ("ap", "ap50", "ap75")}
         history.append(row)
         if checkpoint and is_main and _is_due(step + 1, config.save_every, config.steps):
-            save(checkpoint, config, model, average, optimizer, history)
+            save(checkpoint, config, train_set.classes, model, average, optimizer, history)
         accelerator.wait_for_everyone()
         bar.update()
         bar.set_postfix_str(f"loss {loss:.3f} = class {class_loss:.3f} + 50 x box {box_loss:.4f}"
                             + (f", AP50 {best['ap50']:.3f}" if "ap50" in best else ""))  # fmt: skip
         if on_step:
             on_step(row)
+        started = time.perf_counter()  # the time of a step is that of its images too, but not of tests and checkpoints
     bar.close()
     model.load_state_dict(average.state_dict())
     if checkpoint and is_main:
@@ -183,6 +206,16 @@ def train(
         save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,
                       training=asdict(config), seconds=round(seconds, 1), result=result)  # fmt: skip
     return history
+
+
+def check_datasets(train_set: Dataset, test_set: Dataset) -> None:
+    """Raise ValueError unless both hold images, of the same classes: found now, and not at the first test."""
+    for name, dataset in (("training", train_set), ("test", test_set)):
+        if not len(dataset):
+            raise ValueError(f"the {name} set has no images: pass one with at least one image.")
+    if tuple(train_set.classes) != tuple(test_set.classes):
+        raise ValueError(f"the training set has the classes {', '.join(train_set.classes)} and the test set "
+                         f"{', '.join(test_set.classes)}: they must be the same, in the same order.")  # fmt: skip
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -238,19 +271,23 @@ class Seeded(Dataset):
             return self.dataset[index]
 
 
-def save(path: Path, config: TrainConfig, model: nn.Module, average: nn.Module, optimizer, history: list[dict]) -> None:
+def save(path: Path, config: TrainConfig, classes: Sequence[str], model: nn.Module, average: nn.Module, optimizer,
+         history: list[dict]) -> None:  # fmt: skip
     """Everything that a stopped run needs to go on exactly."""
     tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
     tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
-    save_tensors(path, tensors, training=asdict(config), history=history)
+    save_tensors(path, tensors, training=asdict(config) | {"classes": list(classes)}, history=history)
 
 
-def restore(path: Path, config: TrainConfig, model: nn.Module, average: nn.Module, optimizer) -> list[dict]:
+def restore(path: Path, config: TrainConfig, classes: Sequence[str], model: nn.Module, average: nn.Module,
+            optimizer) -> list[dict]:  # fmt: skip
     """Load what `save` wrote; returns the history. Raises ValueError for a checkpoint of another run."""
     tensors, header = load_tensors(path)
-    mine, theirs = (json.loads(json.dumps(values)) for values in (asdict(config), header.get("training", {})))
+    if missing := {"training", "history"} - header.keys():
+        raise ValueError(f"{path} is no checkpoint of a training: its header lacks {', '.join(sorted(missing))}.")
+    mine, theirs = json.loads(json.dumps(asdict(config) | {"classes": list(classes)})), header["training"]
     # Where and how often files are written does not change the weights.
     if changed := [name for name in mine if mine[name] != theirs.get(name) and name not in FREE_TO_CHANGE]:
         differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
@@ -259,8 +296,12 @@ def restore(path: Path, config: TrainConfig, model: nn.Module, average: nn.Modul
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
-    model.load_state_dict(parts["model"])
-    average.load_state_dict(parts["average"])
+    try:
+        model.load_state_dict(parts["model"])
+        average.load_state_dict(parts["average"])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise ValueError(f"{path} is of another model: {reason} Use another output folder.") from None
     state = optimizer.state_dict()
     for name, tensor in parts["optimizer"].items():
         index, _, key = name.partition(".")
@@ -269,6 +310,7 @@ def restore(path: Path, config: TrainConfig, model: nn.Module, average: nn.Modul
     return header["history"]
 
 
+BCCD_FOLDER = "data/bccd"
 FREE_TO_CHANGE = {"output", "save_every", "evaluate_every", "workers", "test_data"}
 
 
@@ -283,7 +325,11 @@ def open_dataset(config: TrainConfig, *, train: bool) -> Dataset:
             raise ValueError(f"shapes are square, so size must be too, got {size}.")
         return ShapesDetection("train" if train else "test", size[0], **options)
     if kind == "bccd":
-        return BCCDDetection(place or "data/bccd", "trainval" if train else "test", **options)
+        folder = Path(place or BCCD_FOLDER)
+        if not any((folder / name).is_dir() for name in ("BCCD", "Annotations")):
+            raise FileNotFoundError(f"there are no blood cells in {folder}: fetch them with `effdet-lite train "
+                                    f"--data {spec} --download`, or name the folder of your copy, bccd:FOLDER.")  # fmt: skip
+        return BCCDDetection(folder, "trainval" if train else "test", **options)
     if kind == "voc" and place:
         return VocFolder(place, "trainval" if train else "test", **options)
     if kind == "coco" and place.count(",") == 1:
@@ -294,6 +340,8 @@ def open_dataset(config: TrainConfig, *, train: bool) -> Dataset:
 
 def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
+    if len(order) < 2:
+        raise ValueError("one image cannot be shared between training and test: pass more, or test_data.")
     cut = max(1, len(dataset) // 5)
     subset = torch.utils.data.Subset(dataset, order[:cut] if held_out else order[cut:])
     subset.classes = dataset.classes
@@ -304,10 +352,8 @@ def _is_due(step: int, every: int, last: int) -> bool:
     return step == last or bool(every) and step % every == 0
 
 
-def _precision(wish: str) -> str:
-    if wish != "auto":
-        return wish
-    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+def _is_half(precision: str) -> bool:
+    return precision == "bf16" or precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
@@ -316,6 +362,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        dtype, x = x.dtype, x.float()  # half precision cannot hold the statistics
         from torch.distributed.nn.functional import all_reduce  # not every torch is built with it
 
         processes = torch.distributed.get_world_size()
@@ -328,7 +375,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * samples / max(samples - 1, 1), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
 
 
 def synchronise_norms(model: nn.Module) -> nn.Module:
