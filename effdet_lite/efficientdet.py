@@ -183,8 +183,8 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
     """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on the configuration."""
     levels, channels = config.levels, config.fusion_channels
     sizes = [(config.resolution // 2**level,) * 2 for level in levels]
-    width, depth = config.backbone.width, config.backbone.depth
-    in_channels = level_channels(width)[config.min_level - 1 :]
+    backbone = config.backbone
+    in_channels = level_channels(backbone.width)[config.min_level - 1 :]
 
     def head(outputs: int) -> cost.Cost:
         maps = [
@@ -197,7 +197,7 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
         return cost.Cost(maps[0].params + norms.params, sum(maps).macs)
 
     return {
-        "backbone": sum(cost_by_stage(width, depth, config.resolution, num_classes=None)),
+        "backbone": sum(cost_by_stage(backbone.width, backbone.depth, config.resolution, None, backbone.fused_stages)),
         "fusion": fusion_cost(bifpn(levels), in_channels, channels, config.fusion_repeats, config.weighting, sizes),
         "class_head": head(num_classes),
         "box_head": head(4),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost
-from effdet_lite.layers import ConvNorm, LayerStyle, MBConv, squeezed_channels
+from effdet_lite.layers import ConvNorm, FusedMBConv, LayerStyle, MBConv, squeezed_channels
 from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_blocks, round_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -25,6 +25,7 @@ class Stage(NamedTuple):
     blocks: int
     kernel: int
     stride: int
+    fused: bool = False
 
 
 # Table 1 of the paper, whose "resolution" column is each stage's input.
@@ -42,11 +43,16 @@ B0_STEM, B0_HEAD = 32, 1280
 LEVEL_STAGES = (0, 1, 2, 4, 6)
 
 
-def scaled_stages(width: float, depth: float) -> tuple[Stage, ...]:
-    """B0's table with `width` times the channels and `depth` times the blocks, rounded as the official code does."""
+def scaled_stages(width: float, depth: float, fused_stages: int = 0) -> tuple[Stage, ...]:
+    """B0's table with `width` times the channels and `depth` times the blocks, rounded as the official code does.
+
+    The first `fused_stages` of the stages that widen are fused, with EfficientNetV2's ratio and kernel.
+    """
+    table = [stage._replace(fused=True, expand_ratio=4, kernel=3) if 1 <= index <= fused_stages else stage
+             for index, stage in enumerate(B0_STAGES)]  # fmt: skip
     return tuple(
         stage._replace(channels=round_channels(stage.channels * width), blocks=round_blocks(stage.blocks * depth))
-        for stage in B0_STAGES
+        for stage in table
     )
 
 
@@ -62,7 +68,7 @@ class EfficientNet(nn.Module):
             raise ValueError(f"num_classes must be at least 1, or None for no classifier, got {num_classes}.")
         style = LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
         self.config = config
-        table = scaled_stages(config.width, config.depth)
+        table = scaled_stages(config.width, config.depth, config.fused_stages)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
@@ -75,10 +81,9 @@ class EfficientNet(nn.Module):
             for index in range(stage.blocks):
                 drop_path = config.stochastic_depth * blocks_before / blocks_in_all
                 stride = stage.stride if index == 0 else 1
-                blocks.append(
-                    MBConv(channels, stage.channels, stage.kernel, stride, stage.expand_ratio, drop_path=drop_path,
-                           style=style)  # fmt: skip
-                )
+                shape = (stride, stage.expand_ratio) if stage.fused else (stage.kernel, stride, stage.expand_ratio)
+                block = FusedMBConv if stage.fused else MBConv
+                blocks.append(block(channels, stage.channels, *shape, drop_path=drop_path, style=style))
                 channels = stage.channels
                 blocks_before += 1
             self.stages.append(blocks)
@@ -138,7 +143,7 @@ def level_channels(width: float) -> tuple[int, ...]:
 
 
 def cost_by_stage(
-    width: float, depth: float, resolution: int | tuple[int, int], num_classes: int | None = 1000
+    width: float, depth: float, resolution: int | tuple[int, int], num_classes: int | None = 1000, fused_stages: int = 0
 ) -> list[Cost]:
     """Cost of the stem, of the seven stages and, unless `num_classes` is None, of the head; by arithmetic alone.
 
@@ -148,7 +153,7 @@ def cost_by_stage(
     channels = round_channels(B0_STEM * width)
     costs = [cost.conv2d(3, channels, 3, height, width_px, stride=2) + cost.norm(channels)]
     height, width_px = _halve(height), _halve(width_px)
-    for stage in scaled_stages(width, depth):
+    for stage in scaled_stages(width, depth, fused_stages):
         first = mbconv_cost(channels, stage, height, width_px, stage.stride)
         if stage.stride == 2:
             height, width_px = _halve(height), _halve(width_px)
@@ -165,15 +170,18 @@ def cost_by_stage(
 def mbconv_cost(c_in: int, stage: Stage, height: int, width: int, stride: int) -> Cost:
     """Cost of one MBConv block of this stage on an input of height x width positions."""
     widened, squeezed = c_in * stage.expand_ratio, squeezed_channels(c_in)
+    out_height, out_width = (_halve(height), _halve(width)) if stride == 2 else (height, width)
+    project = cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(stage.channels)
+    if stage.fused:
+        return cost.conv2d(c_in, widened, 3, height, width, stride=stride) + cost.norm(widened) + project
     expand = cost.conv2d(c_in, widened, 1, height, width) + cost.norm(widened)
     depthwise = cost.conv2d(widened, widened, stage.kernel, height, width, stride=stride, groups=widened)
-    out_height, out_width = (_halve(height), _halve(width)) if stride == 2 else (height, width)
     return sum(
         [
             expand if stage.expand_ratio > 1 else Cost(),
             depthwise + cost.norm(widened),
             cost.conv2d(widened, squeezed, 1, 1, 1, bias=True) + cost.conv2d(squeezed, widened, 1, 1, 1, bias=True),
-            cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(stage.channels),
+            project,
         ]
     )
 

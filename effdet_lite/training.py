@@ -26,6 +26,7 @@ from effdet_lite.anchors import match
 from effdet_lite.checkpoint import load_tensors, save_detector, save_tensors
 from effdet_lite.data import BCCDDetection, CocoFolder, ShapesDetection, VocFolder, collate
 from effdet_lite.data import eval_transforms, train_transforms
+from effdet_lite.distributed import synchronise_norms
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
@@ -48,11 +49,13 @@ class TrainConfig:
     size: tuple[int, int] | None = _option(None, "height and width of the images in pixels (default: what phi says)")
     levels: tuple[int, int] | None = _option(None, "finest and coarsest pyramid level (default: what phi says)")
     anchor_scale: float | None = _option(None, "side of the smallest anchor in strides (default: what phi says)")
+    fused_stages: int = _option(0, "backbone stages with one dense convolution for two, see scaling.EfficientNetConfig")
+    augment: float | None = _option(None, "strength of random zoom and colour, 0-1 (default: 0 for shapes, else 1)")
     steps: int = _option(1000, "number of batches")
-    batch_size: int = _option(16, "images in a batch, over all processes")
+    batch_size: int = _option(8, "images in a batch, over all processes")
     optimizer: str = _option("adamw", "adamw or sgd")
-    learning_rate: float = _option(8e-3, "the highest; a cosine brings it to 0")
-    warmup: int = _option(100, "steps in which the learning rate rises")
+    learning_rate: float = _option(0.016, "the highest; a cosine brings it to 0")
+    warmup: int = _option(80, "steps in which the learning rate rises")
     weight_decay: float = _option(1e-2, "of the kernels")
     clip: float = _option(10.0, "largest norm of the gradient")
     decay: float = _option(0.998, "of the moving average of the weights, which is what is tested and kept")
@@ -91,7 +94,7 @@ class TrainConfig:
         config = scaling.efficientdet(self.phi)
         min_level, max_level = self.levels or (config.min_level, config.max_level)
         # A short run is over before slow averages settle, and has no blocks to spare: as torch's default, and off.
-        backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0)
+        backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0, fused_stages=self.fused_stages)
         legal = -(-config.resolution // 2**max_level) * 2**max_level
         return replace(config, backbone=backbone, resolution=legal, min_level=min_level, max_level=max_level,
                        anchor_scale=self.anchor_scale or config.anchor_scale)  # fmt: skip
@@ -132,7 +135,9 @@ def train(
     test_set = open_dataset(config, train=False) if test_set is None else test_set
     check_datasets(train_set, test_set)
     torch.manual_seed(config.seed)
-    model = model or EfficientDet(config.model_config, len(train_set.classes))
+    if model is None:
+        model = EfficientDet(config.model_config, len(train_set.classes))
+        start_as_identity(model)
     model.to(accelerator.device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
     average = copy.deepcopy(model).eval().requires_grad_(False)
@@ -233,7 +238,15 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, foreach=True)
-    return torch.optim.AdamW(groups, config.learning_rate, foreach=True)
+    # A memory of 20 steps for the second moment, not of 1,000: a run is short, and its gradients shrink fast.
+    return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.95), foreach=True)
+
+
+def start_as_identity(model: nn.Module) -> None:
+    """Let each block with a skip connection begin as the identity: its last norm's scale is 0. arXiv 1706.02677, 5.1."""
+    for module in model.modules():
+        if getattr(module, "has_skip", False):
+            nn.init.zeros_(module.project.norm.weight)
 
 
 @torch.no_grad()
@@ -319,11 +332,19 @@ def open_dataset(config: TrainConfig, *, train: bool) -> Dataset:
     spec = config.data if train or not config.test_data else config.test_data
     kind, _, place = spec.partition(":")
     size = config.image_size
-    options = {"transforms": train_transforms(size) if train else eval_transforms(size), "cache": True}
+    strength = config.augment if config.augment is not None else float(kind != "shapes")
+    # Shapes and cells have no upright; a photograph has.
+    augmentation = train_transforms(size, zoom=(1 - 0.25 * strength, 1 + 0.5 * strength), colour=0.3 * strength,
+                                    vertical_flip=0.5 if kind in ("shapes", "bccd") else 0.0)  # fmt: skip
+    options = {"transforms": augmentation if train else eval_transforms(size), "cache": True}
     if kind == "shapes" and not place:
         if size[0] != size[1]:
             raise ValueError(f"shapes are square, so size must be too, got {size}.")
-        return ShapesDetection("train" if train else "test", size[0], **options)
+        if train:  # every picture a new one
+            options |= {"length": config.steps * config.batch_size, "cache": False}
+        return ShapesDetection("train" if train else "test", size[0], seed=config.seed if train else 0, **options)
+    # Four times the pixels of the model's input are enough to zoom into.
+    options["max_side"] = 2 * max(size)
     if kind == "bccd":
         folder = Path(place or BCCD_FOLDER)
         if not any((folder / name).is_dir() for name in ("BCCD", "Annotations")):
@@ -354,35 +375,3 @@ def _is_due(step: int, every: int, last: int) -> bool:
 
 def _is_half(precision: str) -> bool:
     return precision == "bf16" or precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-
-
-class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, which torch has for GPUs only. Every share has the same size."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)
-        dtype, x = x.dtype, x.float()  # half precision cannot hold the statistics
-        from torch.distributed.nn.functional import all_reduce  # not every torch is built with it
-
-        processes = torch.distributed.get_world_size()
-        mean = all_reduce(x.mean((0, 2, 3))) / processes
-        centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / processes
-        samples = x.numel() / x.shape[1] * processes
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * samples / max(samples - 1, 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
-
-
-def synchronise_norms(model: nn.Module) -> nn.Module:
-    """Make each batch norm in the model see the whole batch, spread over several processes; in place."""
-    if next(model.parameters()).is_cuda:
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = GlobalBatchNorm2d
-    return model
