@@ -37,6 +37,12 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None
         Path(temporary).unlink(missing_ok=True)
 
 
+def clear_partial(path: str | Path) -> None:
+    """Remove what a `save_tensors` to path left beside it when it was killed; nobody else may be writing there."""
+    for temporary in Path(path).parent.glob(f".{Path(path).name}.*"):
+        temporary.unlink(missing_ok=True)
+
+
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     """(tensors, header) of a file that `save_tensors` wrote. Raises FileNotFoundError, or ValueError for another file."""
     path = Path(path)

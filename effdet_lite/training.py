@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from effdet_lite import scaling
 from effdet_lite.anchors import match
-from effdet_lite.checkpoint import load_tensors, save_detector, save_tensors
+from effdet_lite.checkpoint import clear_partial, load_tensors, save_detector, save_tensors
 from effdet_lite.data import BCCDDetection, CocoFolder, ShapesDetection, VocFolder, collate
 from effdet_lite.data import eval_transforms, train_transforms
 from effdet_lite.distributed import synchronise_norms
@@ -143,6 +143,8 @@ def train(
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint = Path(config.output) / "last.safetensors" if config.output else None
     history = []
+    if checkpoint and accelerator.is_main_process:
+        clear_partial(checkpoint)
     if checkpoint and checkpoint.exists():
         history = restore(checkpoint, config, train_set.classes, model, average, optimizer)
     # One process can do without the wrappers that several need.

@@ -117,7 +117,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no checkpoint .*none"):
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none"):
         load_tensors(tmp_path / "none")
 
 
