@@ -35,7 +35,7 @@ def _grid(height: int, width: int, levels: tuple[int, ...], scale: float, device
     octaves = torch.tensor(OCTAVES, dtype=torch.float64)
     aspects = torch.tensor(ASPECTS, dtype=torch.float64)
     # [octave, aspect, (w, h)] -> [9, 2], in strides
-    sides = (scale * 2**octaves[:, None, None] * aspects).reshape(-1, 2)
+    sides = (scale * 2 ** octaves[:, None, None] * aspects).reshape(-1, 2)
     anchors = []
     for level in levels:
         rows, columns = -(-height // 2**level), -(-width // 2**level)

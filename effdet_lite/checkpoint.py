@@ -1,6 +1,6 @@
 """Files of tensors: safetensors (no code inside), with what else belongs to them as JSON in the header.
 
-A file is written beside its place and then moved there, so that whoever reads it, or stops it, finds the old or the new.
+A file is written beside its place and then moved there: whoever reads it, or stops it, finds the old or the new.
 """
 
 import json
@@ -12,14 +12,15 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
 
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None:
-    """Write tensors, and any JSON values as `header`, atomically. Raises OSError; what stood there before stays then."""
+    """Write tensors, and any JSON values as `header`, atomically. Raises OSError; what stood there then stays."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -44,7 +45,7 @@ def clear_partial(path: str | Path) -> None:
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    """(tensors, header) of a file that `save_tensors` wrote. Raises FileNotFoundError, or ValueError for another file."""
+    """(tensors, header) of `save_tensors`'s file. Raises FileNotFoundError, or ValueError for another kind of file."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}.")
@@ -86,3 +87,41 @@ def load_detector(path: str | Path, device: torch.device | str = "cpu") -> tuple
 def read_config(values: dict) -> EfficientDetConfig:
     """The configuration that `dataclasses.asdict` made into plain values."""
     return EfficientDetConfig(**values | {"backbone": EfficientNetConfig(**values["backbone"])})
+
+
+def save_run(path: Path, settings: dict, model: nn.Module, average: nn.Module, optimizer: Optimizer,
+             history: list[dict]) -> None:  # fmt: skip
+    """Write everything that a stopped training needs to go on exactly; settings: what must stay as it was."""
+    tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
+    tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
+    save_tensors(path, tensors, training=settings, history=history)
+
+
+def restore_run(path: Path, settings: dict, model: nn.Module, average: nn.Module,
+                optimizer: Optimizer) -> list[dict]:  # fmt: skip
+    """Load what `save_run` wrote; returns the history. Raises ValueError for a checkpoint of another run."""
+    tensors, header = load_tensors(path)
+    if missing := {"training", "history"} - header.keys():
+        raise ValueError(f"{path} is no checkpoint of a training: its header lacks {', '.join(sorted(missing))}.")
+    mine, theirs = json.loads(json.dumps(settings)), header["training"]
+    if changed := [name for name in mine if mine[name] != theirs.get(name)]:
+        differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
+        raise ValueError(f"{path} is from another run: {differences}. Use its settings, or another output folder.")
+    parts = {"model": {}, "average": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    try:
+        model.load_state_dict(parts["model"])
+        average.load_state_dict(parts["average"])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise ValueError(f"{path} is of another model: {reason} Use another output folder.") from None
+    state = optimizer.state_dict()
+    for name, tensor in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        state["state"].setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(state)
+    return header["history"]

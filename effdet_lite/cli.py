@@ -92,7 +92,8 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.data import BCCDDetection
-    from effdet_lite.training import BCCD_FOLDER, TrainConfig, train
+    from effdet_lite.data.opening import BCCD_FOLDER
+    from effdet_lite.training import TrainConfig, train
 
     values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
     values |= {name: tuple(values[name]) for name in ("size", "levels") if values[name]}

@@ -90,7 +90,7 @@ class EfficientDet(nn.Module):
 
     @classmethod
     def from_name(cls, name: str, num_classes: int = 90) -> "EfficientDet":
-        """"d0" ... "d7x" as published, with fresh weights."""
+        """One of "d0" ... "d7x" as published, with fresh weights."""
         if name not in EFFICIENTDETS:
             raise ValueError(f"there is no EfficientDet {name!r}; choose one of {', '.join(EFFICIENTDETS)}.")
         return cls(EFFICIENTDETS[name], num_classes)
@@ -174,7 +174,7 @@ def check_size(height: int, width: int, max_level: int) -> None:
     for name, size in (("height", height), ("width", width)):
         if size < step or size % step:
             below = size // step * step
-            legal = f"{below} or {below + step}" if below else f"{step}"
+            legal = f"{below} or {below + step}" if below > 0 else f"{step}"
             must = f"{name} must be a multiple of {step} for levels up to P{max_level}"
             raise ValueError(f"{must}, got {size}: use {legal}.")
 

@@ -97,7 +97,7 @@ class EfficientNet(nn.Module):
 
     @classmethod
     def from_name(cls, name: str, num_classes: int | None = 1000) -> "EfficientNet":
-        """"b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out."""
+        """One of "b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out."""
         if name not in EFFICIENTNETS:
             raise ValueError(f"there is no EfficientNet {name!r}; choose one of {', '.join(EFFICIENTNETS)}.")
         return cls(EFFICIENTNETS[name], num_classes)

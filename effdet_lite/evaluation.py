@@ -9,8 +9,7 @@ A class (or a size) of which the images hold no object has no precision to speak
 it out.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,6 +17,8 @@ from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
+
+from effdet_lite.cost import evaluation_mode
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 COCO_AREA_CUTS = (32.0, 96.0)
@@ -61,7 +62,7 @@ def detect_dataset(
     detections, targets = [], []
     # A DataLoader would draw from the global random numbers: scoring now and then must not change how training goes on.
     starts = tqdm(range(0, len(dataset), batch_size), desc="detect", unit="batch", leave=False, disable=not progress)
-    with _evaluation_mode(model), torch.inference_mode():
+    with evaluation_mode(model), torch.inference_mode():
         for start in starts:
             items = [dataset[index] for index in range(start, min(start + batch_size, len(dataset)))]
             found = model.detect(
@@ -194,15 +195,3 @@ def _stack(images: Sequence[Tensor]) -> Tensor:
     if len(shapes) > 1:
         raise ValueError(f"images of one batch differ in shape: {sorted(shapes)}; resize them or pass batch_size=1")
     return torch.stack([image.as_subclass(Tensor) for image in images])
-
-
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Every submodule's own training flag comes back: frozen norms stay frozen."""
-    training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, flag in training.items():
-            module.training = flag

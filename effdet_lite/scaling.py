@@ -17,8 +17,8 @@ class EfficientNetConfig:
     resolution: side of the square input, in pixels.
     dropout: before the classifier. stochastic_depth: of the last block; earlier blocks have proportionally less.
     padding, norm_epsilon, norm_momentum: see `layers.LayerStyle`; the defaults are the official TensorFlow network's.
-    fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as EfficientNetV2 has on its
-        fine maps. 0 is EfficientNet.
+    fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as EfficientNetV2 has
+        on its fine maps. 0 is EfficientNet.
     """
 
     width: float = 1.0

@@ -1,17 +1,16 @@
 """Training: one loop, from the first batch to the last checkpoint, on one device or on many processes.
 
-Recipe: official EfficientDet hyper-parameters (`hparams_config.py`: cosine schedule with warm-up, EMA, gradient clipping),
-with the constants that small models trained from scratch need. Devices, precision and processes are Accelerate's.
+Recipe: official EfficientDet code (`hparams_config.py`: cosine schedule with warm-up, EMA, gradient clipping), with the
+constants that small models trained from scratch need. Devices, precision and processes are Accelerate's.
 
 Everything random is a function of (seed, step): a run that was killed and resumed ends with the same weights.
 """
 
 import copy
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from tqdm.auto import tqdm
 
 from effdet_lite import scaling
 from effdet_lite.anchors import match
-from effdet_lite.checkpoint import clear_partial, load_tensors, save_detector, save_tensors
-from effdet_lite.data import BCCDDetection, CocoFolder, ShapesDetection, VocFolder, collate
-from effdet_lite.data import eval_transforms, train_transforms
+from effdet_lite.checkpoint import clear_partial, restore_run, save_detector, save_run
+from effdet_lite.data import check_datasets, collate, open_dataset
 from effdet_lite.distributed import synchronise_norms
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
@@ -44,7 +42,9 @@ class TrainConfig:
     """
 
     data: str = _option("shapes", "shapes, bccd, bccd:FOLDER, voc:FOLDER or coco:IMAGES,ANNOTATIONS.json")
-    test_data: str | None = _option(None, "likewise; by default the data's test split, or a fifth of a COCO file's images")
+    test_data: str | None = _option(
+        None, "likewise; by default the data's test split, or a fifth of a COCO file's images"
+    )
     phi: float = _option(-3.0, "size of the model, from -3 to 7; 0 is EfficientDet-D0")
     size: tuple[int, int] | None = _option(None, "height and width of the images in pixels (default: what phi says)")
     levels: tuple[int, int] | None = _option(None, "finest and coarsest pyramid level (default: what phi says)")
@@ -57,7 +57,7 @@ class TrainConfig:
     learning_rate: float = _option(0.016, "the highest; a cosine brings it to 0")
     warmup: int = _option(80, "steps in which the learning rate rises")
     weight_decay: float = _option(1e-2, "of the kernels")
-    clip: float = _option(10.0, "largest norm of the gradient")
+    clip: float = _option(1.0, "largest norm of the gradient")
     decay: float = _option(0.998, "of the moving average of the weights, which is what is tested and kept")
     alpha: float = _option(0.5, "weight of the positive answers in the focal loss")
     gamma: float = _option(1.5, "focus of the focal loss")
@@ -69,8 +69,16 @@ class TrainConfig:
     output: str | None = _option(None, "folder for checkpoints (command: runs/DATA-phiPHI by default; in Python: none)")
 
     def __post_init__(self):
-        for name, least in {"steps": 1, "batch_size": 1, "warmup": 0, "evaluate_every": 0, "save_every": 0, "workers": 0,
-                            "seed": 0}.items():  # fmt: skip
+        counts = {
+            "steps": 1,
+            "batch_size": 1,
+            "warmup": 0,
+            "evaluate_every": 0,
+            "save_every": 0,
+            "workers": 0,
+            "seed": 0,
+        }
+        for name, least in counts.items():
             if not least <= getattr(self, name) < 2**32:
                 raise ValueError(f"{name} must be at least {least} and below 2^32, got {getattr(self, name)}.")
         for name in ("learning_rate", "clip"):
@@ -117,8 +125,8 @@ def train(
     progress: bool = True,
     on_step: Callable[[dict], None] | None = None,
 ) -> list[dict]:
-    """Train a detector and return its history, one row a step: step, seconds, learning_rate, loss, class_loss, box_loss,
-    and the figures of `evaluation.coco_ap` at the steps where it was evaluated.
+    """Train a detector and return its history, one row a step: step, seconds, learning_rate, loss, class_loss,
+    box_loss, and the figures of `evaluation.coco_ap` at the steps where it was evaluated.
 
     config.output gets last.safetensors, from which the same call goes on if it was stopped, and in the end, averaged
     weights in half precision, detector.safetensors. train_set, test_set, model: in place of what config would make; the
@@ -130,9 +138,15 @@ def train(
     alone = "LOCAL_RANK" not in os.environ or torch.cuda.is_available()
     accelerator = Accelerator(cpu=not alone, mixed_precision="no")
     if config.batch_size % accelerator.num_processes:
-        raise ValueError(f"batch_size={config.batch_size} must be a multiple of the {accelerator.num_processes} processes.")
-    train_set = open_dataset(config, train=True) if train_set is None else train_set
-    test_set = open_dataset(config, train=False) if test_set is None else test_set
+        raise ValueError(
+            f"batch_size={config.batch_size} must be a multiple of the {accelerator.num_processes} processes."
+        )
+    options = {"whole": config.test_data is not None, "augment": config.augment}
+    if train_set is None:
+        length = config.steps * config.batch_size  # of data that never run out
+        train_set = open_dataset(config.data, config.image_size, train=True, length=length, seed=config.seed, **options)
+    if test_set is None:
+        test_set = open_dataset(config.test_data or config.data, config.image_size, train=False, **options)
     check_datasets(train_set, test_set)
     torch.manual_seed(config.seed)
     if model is None:
@@ -143,10 +157,13 @@ def train(
     average = copy.deepcopy(model).eval().requires_grad_(False)
     checkpoint = Path(config.output) / "last.safetensors" if config.output else None
     history = []
+    # A run goes on only with the settings that it began with.
+    settings = {name: value for name, value in asdict(config).items() if name not in FREE_TO_CHANGE}
+    settings["classes"] = train_set.classes
     if checkpoint and accelerator.is_main_process:
         clear_partial(checkpoint)
     if checkpoint and checkpoint.exists():
-        history = restore(checkpoint, config, train_set.classes, model, average, optimizer)
+        history = restore_run(checkpoint, settings, model, average, optimizer)
     # One process can do without the wrappers that several need.
     network = accelerator.prepare(synchronise_norms(model)) if accelerator.num_processes > 1 else model
     batches = DataLoader(
@@ -198,7 +215,7 @@ def train(
             row |= {name: best[name] for name in ("ap", "ap50", "ap75")}
         history.append(row)
         if checkpoint and is_main and _is_due(step + 1, config.save_every, config.steps):
-            save(checkpoint, config, train_set.classes, model, average, optimizer, history)
+            save_run(checkpoint, settings, model, average, optimizer, history)
         accelerator.wait_for_everyone()
         bar.update()
         bar.set_postfix_str(f"loss {loss:.3f} = class {class_loss:.3f} + 50 x box {box_loss:.4f}"
@@ -213,16 +230,6 @@ def train(
         save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,
                       training=asdict(config), seconds=round(seconds, 1), result=result)  # fmt: skip
     return history
-
-
-def check_datasets(train_set: Dataset, test_set: Dataset) -> None:
-    """Raise ValueError unless both hold images, of the same classes: found now, and not at the first test."""
-    for name, dataset in (("training", train_set), ("test", test_set)):
-        if not len(dataset):
-            raise ValueError(f"the {name} set has no images: pass one with at least one image.")
-    if tuple(train_set.classes) != tuple(test_set.classes):
-        raise ValueError(f"the training set has the classes {', '.join(train_set.classes)} and the test set "
-                         f"{', '.join(test_set.classes)}: they must be the same, in the same order.")  # fmt: skip
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -245,7 +252,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def start_as_identity(model: nn.Module) -> None:
-    """Let each block with a skip connection begin as the identity: its last norm's scale is 0. arXiv 1706.02677, 5.1."""
+    """Let each block with a skip begin as the identity: its last norm's scale is 0. arXiv 1706.02677, section 5.1."""
     for module in model.modules():
         if getattr(module, "has_skip", False):
             nn.init.zeros_(module.project.norm.weight)
@@ -286,94 +293,13 @@ class Seeded(Dataset):
             return self.dataset[index]
 
 
-def save(path: Path, config: TrainConfig, classes: Sequence[str], model: nn.Module, average: nn.Module, optimizer,
-         history: list[dict]) -> None:  # fmt: skip
-    """Everything that a stopped run needs to go on exactly."""
-    tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
-    tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
-    save_tensors(path, tensors, training=asdict(config) | {"classes": list(classes)}, history=history)
-
-
-def restore(path: Path, config: TrainConfig, classes: Sequence[str], model: nn.Module, average: nn.Module,
-            optimizer) -> list[dict]:  # fmt: skip
-    """Load what `save` wrote; returns the history. Raises ValueError for a checkpoint of another run."""
-    tensors, header = load_tensors(path)
-    if missing := {"training", "history"} - header.keys():
-        raise ValueError(f"{path} is no checkpoint of a training: its header lacks {', '.join(sorted(missing))}.")
-    mine, theirs = json.loads(json.dumps(asdict(config) | {"classes": list(classes)})), header["training"]
-    # Where and how often files are written does not change the weights.
-    if changed := [name for name in mine if mine[name] != theirs.get(name) and name not in FREE_TO_CHANGE]:
-        differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
-        raise ValueError(f"{path} is from another run: {differences}. Use its settings, or another output folder.")
-    parts = {"model": {}, "average": {}, "optimizer": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    try:
-        model.load_state_dict(parts["model"])
-        average.load_state_dict(parts["average"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise ValueError(f"{path} is of another model: {reason} Use another output folder.") from None
-    state = optimizer.state_dict()
-    for name, tensor in parts["optimizer"].items():
-        index, _, key = name.partition(".")
-        state["state"].setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict(state)
-    return header["history"]
-
-
-BCCD_FOLDER = "data/bccd"
+# Where and how often files are written does not change the weights.
 FREE_TO_CHANGE = {"output", "save_every", "evaluate_every", "workers", "test_data"}
 
 
-def open_dataset(config: TrainConfig, *, train: bool) -> Dataset:
-    """The data set that config names, with augmentation for training or without for testing."""
-    spec = config.data if train or not config.test_data else config.test_data
-    kind, _, place = spec.partition(":")
-    size = config.image_size
-    strength = config.augment if config.augment is not None else float(kind != "shapes")
-    # Shapes and cells have no upright; a photograph has.
-    augmentation = train_transforms(size, zoom=(1 - 0.25 * strength, 1 + 0.5 * strength), colour=0.3 * strength,
-                                    vertical_flip=0.5 if kind in ("shapes", "bccd") else 0.0)  # fmt: skip
-    options = {"transforms": augmentation if train else eval_transforms(size), "cache": True}
-    if kind == "shapes" and not place:
-        if size[0] != size[1]:
-            raise ValueError(f"shapes are square, so size must be too, got {size}.")
-        if train:  # every picture a new one
-            options |= {"length": config.steps * config.batch_size, "cache": False}
-        return ShapesDetection("train" if train else "test", size[0], seed=config.seed if train else 0, **options)
-    # Four times the pixels of the model's input are enough to zoom into.
-    options["max_side"] = 2 * max(size)
-    if kind == "bccd":
-        folder = Path(place or BCCD_FOLDER)
-        if not any((folder / name).is_dir() for name in ("BCCD", "Annotations")):
-            raise FileNotFoundError(f"there are no blood cells in {folder}: fetch them with `effdet-lite train "
-                                    f"--data {spec} --download`, or name the folder of your copy, bccd:FOLDER.")  # fmt: skip
-        return BCCDDetection(folder, "trainval" if train else "test", **options)
-    if kind == "voc" and place:
-        return VocFolder(place, "trainval" if train else "test", **options)
-    if kind == "coco" and place.count(",") == 1:
-        dataset = CocoFolder(*place.split(","), **options)
-        return dataset if config.test_data else _fifth(dataset, held_out=not train)
-    raise ValueError(f"data must be shapes, bccd, bccd:FOLDER, voc:FOLDER or coco:IMAGES,ANNOTATIONS.json, got {spec!r}.")
-
-
-def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
-    if len(order) < 2:
-        raise ValueError("one image cannot be shared between training and test: pass more, or test_data.")
-    cut = max(1, len(dataset) // 5)
-    subset = torch.utils.data.Subset(dataset, order[:cut] if held_out else order[cut:])
-    subset.classes = dataset.classes
-    return subset
-
-
 def _is_due(step: int, every: int, last: int) -> bool:
-    return step == last or bool(every) and step % every == 0
+    return step == last or (bool(every) and step % every == 0)
 
 
 def _is_half(precision: str) -> bool:
-    return precision == "bf16" or precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return precision == "bf16" or (precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported())

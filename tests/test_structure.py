@@ -22,7 +22,18 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # Reading order. `download` and `checkpoint` are not lessons; they stand before the first module that needs them.
 NETWORK = ["cost", "layers", "scaling", "efficientnet", "fusion", "anchors", "losses", "efficientdet"]
-ORDER = [*NETWORK, "download", "pretrained", "data", "evaluation", "checkpoint", "distributed", "training", "teach", "cli"]
+ORDER = [
+    *NETWORK,
+    "download",
+    "pretrained",
+    "data",
+    "evaluation",
+    "checkpoint",
+    "distributed",
+    "training",
+    "teach",
+    "cli",
+]
 
 
 def label(path):

@@ -3,6 +3,7 @@
 from effdet_lite.data.bccd import BCCDDetection
 from effdet_lite.data.dataset import DetectionDataset
 from effdet_lite.data.folders import CocoFolder, VocFolder
+from effdet_lite.data.opening import check_datasets, open_dataset
 from effdet_lite.data.shapes import ShapesDetection
 from effdet_lite.data.transforms import collate, eval_transforms, train_transforms
 
@@ -12,7 +13,9 @@ __all__ = [
     "DetectionDataset",
     "ShapesDetection",
     "VocFolder",
+    "check_datasets",
     "collate",
     "eval_transforms",
+    "open_dataset",
     "train_transforms",
 ]

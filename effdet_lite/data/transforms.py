@@ -67,7 +67,7 @@ class FitInside(v2.Transform):
 class RandomColour(v2.Transform):
     """Change saturation, contrast and brightness by factors in 1 - strength to 1 + strength; float images in 0-1.
 
-    Each is linear in the pixel, so the three are one 3 x 3 matrix and one offset: a sixth of v2.ColorJitter's time.
+    Each is linear in the pixel, so the three are one matrix and one offset: under half of v2.ColorJitter's time.
     """
 
     _transformed_types = (tv_tensors.Image,)

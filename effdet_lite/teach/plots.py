@@ -10,6 +10,7 @@ Figures are made without pyplot, so nothing is drawn twice and none stays behind
 
 import base64
 import html
+import inspect
 import io
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +24,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, withStroke
 from matplotlib.ticker import LogLocator
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 PALETTE = {
     "blue": "#0072B2",
@@ -216,3 +220,13 @@ def precision_recall_plot(curves: Mapping[str, Mapping], iou: float = 0.5) -> Fi
 def _array(values) -> np.ndarray:
     """A NumPy array of a tensor on any device, or of anything array-like."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def show_source(thing) -> None:
+    """Put the live source of a function or class of the package on the page, highlighted, with where it stands."""
+    code = inspect.getsource(thing)
+    formatter = HtmlFormatter(noclasses=True, nobackground=True)
+    place = f"{thing.__module__.replace('.', '/')}.py"
+    listing = highlight(code, PythonLexer(), formatter)
+    page = f"<details open><summary>{place}: {thing.__qualname__}</summary>{listing}</details>"
+    display({"text/html": page, "text/plain": code}, raw=True)
