@@ -113,3 +113,7 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
         f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"
         f"The detector is {config.output}/detector.safetensors."
     )
+
+
+if __name__ == "__main__":
+    main()

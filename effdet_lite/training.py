@@ -24,10 +24,10 @@ from effdet_lite import scaling
 from effdet_lite.anchors import match
 from effdet_lite.checkpoint import clear_partial, restore_run, save_detector, save_run
 from effdet_lite.data import check_datasets, collate, open_dataset
-from effdet_lite.distributed import synchronise_norms
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
+from effdet_lite.norms import settled, synchronise_norms
 
 
 def _option(default: object, meaning: str) -> object:
@@ -211,7 +211,7 @@ def train(
         row = {"step": step + 1, "seconds": seconds, "learning_rate": learning_rate(step, config), "loss": loss,
                "class_loss": class_loss, "box_loss": box_loss}  # fmt: skip
         if _is_due(step + 1, config.evaluate_every, config.steps) and is_main:
-            best = coco_ap(average.folded(), test_set, progress=progress)
+            best = coco_ap(settled(average, train_set).folded(), test_set, progress=progress)
             row |= {name: best[name] for name in ("ap", "ap50", "ap75")}
         history.append(row)
         if checkpoint and is_main and _is_due(step + 1, config.save_every, config.steps):
@@ -224,6 +224,7 @@ def train(
             on_step(row)
         started = time.perf_counter()  # the time of a step is that of its images too, but not of tests and checkpoints
     bar.close()
+    average = settled(average, train_set)
     model.load_state_dict(average.state_dict())
     if checkpoint and is_main:
         result = {name: history[-1][name] for name in ("ap", "ap50", "ap75")}

@@ -29,7 +29,7 @@ ORDER = [
     "data",
     "evaluation",
     "checkpoint",
-    "distributed",
+    "norms",
     "training",
     "teach",
     "cli",

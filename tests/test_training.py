@@ -468,7 +468,7 @@ import torch
 from torch import nn
 from accelerate import Accelerator
 from effdet_lite.cli import main
-from effdet_lite.distributed import GlobalBatchNorm2d, synchronise_norms
+from effdet_lite.norms import GlobalBatchNorm2d, synchronise_norms
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

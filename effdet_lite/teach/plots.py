@@ -40,6 +40,7 @@ PALETTE = {
 COLORS = tuple(PALETTE.values())
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 DASHED = (0, (4, 2))
+LARGEST_PNG = 120_000  # bytes: a notebook holds a dozen figures and stays under 1.5 MB
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLE = {
     "axes.axisbelow": True,
@@ -76,11 +77,17 @@ def show(figure: Figure, alt: str) -> None:
 
     The words go three ways, since no single one reaches every reader: as the picture's `alt` metadata (which nbconvert
     takes up, but JupyterLab 4.6 drops), as its plain text, and as a line of HTML below that unfolds on any page.
+    A figure of photographs or noise, which PNG cannot make small, is stored as JPEG.
     """
     if not alt.strip():
         raise ValueError("the figure has no alt text; say in a sentence what a reader should see in it")
-    picture = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": alt}
-    display(picture, metadata={"image/png": {"alt": alt}}, raw=True)
+    kind, pixels = "image/png", png(figure)
+    if len(pixels) > LARGEST_PNG:
+        kind, file = "image/jpeg", io.BytesIO()
+        figure.savefig(file, format="jpeg", dpi=90, pil_kwargs={"quality": 75})
+        pixels = file.getvalue()
+    picture = {kind: base64.b64encode(pixels).decode(), "text/plain": alt}
+    display(picture, metadata={kind: {"alt": alt}}, raw=True)
     words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"
     display({"text/html": words, "text/plain": ""}, raw=True)
 

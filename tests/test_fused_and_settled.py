@@ -1,0 +1,79 @@
+"""Fused stages cost what torch counts, blocks begin as the identity, and settled norms have the data's statistics."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from effdet_lite import scaling
+from effdet_lite.efficientdet import EfficientDet, cost_by_part
+from effdet_lite.layers import FusedMBConv
+from effdet_lite.norms import settled
+from effdet_lite.training import start_as_identity
+
+
+@pytest.mark.parametrize("stages", [0, 1, 2, 4, 6])
+def test_cost_of_fused_stages_is_torchs_count(stages):
+    config = scaling.efficientdet(-3)
+    config = replace(config, backbone=replace(config.backbone, fused_stages=stages))
+    with torch.device("meta"):
+        model = EfficientDet(config, num_classes=4).eval()
+        images = torch.empty(1, 3, 128, 128)
+    with FlopCounterMode(display=False) as counter:
+        model(images)
+    total = sum(cost_by_part(config, num_classes=4).values())
+    assert total.macs == counter.get_total_flops() / 2
+    assert total.params == sum(parameter.numel() for parameter in model.parameters())
+    assert sum(isinstance(module, FusedMBConv) for module in model.modules()) == sum(
+        [0, 2, 2, 2, 2, 3, 1][: stages + 1]
+    )
+
+
+def test_folding_a_fused_network_changes_nothing():
+    config = scaling.efficientdet(-3)
+    model = EfficientDet(replace(config, backbone=replace(config.backbone, fused_stages=3, norm_momentum=0.5)), 2)
+    images = torch.rand(2, 3, 64, 128)
+    for _ in range(4):
+        model.train()(images)
+    model.eval()
+    with torch.no_grad():
+        for plain, folded in zip(model(images), model.folded()(images), strict=True):
+            torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_blocks_with_a_skip_begin_as_the_identity():
+    model = EfficientDet.from_phi(-3, num_classes=2)
+    start_as_identity(model)
+    blocks = [block for stage in model.backbone.stages for block in stage if block.has_skip]
+    assert blocks
+    for block in blocks:
+        x = torch.rand(2, block.project.conv.out_channels, 8, 8)
+        assert torch.equal(block(x), x)
+
+
+def test_settled_norms_have_the_statistics_of_the_images():
+    """The oracle is the mean and variance of the images themselves, before the model's first norm."""
+    images = [torch.rand(3, 16, 16) * (1 + index) for index in range(8)]
+    model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.01))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    result = settled(model, [(image, {}) for image in images], images=8, batch_size=8)
+    everything = torch.stack(images)
+    torch.testing.assert_close(result[0].running_mean, everything.mean((0, 2, 3)))
+    torch.testing.assert_close(result[0].running_var, everything.var((0, 2, 3)))
+    assert result[0].momentum == 0.01 and not result.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_depthwise_convolutions_stay_in_float32_under_bf16_on_a_cpu():
+    model = EfficientDet.from_phi(-3, num_classes=2)
+    kinds = {}
+    for module in model.backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(
+                lambda module, _, out: kinds.setdefault(module.groups > 1, set()).add(out.dtype)
+            )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        model(torch.rand(1, 3, 64, 64))
+    assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
