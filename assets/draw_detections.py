@@ -1,6 +1,6 @@
 """Draw assets/detections.png, the picture of the README: what the shipped detectors find on pictures they never saw.
 
-    uv run python assets/draw_detections.py FOLDER_OF_THE_BLOOD_CELLS
+uv run python assets/draw_detections.py FOLDER_OF_THE_BLOOD_CELLS
 """
 
 import sys
