@@ -67,7 +67,7 @@ def test_settled_norms_have_the_statistics_of_the_images():
 
 
 def test_depthwise_convolutions_stay_in_float32_under_bf16_on_a_cpu():
-    model = EfficientDet.from_phi(-3, num_classes=2)
+    model = EfficientDet.from_phi(-3, num_classes=2).eval()
     kinds = {}
     for module in model.backbone.modules():
         if isinstance(module, nn.Conv2d):

@@ -184,8 +184,8 @@ def test_history_has_a_row_a_step_and_the_model_ends_as_the_file(straight):
     found, header = load_detector(straight / "detector.safetensors")
     assert header["classes"] == TEST_SET.classes and header["size"] == SIZE
     tensors, _ = load_tensors(straight / "last.safetensors")
-    for name, value in found.state_dict().items():
-        torch.testing.assert_close(value, tensors[f"average.{name}"].to(value.dtype), rtol=1e-3, atol=1e-6)
+    for name, value in found.named_parameters():  # the statistics of the norms are settled besides
+        torch.testing.assert_close(value.data, tensors[f"average.{name}"].to(value.dtype), rtol=1e-3, atol=1e-6)
 
 
 def test_a_second_precision_in_one_process():
