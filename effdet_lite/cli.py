@@ -10,6 +10,8 @@ from types import NoneType
 from typing import get_args, get_origin
 from urllib.parse import quote
 
+from effdet_lite.course import course_folder
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the subcommand that `arguments` name, by default the process's own. Bad input: one sentence and status 2."""
@@ -44,14 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"effdet-lite: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "effdet-lite: stopped.\n")
-
-
-def course_folder(start: Path) -> Path:
-    """The checkout that `start` lies in, or else the one that this package runs from; FileNotFoundError without any."""
-    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
-        if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
-            return folder
-    raise FileNotFoundError(f"{start} is not inside a checkout of the course: clone the repository and run this in it.")
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:

@@ -31,6 +31,7 @@ ORDER = [
     "checkpoint",
     "norms",
     "training",
+    "course",
     "teach",
     "cli",
 ]

@@ -12,6 +12,7 @@ import base64
 import html
 import inspect
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -59,17 +60,59 @@ styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
 
 
 @styled
-def new_figure(rows: int = 1, columns: int = 1, width: float = 7.0, height: float = 3.6) -> tuple[Figure, np.ndarray]:
-    """An empty figure of width × height inches and its axes, an array [rows, columns]."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+def new_figure(
+    rows: int = 1, columns: int = 1, width: float = 7.0, height: float = 3.6, margins: Mapping[str, float] | None = None
+) -> tuple[Figure, np.ndarray]:
+    """An empty figure of width × height inches and its axes, an array [rows, columns].
+
+    margins: left, right, bottom, top, wspace, hspace as in `Figure.subplots_adjust`, for an explorer: margins that are
+    computed from the labels take as long as the drawing, and move.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained" if margins is None else None)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    if margins is not None:
+        figure.subplots_adjust(**margins)
+    return figure, axes
 
 
-def png(figure: Figure, dpi: int = 110) -> bytes:
-    """The figure as the bytes of a PNG file."""
+def png(figure: Figure, dpi: int = 110, compression: int = 6) -> bytes:
+    """The figure as the bytes of a PNG file; compression 1-9, where 1 is quick and 9 is small."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi)
+    figure.savefig(file, format="png", dpi=dpi, pil_kwargs={"compress_level": compression})
     return file.getvalue()
+
+
+def img(figure: Figure, alt: str, dpi: int = 90) -> str:
+    """The figure as an HTML element of fixed size, so that the page does not jump when another takes its place."""
+    width, height = (round(inches * dpi) for inches in figure.get_size_inches())
+    data = base64.b64encode(png(figure, dpi, compression=1)).decode()
+    size = f'width="{width}" height="{height}" style="max-width: none"'
+    return f'<img {size} alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
+
+
+def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left. No header: all ""."""
+
+    def row(tag: str, cells: Sequence) -> str:
+        sides = ["right" if re.match(r"[-+−≈]?[\d.]", str(cell)) else "left" for cell in cells]
+        return "".join(
+            f'<{tag} style="text-align: {side}">{html.escape(str(cell))}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
+        )
+
+    lines = [row("th", header)] if any(header) else []
+    lines += [row("td", cells) for cells in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """Put a table on the page; where there is no HTML it is text in columns."""
+    lines = [[str(cell) for cell in cells] for cells in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in lines
+    )
+    display({"text/html": table_html(header, rows), "text/plain": text}, raw=True)
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -103,14 +146,14 @@ def draw_boxes(
     Pixel (0, 0) covers the area from 0 to 1, as boxes count.
     """
     if image is not None:
-        pixels = _array(image).transpose(1, 2, 0).clip(0, 1)
+        pixels = as_array(image).transpose(1, 2, 0).clip(0, 1)
         height, width = pixels.shape[:2]
         axis = axis or new_figure(width=5.0, height=5.0 * height / width + 0.3)[1][0, 0]
         axis.imshow(pixels, extent=(0, width, height, 0))
         axis.set_axis_off()
         axis.autoscale(False)
-    scores = [None] * len(boxes) if scores is None else _array(scores)
-    for (left, top, right, bottom), label, score in zip(_array(boxes), _array(labels), scores, strict=True):
+    scores = [None] * len(boxes) if scores is None else as_array(scores)
+    for (left, top, right, bottom), label, score in zip(as_array(boxes), as_array(labels), scores, strict=True):
         color, marker = COLORS[label % len(COLORS)], MARKERS[label % len(MARKERS)]
         style = {"linestyle": DASHED if dashed else "-", "linewidth": 1.4}
         rim = [withStroke(linewidth=2.6, foreground="white"), Normal()]
@@ -224,7 +267,7 @@ def precision_recall_plot(curves: Mapping[str, Mapping], iou: float = 0.5) -> Fi
     return figure
 
 
-def _array(values) -> np.ndarray:
+def as_array(values) -> np.ndarray:
     """A NumPy array of a tensor on any device, or of anything array-like."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
