@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from effdet_lite import cost
 from effdet_lite.cost import Cost
 from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool, silu
+from effdet_lite.scaling import WEIGHTINGS
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,6 @@ def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
     if weighting == "softmax":
         return weights.softmax(0)
     return torch.ones_like(weights) if weighting == "sum" else weights
-
-
-WEIGHTINGS = ("fast", "softmax", "unbounded", "sum")
 
 
 class FusionNode(nn.Module):

@@ -8,6 +8,8 @@ import math
 import numbers
 from dataclasses import dataclass, field
 
+WEIGHTINGS = ("fast", "softmax", "unbounded", "sum")
+
 
 @dataclass(frozen=True)
 class EfficientNetConfig:
@@ -70,6 +72,8 @@ class EfficientDetConfig:
             )
         if min(self.fusion_channels, self.fusion_repeats, self.head_repeats) < 1 or not self.anchor_scale > 0:
             raise ValueError(f"channels, repeats and anchor_scale must be positive, got {self}.")
+        if self.weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {self.weighting!r}.")
 
     @property
     def levels(self) -> tuple[int, ...]:

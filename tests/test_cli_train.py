@@ -26,13 +26,7 @@ from effdet_lite.training import TrainConfig
 SMALL = ["--size", "64", "64", "--batch-size", "2", "--warmup", "2", "--save-every", "1"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """The order of a sum depends on the number of threads, and the command is run with one here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(folder: Path, number: int = 8) -> list[tuple[str, tuple[int, int, int, int]]]:

@@ -181,20 +181,10 @@ def test_a_fresh_convolution_keeps_the_variance_backwards():
     assert (block.squeeze_excite.expand.bias == 0).all()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda x: x.double(),
-        lambda x: x.to(memory_format=torch.channels_last),
-        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-        lambda x: x.repeat_interleave(2, 3)[..., ::2],
-    ],
-    ids=["double", "channels last", "transposed", "strided"],
-)
-def test_the_same_images_in_another_layout_or_type(b0, change):
+def test_the_same_images_in_another_layout_or_type(b0, lay_out):
     images = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
-        torch.testing.assert_close(b0(change(images)), b0(images))
+        torch.testing.assert_close(b0(lay_out(images)), b0(images))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -207,6 +207,7 @@ def test_growth_must_be_positive(name, value):
         ({"fusion_channels": -8}, "must be positive"),
         ({"anchor_scale": 0}, "must be positive"),
         ({"anchor_scale": math.nan}, "must be positive"),
+        ({"weighting": "Fast"}, "weighting must be one of fast, softmax, unbounded, sum, got 'Fast'"),
     ],
 )
 def test_detectors_that_cannot_be(change, says):

@@ -30,13 +30,7 @@ SIZE = (64, 64)
 TEST_SET = ShapesDetection("test", 64, 2, transforms=eval_transforms(SIZE), cache=True)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """The order of a sum depends on the number of threads, and other processes here are told to use one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def shapes(length: int = 5, **options) -> ShapesDetection:

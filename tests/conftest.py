@@ -1,0 +1,27 @@
+"""What several test modules share."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """The order of a sum depends on the number of threads, so runs that are compared bit for bit have one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+LAYOUTS = {
+    "double": lambda x: x.double(),
+    "channels last": lambda x: x.to(memory_format=torch.channels_last),
+    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+    "strided": lambda x: x.repeat_interleave(2, 3)[..., ::2],
+}
+
+
+@pytest.fixture(params=LAYOUTS)
+def lay_out(request):
+    """A function that gives the same images in another type or memory layout."""
+    return LAYOUTS[request.param]
