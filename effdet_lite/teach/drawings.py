@@ -1,0 +1,170 @@
+"""Pictures of the things themselves, to scale: a convolution, a network's maps, a feature graph.
+
+Each takes the numbers or the graph that the package computes with, so a picture cannot disagree with its network.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from effdet_lite.fusion import FusionGraph
+from effdet_lite.teach.plots import PALETTE, new_figure, styled
+
+SHARES = LinearSegmentedColormap.from_list("share of MACs", ["#EAF3FA", PALETTE["sky"], PALETTE["blue"], "#00304D"])
+SLANT = np.array([0.45, 0.3])  # how far one unit of depth goes right and up on the page
+SHADES = (1.0, 0.82, 0.66)  # of a box's front, top and side
+
+
+class Map(NamedTuple):
+    """A feature map [channels, side, side] after `blocks` layers, and its share (0-1) of the network's MACs."""
+
+    name: str
+    side: float
+    channels: int
+    blocks: int
+    share: float
+
+
+def block(x: float, y: float, width: float, height: float, depth: float) -> list[np.ndarray]:
+    """The three visible faces (front, top, side) of a box whose front's lower left corner is (x, y)."""
+    corner, right, up, back = np.array([x, y]), np.array([width, 0]), np.array([0, height]), depth * SLANT
+    front = np.array([corner, corner + right, corner + right + up, corner + up])
+    top = np.array([corner + up, corner + right + up, corner + right + up + back, corner + up + back])
+    side = np.array([corner + right, corner + right + back, corner + right + up + back, corner + right + up])
+    return [front, top, side]
+
+
+def add_blocks(axis: Axes, boxes: Sequence[tuple], colors: Sequence, edge: str = "#333333") -> None:
+    """Draw boxes (x, y, width, height, depth) in these colours, the first ones behind, as one collection."""
+    faces = [face for box in boxes for face in block(*box)]
+    shaded = [(*(shade * np.array(color[:3])), 1.0) for color in colors for shade in SHADES]
+    axis.add_collection(PolyCollection(faces, facecolors=shaded, edgecolors=edge, linewidths=0.5))
+
+
+@styled
+def network_drawing(
+    axis: Axes,
+    maps: Sequence[Map],
+    *,
+    marked: int | None = None,
+    limits: tuple[float, float] | None = None,
+    tallest: float | None = None,
+) -> None:
+    """A network's maps in reading order, as slabs to scale: height = side in pixels, thickness = channels, one slab a
+    layer, darker where more of the MACs are.
+
+    marked: number of the map to point at. limits: thickness of all slabs together, and largest side, that just fill the
+    drawing, so that networks of different size can be compared; by default this network fills it. tallest: likewise for
+    the slabs' heights alone.
+    """
+    thickness = sum(entry.channels * entry.blocks for entry in maps)
+    wide, high = limits or (thickness, max(entry.side for entry in maps))
+    high = tallest or high
+    gap, x, boxes, colors, places = 4.0, 0.0, [], [], []
+    for entry in maps:
+        height, each = 30 * entry.side / high, 100 * entry.channels / wide
+        places.append(x + each * entry.blocks / 2)
+        for number in range(entry.blocks):
+            boxes.append((x + number * each, -height / 2, each, height, 0.5 * height))
+            colors.append(SHARES(min(1.0, entry.share * 2)))
+        x += each * entry.blocks + gap + 0.5 * height * SLANT[0] / 2
+    add_blocks(axis, boxes, colors)
+    for number, (entry, place) in enumerate(zip(maps, places, strict=True)):
+        words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
+        weight = "bold" if number == marked else "normal"
+        low = -22 - 9 * (number % 2)  # on two lines, for thin slabs stand closer than their words
+        axis.text(place, low, words, ha="center", va="top", fontsize=7, weight=weight)
+        axis.plot([place, place], [low, -15 * entry.side / high], color="#AAAAAA", linestyle="-", marker="", lw=0.6)
+    if marked is not None:
+        axis.plot(places[marked], 26, marker="v", color=PALETTE["vermillion"], markersize=8)
+    axis.set(xlim=(-8, 100 + 9 * gap + 26), ylim=(-44, 28))
+    axis.set_axis_off()
+
+
+@styled
+def conv_drawing(
+    axis: Axes, c_in: int, c_out: int, height: int, width: int, kernel: int, stride: int = 1, groups: int = 1,
+    dilation: int = 1,
+) -> None:  # fmt: skip
+    """A convolution: input volume, the weights that make one output number, output volume.
+
+    Sides have one scale and channels another, each the same for all three, and both fill the drawing.
+    """
+    out_height, out_width = -(-height // stride), -(-width // stride)
+    pixels, channels = 10 / max(height, width), 6 / max(c_in, c_out)
+    reach = (kernel - 1) * dilation + 1
+
+    def volume(x: float, high: int, wide: int, deep: float) -> tuple:
+        return (x, -high * pixels / 2, wide * pixels, high * pixels, deep * channels)
+
+    first, second = volume(0, height, width, c_in), volume(17, out_height, out_width, c_out)
+    # The window in the middle of the input; its depth is the channels that one output channel looks at.
+    row, column = (height - reach) / 2 * pixels - height * pixels / 2, (width - reach) / 2 * pixels
+    taps = [
+        (column + j * dilation * pixels, row + i * dilation * pixels, pixels, pixels, c_in / groups * channels)
+        for i in range(kernel)
+        for j in range(kernel)
+    ]
+    one = (17 + out_width * pixels / 2 - pixels / 2, -pixels / 2, pixels, pixels, channels)
+    colors = {name: matplotlib_rgb(PALETTE[name]) for name in ("sky", "orange", "green")}
+    add_blocks(axis, [first], [colors["sky"]])
+    add_blocks(axis, taps[::-1], [colors["orange"]] * len(taps))
+    add_blocks(axis, [second, one], [colors["green"], colors["orange"]])
+    axis.annotate("", (16.5, 0), (13.8, 0), arrowprops={"arrowstyle": "->", "color": "black"})
+    for x, words in (
+        (0, f"input\n{height} × {width} × {c_in}"),
+        (17, f"output\n{out_height} × {out_width} × {c_out}"),
+    ):
+        axis.text(x, -5.6, words, fontsize=9, va="top")
+    per_number = kernel * kernel * c_in // groups
+    axis.text(8.5, -5.6, f"one output number:\n{kernel}² × {c_in // groups} = {per_number:,} weights", fontsize=9,
+              va="top", color="#8A5A00")  # fmt: skip
+    axis.set(xlim=(-2, 31), ylim=(-8, 7.4), aspect="equal")
+    axis.set_axis_off()
+
+
+def matplotlib_rgb(color: str) -> tuple[float, float, float]:
+    """ "#RRGGBB" as three numbers in 0-1."""
+    return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
+
+
+@styled
+def graph_drawing(graph: FusionGraph, weights: Mapping[tuple[str, str], float] | None = None) -> Figure:
+    """A feature network: levels from coarse (top) to fine, maps from left to right, an arrow for each edge.
+
+    Maps that come in are squares, nodes between are circles, outputs are diamonds.
+    weights: of the edges (source, node), 0-1; their arrows are as wide. By default all are alike.
+    """
+    outputs = set(graph.outputs)
+    between = [node for node in graph.nodes if node.name not in outputs]
+    columns = max((sum(node.level == level for node in between) for level in graph.levels), default=0)
+    places = {f"P{level}_in": (0.0, float(level)) for level in graph.levels}
+    for level in graph.levels:
+        for column, node in enumerate(node for node in between if node.level == level):
+            places[node.name] = (1.0 + column, float(level))
+    places |= {node.name: (1.0 + columns, float(node.level)) for node in graph.nodes if node.name in outputs}
+    figure, axes = new_figure(width=2.0 + 1.6 * (columns + 1), height=0.6 + 0.75 * len(graph.levels))
+    axis = axes[0, 0]
+    for source, node in graph.edges:
+        (x, y), (to_x, to_y) = places[source], places[node]
+        passes_over = abs(to_x - x) > 1 or abs(to_y - y) > 1
+        color, dashes = (PALETTE["vermillion"], "--") if y == to_y and passes_over else (PALETTE["blue"], "-")
+        width = 1.3 if weights is None else 0.4 + 4 * weights[source, node]
+        bend = -0.3 if passes_over else 0.0
+        axis.add_patch(
+            FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>",
+                            mutation_scale=9, shrinkA=11, shrinkB=11, color=color, linestyle=dashes, linewidth=width)
+        )  # fmt: skip
+    for name, (x, y) in places.items():
+        marker, face = ("s", "#DDDDDD") if x == 0 else ("D", PALETTE["green"]) if name in outputs else ("o", "white")
+        axis.plot(x, y, marker=marker, markersize=13, markerfacecolor=face, markeredgecolor="black", linestyle="")
+        axis.annotate(name, (x, y), (0, -10), textcoords="offset points", ha="center", va="top", fontsize=7)
+    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.6, max(graph.levels) + 0.6), title=graph.name)
+    axis.set_axis_off()
+    return figure
