@@ -54,18 +54,15 @@ def network_drawing(
     *,
     marked: int | None = None,
     limits: tuple[float, float] | None = None,
-    tallest: float | None = None,
 ) -> None:
     """A network's maps in reading order, as slabs to scale: height = side in pixels, thickness = channels, one slab a
     layer, darker where more of the MACs are.
 
     marked: number of the map to point at. limits: thickness of all slabs together, and largest side, that just fill the
-    drawing, so that networks of different size can be compared; by default this network fills it. tallest: likewise for
-    the slabs' heights alone.
+    drawing, so that networks of different size can be compared; by default this network fills it.
     """
     thickness = sum(entry.channels * entry.blocks for entry in maps)
     wide, high = limits or (thickness, max(entry.side for entry in maps))
-    high = tallest or high
     gap, x, boxes, colors, places = 4.0, 0.0, [], [], []
     for entry in maps:
         height, each = 30 * entry.side / high, 100 * entry.channels / wide
@@ -82,7 +79,9 @@ def network_drawing(
         axis.text(place, low, words, ha="center", va="top", fontsize=7, weight=weight)
         axis.plot([place, place], [low, -15 * entry.side / high], color="#AAAAAA", linestyle="-", marker="", lw=0.6)
     if marked is not None:
-        axis.plot(places[marked], 26, marker="v", color=PALETTE["vermillion"], markersize=8)
+        axis.plot(
+            places[marked], 15 * maps[marked].side / high + 10, marker="v", color=PALETTE["vermillion"], markersize=8
+        )
     axis.set(xlim=(-8, 100 + 9 * gap + 26), ylim=(-44, 28))
     axis.set_axis_off()
 
@@ -153,10 +152,10 @@ def graph_drawing(graph: FusionGraph, weights: Mapping[tuple[str, str], float] |
     axis = axes[0, 0]
     for source, node in graph.edges:
         (x, y), (to_x, to_y) = places[source], places[node]
-        passes_over = abs(to_x - x) > 1 or abs(to_y - y) > 1
-        color, dashes = (PALETTE["vermillion"], "--") if y == to_y and passes_over else (PALETTE["blue"], "-")
+        skips = y == to_y and any(place[1] == y and x < place[0] < to_x for place in places.values())
+        color, dashes = (PALETTE["vermillion"], "--") if skips else (PALETTE["blue"], "-")
         width = 1.3 if weights is None else 0.4 + 4 * weights[source, node]
-        bend = -0.3 if passes_over else 0.0
+        bend = -0.3 if skips else 0.0  # around the nodes on its way
         axis.add_patch(
             FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>",
                             mutation_scale=9, shrinkA=11, shrinkB=11, color=color, linestyle=dashes, linewidth=width)
@@ -164,7 +163,7 @@ def graph_drawing(graph: FusionGraph, weights: Mapping[tuple[str, str], float] |
     for name, (x, y) in places.items():
         marker, face = ("s", "#DDDDDD") if x == 0 else ("D", PALETTE["green"]) if name in outputs else ("o", "white")
         axis.plot(x, y, marker=marker, markersize=13, markerfacecolor=face, markeredgecolor="black", linestyle="")
-        axis.annotate(name, (x, y), (0, -10), textcoords="offset points", ha="center", va="top", fontsize=7)
-    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.6, max(graph.levels) + 0.6), title=graph.name)
+        axis.annotate(name, (x, y), (-6, -10), textcoords="offset points", ha="right", va="center", fontsize=7)
+    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.6), title=graph.name)
     axis.set_axis_off()
     return figure
