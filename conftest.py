@@ -35,6 +35,22 @@ def pytest_configure(config):
         config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval_sanitize.cfg")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files are shared out whole, but what is done with a notebook goes with it: its solved run takes as long as its
+    cells, and eleven of those in one file would be one worker's work."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class NotebookScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            notebook = re.search(r"\w+\.ipynb", nodeid)
+            return notebook[0] if notebook else super()._split_scope(nodeid)
+
+    return NotebookScheduling(config, log)
+
+
 def _execute_with_history(self, cell_input, allow_stdin=None):
     # Only with history does IPython see the semicolon of `expression;`, which a person's own Run All respects.
     return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
