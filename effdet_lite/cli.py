@@ -10,7 +10,7 @@ from types import NoneType
 from typing import get_args, get_origin
 from urllib.parse import quote
 
-from effdet_lite.course import course_folder
+from effdet_lite.course import course_folder, preflight
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,6 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Train a detector. Stopped at any moment, the same command goes on where the last checkpoint was.",
         allow_abbrev=False,
     )
+    doctor = commands.add_parser(
+        "doctor",
+        help="look whether this machine is ready for the course",
+        description="Look at versions, memory, sliders, checkpoints and data, offline. Status 1: something is missing.",
+        allow_abbrev=False,
+    )
+    doctor.set_defaults(run=_doctor)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if "train" in arguments[:1]:  # its options come with torch, which takes seconds to import
         _add_train_options(train)
@@ -70,6 +77,15 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> None:
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     display = not sys.platform.startswith("linux") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     LabApp.launch_instance(lab_arguments(course_folder(Path.cwd()), rest, root=root, display=display))
+
+
+def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
+    findings = preflight()
+    for finding in findings:
+        mark = "ok" if finding.ok else "MEND" if finding.essential else "note"
+        print(f"{mark:4}  {finding.name:17}  {finding.sentence}")
+    if any(finding.essential and not finding.ok for finding in findings):
+        sys.exit(1)
 
 
 def _add_train_options(parser: argparse.ArgumentParser) -> None:
