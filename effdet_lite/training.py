@@ -49,6 +49,8 @@ class TrainConfig:
     size: tuple[int, int] | None = _option(None, "height and width of the images in pixels (default: what phi says)")
     levels: tuple[int, int] | None = _option(None, "finest and coarsest pyramid level (default: what phi says)")
     anchor_scale: float | None = _option(None, "side of the smallest anchor in strides (default: what phi says)")
+    width: float | None = _option(None, "the backbone's channels, as a multiple of B0's (default: what phi says)")
+    depth: float | None = _option(None, "the backbone's blocks, as a multiple of B0's (default: what phi says)")
     fused_stages: int = _option(0, "backbone stages with one dense convolution for two, see scaling.EfficientNetConfig")
     augment: float | None = _option(None, "strength of random zoom and colour, 0-1 (default: 0 for shapes, else 1)")
     steps: int = _option(1000, "number of batches")
@@ -69,15 +71,7 @@ class TrainConfig:
     output: str | None = _option(None, "folder for checkpoints (command: runs/DATA-phiPHI by default; in Python: none)")
 
     def __post_init__(self):
-        counts = {
-            "steps": 1,
-            "batch_size": 1,
-            "warmup": 0,
-            "evaluate_every": 0,
-            "save_every": 0,
-            "workers": 0,
-            "seed": 0,
-        }
+        counts = dict(steps=1, batch_size=1, warmup=0, evaluate_every=0, save_every=0, workers=0, seed=0)
         for name, least in counts.items():
             if not least <= getattr(self, name) < 2**32:
                 raise ValueError(f"{name} must be at least {least} and below 2^32, got {getattr(self, name)}.")
@@ -87,8 +81,9 @@ class TrainConfig:
         for name, most in {"weight_decay": math.inf, "gamma": math.inf, "alpha": 1}.items():
             if not 0 <= getattr(self, name) <= most or math.isinf(getattr(self, name)):
                 raise ValueError(f"{name} must be a number from 0 to {most}, got {getattr(self, name)}.")
-        if self.anchor_scale is not None and not 0 < self.anchor_scale < math.inf:
-            raise ValueError(f"anchor_scale must be a positive number, got {self.anchor_scale}.")
+        for name in ("anchor_scale", "width", "depth"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}.")
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f'optimizer must be "adamw" or "sgd", got {self.optimizer!r}.')
         if self.precision not in ("auto", "no", "bf16"):
@@ -102,7 +97,9 @@ class TrainConfig:
         config = scaling.efficientdet(self.phi)
         min_level, max_level = self.levels or (config.min_level, config.max_level)
         # A short run is over before slow averages settle, and has no blocks to spare: as torch's default, and off.
-        backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0, fused_stages=self.fused_stages)
+        backbone = replace(config.backbone, norm_momentum=0.1, stochastic_depth=0.0, fused_stages=self.fused_stages,
+                           width=self.width or config.backbone.width,
+                           depth=self.depth or config.backbone.depth)  # fmt: skip
         legal = -(-config.resolution // 2**max_level) * 2**max_level
         return replace(config, backbone=backbone, resolution=legal, min_level=min_level, max_level=max_level,
                        anchor_scale=self.anchor_scale or config.anchor_scale)  # fmt: skip

@@ -555,3 +555,14 @@ def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr(training, "Accelerator", lambda **_: SimpleNamespace(num_processes=3))
     with pytest.raises(ValueError, match="batch_size=2 must be a multiple of the 3 processes"):
         run(settings())
+
+
+def test_a_backbone_of_another_size_than_phis():
+    """The rest of the detector stays what phi says; B0's stem has 32 channels and its deepest stage 4 blocks."""
+    own, plain = settings(width=0.5, depth=0.25).model_config, settings().model_config
+    assert (own.backbone.width, own.backbone.depth) == (0.5, 0.25)
+    assert own.fusion_channels == plain.fusion_channels and own.levels == plain.levels
+    model = EfficientDet(own, 2)
+    assert model.backbone.stem.conv.out_channels == 16 and len(model.backbone.stages[5]) == 1
+    with pytest.raises(ValueError, match="width must be a positive number, got 0"):
+        settings(width=0)
