@@ -157,7 +157,7 @@ def draw_boxes(
         color, marker = COLORS[label % len(COLORS)], MARKERS[label % len(MARKERS)]
         style = {"linestyle": DASHED if dashed else "-", "linewidth": 1.4}
         rim = [withStroke(linewidth=2.6, foreground="white"), Normal()]
-        axis.add_patch(
+        axis.add_artist(  # add_patch would first work out limits that are fixed already
             Rectangle((left, top), right - left, bottom - top, fill=False, ec=color, path_effects=rim, **style)
         )
         corner = (right, bottom) if dashed else (left, top)
