@@ -2,6 +2,7 @@
 
 import functools
 
+import torch
 from torch.utils.data import Dataset
 from torchvision.ops import nms
 
@@ -59,12 +60,15 @@ def detections_view(model: EfficientDet, dataset: Dataset, score: float, picture
     image, target, found = detect_once(model, dataset, picture % len(dataset))
     chosen = found["scores"] >= score
     boxes, labels, scores = (found[name][chosen] for name in ("boxes", "labels", "scores"))
-    figure, axes = new_figure(columns=2, height=3.5, margins=dict.fromkeys(("left", "bottom"), 0.01) | {
-        "right": 0.99, "top": 0.91, "wspace": 0.04})  # fmt: skip
-    draw_boxes(image, target["boxes"], target["labels"], dataset.classes, axis=axes[0, 0])
-    draw_boxes(image, boxes, labels, dataset.classes, scores, axis=axes[0, 1], dashed=True)
-    for axis, title in zip(axes[0], ("what is there", f"what the model finds, score ≥ {score:.2f}"), strict=True):
-        axis.set_title(title, fontsize=10, y=1.0)  # at a height that matplotlib does not have to work out
+    figure, axes = new_figure(height=3.6, margins={"left": 0.01, "right": 0.99, "bottom": 0.01, "top": 0.91})
+    axis, (height, width) = axes[0, 0], image.shape[-2:]
+    # Both pictures on one axis: half the work of two.
+    gap = image.new_ones(3, height, width // 16)
+    draw_boxes(torch.cat([image, gap, image], 2), target["boxes"], target["labels"], dataset.classes, axis=axis)
+    aside = torch.tensor([width + width // 16, 0] * 2)
+    draw_boxes(None, boxes + aside, labels, dataset.classes, scores, axis=axis, dashed=True)
+    for x, title in ((0, "what is there"), (float(aside[0]), f"what the model finds, score ≥ {score:.2f}")):
+        axis.text(x, -height / 18, title)
     names = ", ".join(dataset.classes[label] for label in labels) or "nothing"
     words = f"The true boxes of picture {picture}; beside them what the model finds: {names}."
     return View(figure, words, {"objects in the picture": f"{len(target['labels'])}", "boxes found": f"{len(labels)}"})
