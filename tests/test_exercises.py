@@ -1,71 +1,48 @@
-"""Every exercise knows its right answer and rejects the wrong ones; every notebook runs with the solutions put in.
+"""Exercises: untried in the stored notebook, a hint for each mistake, and every notebook run with its solutions put in.
 
-Oracle of the second half: the solutions, written down apart from the answers that the checks compute.
+Oracles: the answers that notebooks/exercises/NN.py computes, and notebooks/solutions/NN.py, written apart from them.
 """
 
-import os
-import re
-from pathlib import Path
-
-import nbformat
 import pytest
+from lessons import NOTEBOOKS, ROOT, exercise_cells, number, put_in, read, said, solutions
 from nbclient import NotebookClient
 
 from effdet_lite.teach.checks import judge, load_exercises
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
-NUMBERS = sorted(path.stem for path in (FOLDER / "exercises").glob("[0-9]*.py"))
-EXERCISES = [(number, name) for number in NUMBERS for name in load_exercises(number)]
-CHECK = re.compile(r'^check\("([\d.]+)"', re.MULTILINE)
+LESSONS = [path for path in NOTEBOOKS if (path.parent / "exercises" / f"{number(path)}.py").exists()]
+# A test that names its notebook goes to the worker that has the notebook's cells (conftest.py).
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
 
 
-def solutions(number: str) -> dict[str, str]:
-    """The code of each section `# %% NN.n` of a solutions file."""
-    parts = re.split(
-        r"^# %% ([\d.]+)\n", (FOLDER / "solutions" / f"{number}.py").read_text("utf-8"), flags=re.MULTILINE
-    )
-    return {name: code.strip() for name, code in zip(parts[1::2], parts[2::2], strict=True)}
+def verdicts(notebook):
+    """What each exercise's check put on the page."""
+    return {name: (said(cell) or [""])[-1] for name, cell in exercise_cells(notebook)}
 
 
-def notebook(number: str) -> nbformat.NotebookNode:
-    (path,) = FOLDER.glob(f"{number}_*.ipynb")
-    return nbformat.read(path, 4)
+@each_lesson
+def test_a_notebook_is_stored_with_its_exercises_untried(path):
+    assert verdicts(read(path)) == {name: f"○ {name} not tried yet" for name in load_exercises(number(path))}
 
 
-def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """What each check says, by exercise."""
-    texts = [
-        output["data"]["text/plain"]
-        for cell in notebook.cells
-        if cell.cell_type == "code" and CHECK.search(cell.source)
-        for output in cell.outputs
-        if output.output_type == "display_data"
-    ]
-    return {text.split()[1]: " ".join(text.split()[2:]) for text in texts}
+@each_lesson
+def test_right_answers_are_correct_and_each_mistake_gets_its_hint(path):
+    for name, exercise in load_exercises(number(path)).items():
+        if not exercise.accept:
+            assert judge(exercise, exercise.right) == ("correct", ""), name
+            assert exercise.otherwise.strip(), f"{name} has no hint for any other answer"
+        assert len(exercise.mistakes) >= 3, name
+        for mistake, hint in exercise.mistakes:
+            verdict, told = judge(exercise, mistake)
+            assert (verdict, bool(hint.strip() and told.strip())) == ("not yet", True), f"{name}, {mistake}: {told}"
+            # A hint that is given for an earlier mistake would never be read; an exception is no hint.
+            assert not told.startswith("it raised"), f"{name}, {mistake}: {told}"
+            assert exercise.accept or told == hint, f"{name} says {told!r} and not {hint!r}"
 
 
-@pytest.mark.parametrize(("number", "name"), EXERCISES)
-def test_plausible_wrong_answers_are_rejected_with_a_hint(number, name):
-    exercise = load_exercises(number)[name]
-    assert len(exercise.mistakes) >= 3
-    for mistake, hint in exercise.mistakes:
-        verdict, said = judge(exercise, mistake)
-        assert verdict == "not yet" and said
-        assert exercise.accept or said == hint
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_unsolved_exercises_say_so(number):
-    assert verdicts(notebook(number)) == dict.fromkeys(load_exercises(number), "not tried yet")
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_with_the_solutions_put_in_the_whole_notebook_runs_and_every_check_says_correct(number, monkeypatch):
-    answers, lesson = solutions(number), notebook(number)
-    assert answers.keys() == load_exercises(number).keys()
-    for cell in lesson.cells:
-        if cell.cell_type == "code" and (found := CHECK.search(cell.source)):
-            cell.source = f"{answers[found[1]]}\n{cell.source[found.start() :]}"
-    monkeypatch.setitem(os.environ, "MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    NotebookClient(lesson, timeout=300, resources={"metadata": {"path": str(FOLDER)}}).execute()
-    assert verdicts(lesson) == dict.fromkeys(answers, "correct")
+@each_lesson
+def test_with_the_solutions_put_in_every_check_says_correct(path):
+    """And no cell raises, for a later cell may not depend on what an exercise left undone or did."""
+    notebook = read(path)
+    put_in(notebook, solutions(path))
+    NotebookClient(notebook, timeout=180, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    assert verdicts(notebook) == {name: f"✓ {name} correct" for name in load_exercises(number(path))}
