@@ -8,7 +8,9 @@ from torchvision.ops import nms
 
 from effdet_lite import cost
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.teach.drawings import conv_drawing
+from effdet_lite.efficientnet import B0_HEAD, B0_STEM, Stage, cost_by_stage, scaled_stages
+from effdet_lite.scaling import EFFICIENTNETS, round_channels
+from effdet_lite.teach.drawings import Map, conv_drawing, network_drawing
 from effdet_lite.teach.plots import draw_boxes, new_figure, styled
 from effdet_lite.teach.widgets import View
 
@@ -72,3 +74,44 @@ def detections_view(model: EfficientDet, dataset: Dataset, score: float, picture
     names = ", ".join(dataset.classes[label] for label in labels) or "nothing"
     words = f"The true boxes of picture {picture}; beside them what the model finds: {names}."
     return View(figure, words, {"objects in the picture": f"{len(target['labels'])}", "boxes found": f"{len(labels)}"})
+
+
+@styled
+def stage_view(stage: int, variant: str) -> View:
+    """One stage of "b0" ... "b7" at its own resolution: what goes in and comes out, its cost, its receptive field.
+
+    stage: 0 is the stem, 1-7 are the rows of the table, 8 is the head: 1x1 convolution, mean, classifier.
+    """
+    config = EFFICIENTNETS[variant]
+    table = [  # with the stem and the head in the same terms
+        Stage(1, round_channels(B0_STEM * config.width), 1, 3, 2),
+        *scaled_stages(config.width, config.depth),
+        Stage(1, round_channels(B0_HEAD * config.width), 1, 1, 1),
+    ]
+    names = ["stem", *(f"stage {number}" for number in range(1, 8)), "head"]
+    costs = cost_by_stage(config.width, config.depth, config.resolution)
+    total, here, own = sum(costs), table[stage], costs[stage]
+    sides, layers = [config.resolution], []
+    for number, row in enumerate(table):
+        sides.append(-(-sides[-1] // row.stride))
+        if number <= stage:
+            layers += [(row.kernel, row.stride)] + [(row.kernel, 1)] * (row.blocks - 1)
+    maps = [
+        Map(name, side, row.channels, row.blocks, part.macs / total.macs)
+        for name, side, row, part in zip(names, sides[1:], table, costs, strict=True)
+    ]
+    figure, axes = new_figure(width=7.0, height=3.2, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
+    network_drawing(axes[0, 0], maps, marked=stage)
+    c_in = table[stage - 1].channels if stage else 3
+    kind = "convolution" if stage in (0, 8) else f"MBConv{here.expand_ratio}"
+    field = cost.receptive_field(layers).size
+    numbers = {
+        "in": f"{sides[stage]} × {sides[stage]} × {c_in}",
+        "out": f"{sides[stage + 1]} × {sides[stage + 1]} × {here.channels}",
+        "blocks": f"{here.blocks} × {kind}, kernel {here.kernel} × {here.kernel}, stride {here.stride}",
+        "parameters": f"{own.params:,} ({own.params / total.params:.1%})",
+        "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
+        "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",
+    }
+    words = f"{variant.upper()} as slabs to scale, from fine, thin maps to coarse, thick ones; marked: {names[stage]}."
+    return View(figure, words, numbers)
