@@ -108,17 +108,21 @@ def _memory() -> tuple[bool, str]:
 
     free = psutil.virtual_memory().available / 1e9
     if free >= MEMORY:
-        return True, f"{free:.1f} GB free."
-    return False, f"{free:.1f} GB free and {MEMORY:g} GB needed: close other programs and notebooks.", False
+        return True, f"There are {free:.1f} GB free."
+    return (
+        False,
+        f"There are {free:.1f} GB free, and {MEMORY:g} GB are needed: close other programs and notebooks.",
+        False,
+    )
 
 
 def _disk() -> tuple[bool, str]:
     free = shutil.disk_usage(course_folder(Path.cwd())).free / 1e9
     if free >= DISK:
-        return True, f"{free:.1f} GB free."
+        return True, f"There are {free:.1f} GB free."
     return (
         False,
-        f"{free:.1f} GB free and {DISK:g} GB needed, for trainings and data: delete what you can spare.",
+        f"There are {free:.1f} GB free, and {DISK:g} GB are needed for trainings and data: delete what you can spare.",
         False,
     )
 
@@ -157,6 +161,6 @@ def _blood_cells() -> tuple[bool, str, bool]:
     root = folder if (folder / "Annotations").is_dir() else folder / "BCCD"
     number = sum(1 for _ in root.glob("JPEGImages/*.jpg"))
     if number:
-        return True, f"{number} photographs, for notebooks 08 and 10.", False
+        return True, f"There are {number} photographs, for notebooks 08 and 10.", False
     fetch = "`effdet-lite train --data bccd --download` fetches them (9 MB) before it trains"
-    return False, f"not here, and notebooks 08 and 10 do without; {fetch}.", False
+    return False, f"Not here, and notebooks 08 and 10 do without; {fetch}.", False

@@ -249,6 +249,14 @@ def test_a_lesson_has_three_to_five_exercises(path):
     assert "\n".join(cell.source for cell in code_cells(read(path))).count("check(") == len(names)
 
 
+def test_the_map_of_the_course_tells_each_notebooks_minutes():
+    """As the notebook's own opening does."""
+    start = "\n".join(cell.source for cell in code_cells(read(ROOT / "notebooks" / "00_start_here.ipynb")))
+    told = dict(re.findall(r'"(\d\d)": \("\w+", (\d+),', start))
+    for path in NOTEBOOKS:
+        assert re.search(r"^\| *(\d+) \|", prose(path)[0], re.MULTILINE)[1] == told[number(path)]
+
+
 def test_notebooks_exercises_and_solutions_are_linted():
     """By the same rules as the package, where a solution uses what its notebook defines."""
     for command in (["check"], ["format", "--check"]):
