@@ -1,0 +1,137 @@
+"""The exercises of notebook 01: right answers, the wrong ones that people give, and the hint for each."""
+
+import torch
+from torch.nn import functional as F
+
+from effdet_lite import cost
+from effdet_lite.teach.checks import Exercise
+
+LAYER = cost.conv2d(24, 48, 3, 56, 56, stride=2)
+BUDGET = 6_000_000
+
+
+def growth(depthwise):
+    """Factor on the MACs when the side halves and the channels double."""
+    before, after = (
+        cost.conv2d(channels, channels, 3, side, side, groups=channels if depthwise else 1).macs
+        for channels, side in ((16, 32), (32, 16))
+    )
+    return after / before
+
+
+def separable(c_in, c_out, kernel, side):
+    """MACs of a depthwise and then a pointwise convolution."""
+    return (cost.conv2d(c_in, c_in, kernel, side, side, groups=c_in) + cost.conv2d(c_in, c_out, 1, side, side)).macs
+
+
+def field_of(layers):
+    """Receptive field of (kernel, stride) or (kernel, stride, dilation) layers, in pixels."""
+    return cost.receptive_field(layers).size
+
+
+def unseen(layers):
+    """How many pixels inside the receptive field one output does not depend on, along one axis, by gradients."""
+    pixels = torch.ones(1, 1, field_of(layers), dtype=torch.float64, requires_grad=True)
+    x = pixels
+    for kernel, stride, dilation in layers:
+        x = F.conv1d(x, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride, dilation=dilation)
+    return int((torch.autograd.grad(x[0, 0, 0], pixels)[0] == 0).sum())
+
+
+def accept_layers(layers):
+    """None if these layers see 63 pixels without a hole, in the budget, 16 channels all along on a 64 × 64 map."""
+    side, macs = 64, 0
+    for layer in layers:
+        if len(layer) != 3:
+            return f"a layer is (kernel, stride, dilation), and {layer} is not."
+        kernel, stride, _ = layer
+        if kernel % 2 == 0:
+            return f"kernels have a centre, so they are odd; {kernel} is not."
+        macs += cost.conv2d(16, 16, kernel, side, side, stride=stride).macs
+        side = -(-side // stride)
+    if side < 16:
+        return f"the last map is {side} × {side}; it should keep 16 × 16 positions, so stride by 4 in all."
+    if field_of(layers) < 63:
+        return (
+            f"one output sees {field_of(layers)} pixels, not 63; what comes after a stride widens the window by more."
+        )
+    if field_of(layers) > 127:
+        return f"one output sees {field_of(layers)} pixels, and the map has 64; less is enough."
+    if macs > BUDGET:
+        return f"it takes {macs:,} MACs; put the strides first, so that all other layers run on small maps."
+    if holes := unseen(layers):
+        return f"{holes} of the {field_of(layers)} pixels are never looked at; let dilation grow step by step, 1, 2, 4."
+    return None
+
+
+EXERCISES = {
+    "01.1": Exercise(
+        LAYER.macs,
+        [
+            (LAYER.macs * 4, "that is with the input's 56 × 56; a stride of 2 leaves 28 × 28 output positions."),
+            (LAYER.macs * 2, "either these are FLOPs, or only one side was halved; count multiply-adds on 28 × 28."),
+            (
+                LAYER.macs * 8,
+                "these are FLOPs, and on the input's 56 × 56; count multiply-adds on the output's 28 × 28.",
+            ),
+            (LAYER.macs // 9, "each output number needs all 3 × 3 places of the kernel: K² is missing."),
+            (LAYER.macs // 3, "the kernel is 3 × 3: K comes in squared."),
+            (LAYER.macs // 24, "each output number sums over all 24 input channels: C1 is missing."),
+            (LAYER.params, "these are the parameters; each is used once for every output position."),
+        ],
+        "multiply H · W · K² · C1 · C2, with H and W of the output.",
+    ),
+    "01.2": Exercise(
+        [growth(depthwise=False), growth(depthwise=True)],
+        [
+            ([2.0, 1.0], "halving the side quarters the positions: both H and W are halved."),
+            (
+                [1.0, 1.0],
+                "a depthwise convolution has one filter per channel, so doubling the channels only doubles it.",
+            ),
+            ([0.5, 0.5], "in a dense convolution both C1 and C2 double: 4 times the weights."),
+            ([0.5, 0.25], "both C1 and C2 double in a dense convolution; the depthwise one doubles too."),
+            ([4.0, 2.0], "that is the channels' part; the map has a quarter of the positions now."),
+            ([0.5, 1.0], "the order is dense, depthwise."),
+        ],
+        "write H · W · K² · C1 · C2 with the new numbers, once with groups = 1, once with groups = C1.",
+    ),
+    "01.3": Exercise(
+        separable,
+        [
+            (lambda c, d, k, s: cost.conv2d(c, d, k, s, s).macs, "that is the dense convolution."),
+            (lambda c, d, k, s: s * s * k * k * c, "the pointwise half is missing."),
+            (lambda c, d, k, s: s * s * c * d, "the depthwise half is missing."),
+            (lambda c, d, k, s: s * s * (k * k * d + c * d), "depthwise comes first, on the c_in channels."),
+            (lambda c, d, k, s: s * s * (k * c + c * d), "the depthwise kernel has K × K places, not K."),
+            (lambda c, d, k, s: 2 * separable(c, d, k, s), "these are FLOPs; count multiply-adds."),
+            (lambda c, d, k, s: k * k * c + c * d, "these are the parameters; each is used for every position."),
+        ],
+        "add the MACs of a K × K convolution with groups = c_in and those of a 1 × 1 convolution.",
+        cases=[(16, 32, 3, 28), (40, 24, 5, 7), (8, 12, 3, 3)],
+    ),
+    "01.4": Exercise(
+        field_of,
+        [
+            (lambda layers: 1 + sum(k - 1 for k, _ in layers), "after a stride of 2, one step is two input pixels."),
+            (lambda layers: sum(k for k, _ in layers), "two 3 × 3 layers see 5 pixels, not 6: a kernel adds K − 1."),
+            (lambda layers: 1 + sum((k - 1) * s for k, s in layers), "a layer's own stride widens only later layers."),
+            (lambda layers: field_of(layers) - 1, "one position sees one pixel before any layer: start from 1."),
+        ],
+        "start from 1; each layer adds (K − 1) × the product of all strides before it.",
+        cases=[([(3, 1), (3, 1)],), ([(3, 2), (3, 1), (5, 2), (3, 1)],), ([(7, 2), (3, 2)],)],
+    ),
+    "01.5": Exercise(
+        [(3, 2, 1), (3, 2, 1), (3, 1, 1), (3, 1, 2), (3, 1, 4)],
+        [
+            ([(3, 1, 1)] * 3, "too small a window"),
+            ([(63, 1, 1)], "one large kernel is dear"),
+            ([(3, 1, dilation) for dilation in (1, 2, 4, 8, 16)], "all of it on the large map"),
+            ([(3, 2, 1)] * 5, "too few positions left"),
+            ([(3, 2, 1), (3, 2, 1), (3, 1, 7)], "holes between the taps"),
+            ([(3, 2), (3, 2)], "no dilation given"),
+        ],
+        "see the hints of the check.",
+        accept=accept_layers,
+    ),
+}
