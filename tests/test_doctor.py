@@ -27,6 +27,16 @@ def wrong():
     return {finding.name: (finding.sentence, finding.essential) for finding in preflight() if not finding.ok}
 
 
+@pytest.fixture(autouse=True)
+def photographs(tmp_path_factory, monkeypatch):
+    """Folders as the blood cells have them, so that what is found does not depend on a download."""
+    folder = tmp_path_factory.mktemp("bccd")
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    (folder / "JPEGImages" / "BloodImage_00000.jpg").touch()
+    monkeypatch.setenv("EFFDET_LITE_BCCD", str(folder))
+
+
 def versions(monkeypatch, **other):
     """Let these packages have other versions; None: not installed."""
     true = importlib.metadata.version
