@@ -45,8 +45,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class NotebookScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            notebook = re.search(r"\w+\.ipynb", nodeid)
-            return notebook[0] if notebook else super()._split_scope(nodeid)
+            notebook = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)  # nbval writes 01_cost::ipynb::Cell 3
+            return notebook[1] if notebook else super()._split_scope(nodeid)
 
     return NotebookScheduling(config, log)
 

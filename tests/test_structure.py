@@ -147,7 +147,7 @@ def outputs(path):
 
 def claims(path):
     """The claims that the tags of this notebook's code cells name, "claim-C24" for instance."""
-    tags = [tag for cell in read(path).cells for tag in cell.metadata.get("tags", []) if tag.startswith("claim")]
+    tags = [tag for cell in code_cells(read(path)) for tag in cell.metadata.get("tags", []) if tag.startswith("claim")]
     return {tag.removeprefix("claim-") for tag in tags}
 
 
@@ -216,6 +216,8 @@ def test_a_notebooks_links_lead_somewhere(path):
 def test_claims_are_marked_on_code_cells_and_named_in_the_opening(path):
     marked = claims(path)
     assert all(re.fullmatch(r"C([1-9]|1\d|2[0-5])", claim) for claim in marked)
+    texts = [cell for cell in read(path).cells if cell.cell_type != "code"]
+    assert not [cell.source for cell in texts if "claim" in " ".join(cell.metadata.get("tags", []))]
     assert set(re.findall(r"\bC\d+\b", prose(path)[0])) == marked
 
 
