@@ -49,6 +49,23 @@ def test_a_convolution_shows_what_torch_counts(c_in, c_out, side, kernel, stride
     assert numbers["arithmetic intensity"] == f"{counter.get_total_flops() / traffic:,.2f} FLOP/byte"
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 32), st.integers(1, 32), st.integers(3, 28), st.sampled_from([1, 3, 5, 7]), st.integers(1, 3),
+    st.integers(0, 8), st.integers(1, 3), st.booleans(),
+)  # fmt: skip
+def test_a_convolution_is_refused_just_where_torch_refuses_it(c_in, c_out, side, kernel, stride, power, dilation, bias):
+    """On the ranges that the sliders of notebook 01 have."""
+    c_in, c_out, side, groups = 8 * c_in, 8 * c_out, 8 * side, 2**power
+    try:
+        torch.nn.Conv2d(c_in, c_out, kernel, stride, groups=groups, device="meta")
+    except ValueError:
+        with pytest.raises(ValueError, match="must divide"):
+            convolution_view(c_in, c_out, side, kernel, stride, groups, dilation, bias)
+    else:
+        assert convolution_view(c_in, c_out, side, kernel, stride, groups, dilation, bias).figure.axes
+
+
 def test_groups_that_do_not_divide_are_refused_in_words():
     with pytest.raises(ValueError, match="groups=3 must divide both c_in=8 and c_out=16"):
         convolution_view(8, 16, 32, 3, groups=3)
