@@ -156,6 +156,13 @@ def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
         while f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token=" not in log.read_text():
             assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
+        while True:  # under load the address can be printed a moment before anybody listens there
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                break
+            except ConnectionRefusedError:
+                assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
         fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
         with fetch(f"http://127.0.0.1:{port}/api/contents/notebooks?token=t", timeout=30) as response:
             names = {entry["name"] for entry in json.load(response)["content"]}
