@@ -1,5 +1,7 @@
 """The exercises of notebook 01: right answers, the wrong ones that people give, and the hint for each."""
 
+from numbers import Integral
+
 import torch
 from torch.nn import functional as F
 
@@ -29,6 +31,20 @@ def field_of(layers):
     return cost.receptive_field(layers).size
 
 
+def steps_of(layers):
+    """(kernel, step in pixels before the layer) for each layer."""
+    return [(kernel, cost.receptive_field(layers[:number]).stride) for number, (kernel, _) in enumerate(layers)]
+
+
+def field_with(layers, next_step):
+    """The receptive field if a layer's stride changed the step in this way."""
+    size = step = 1
+    for kernel, stride in layers:
+        size += (kernel - 1) * step
+        step = next_step(step, stride)
+    return size
+
+
 def unseen(layers):
     """How many pixels inside the receptive field one output does not depend on, along one axis, by gradients."""
     pixels = torch.ones(1, 1, field_of(layers), dtype=torch.float64, requires_grad=True)
@@ -40,27 +56,37 @@ def unseen(layers):
 
 def accept_layers(layers):
     """None if these layers see 63 pixels without a hole, in the budget, 16 channels all along on a 64 × 64 map."""
+    layers = layers.tolist() if hasattr(layers, "tolist") else layers  # a tensor or an array is a list, too
+    if (
+        not layers
+        or not isinstance(layers, (list, tuple))
+        or not all(isinstance(layer, (list, tuple)) for layer in layers)
+    ):
+        return "give a list of layers, each (kernel, stride, dilation): [(3, 1, 1), (3, 2, 1)] for two of them."
     side, macs = 64, 0
     for layer in layers:
         if len(layer) != 3:
             return f"a layer is (kernel, stride, dilation), and {layer} is not."
+        if not all(isinstance(number, Integral) and number >= 1 for number in layer):
+            return f"kernel, stride and dilation are whole numbers from 1 on; {layer} has another."
         kernel, stride, _ = layer
         if kernel % 2 == 0:
             return f"kernels have a centre, so they are odd; {kernel} is not."
         macs += cost.conv2d(16, 16, kernel, side, side, stride=stride).macs
         side = -(-side // stride)
+    field = field_of(layers)
     if side < 16:
         return f"the last map is {side} × {side}; it should keep 16 × 16 positions, so stride by 4 in all."
-    if field_of(layers) < 63:
-        return (
-            f"one output sees {field_of(layers)} pixels, not 63; what comes after a stride widens the window by more."
-        )
-    if field_of(layers) > 127:
-        return f"one output sees {field_of(layers)} pixels, and the map has 64; less is enough."
+    if field < 63:
+        return f"one output sees {field} pixels, and 63 are asked for; what comes after a stride widens the window by more."
+    if field > 127:
+        return f"one output sees {field} pixels, and the map has 64; less is enough."
+    if macs > BUDGET and side > 16:
+        return f"it takes {macs:,} MACs; stride down to 16 × 16, early, so that all other layers run on small maps."
     if macs > BUDGET:
-        return f"it takes {macs:,} MACs; put the strides first, so that all other layers run on small maps."
+        return f"it takes {macs:,} MACs; with the strides first, 3 × 3 kernels of growing dilation see far for little."
     if holes := unseen(layers):
-        return f"{holes} of the {field_of(layers)} pixels are never looked at; let dilation grow step by step, 1, 2, 4."
+        return f"{holes} of the {field} pixels are never looked at; let dilation grow step by step, 1, 2, 4."
     return None
 
 
@@ -78,6 +104,9 @@ EXERCISES = {
             (LAYER.macs // 3, "the kernel is 3 × 3: K comes in squared."),
             (LAYER.macs // 24, "each output number sums over all 24 input channels: C1 is missing."),
             (LAYER.params, "these are the parameters; each is used once for every output position."),
+            (LAYER.macs // 48, "that makes one output channel; there are 48 of them: C2 is missing."),
+            (27 * 27 * LAYER.params, 'padding "same" leaves 56 / 2 = 28 positions a side, not 27.'),
+            (LAYER.macs / 1e6, "that is in millions; write the whole number."),
         ],
         "multiply H · W · K² · C1 · C2, with H and W of the output.",
     ),
@@ -93,6 +122,12 @@ EXERCISES = {
             ([0.5, 0.25], "both C1 and C2 double in a dense convolution; the depthwise one doubles too."),
             ([4.0, 2.0], "that is the channels' part; the map has a quarter of the positions now."),
             ([0.5, 1.0], "the order is dense, depthwise."),
+            ([0.25, 0.25], "that is the map's part; the channels double, and the weights grow with them."),
+            (
+                [1.0, 0.25],
+                "right for dense; a depthwise layer has one filter for each channel, and the channels double.",
+            ),
+            ([1.0, 2.0], "the factor is after / before; for depthwise yours is before / after."),
         ],
         "write H · W · K² · C1 · C2 with the new numbers, once with groups = 1, once with groups = C1.",
     ),
@@ -106,6 +141,20 @@ EXERCISES = {
             (lambda c, d, k, s: s * s * (k * c + c * d), "the depthwise kernel has K × K places, not K."),
             (lambda c, d, k, s: 2 * separable(c, d, k, s), "these are FLOPs; count multiply-adds."),
             (lambda c, d, k, s: k * k * c + c * d, "these are the parameters; each is used for every position."),
+            (lambda c, d, k, s: s * (k * k * c + c * d), "a square map has side × side positions."),
+            (
+                lambda c, d, k, s: s**4 * k * k * c * c * d,
+                "one convolution comes after the other: add, do not multiply.",
+            ),
+            (
+                lambda c, d, k, s: s * s * (k * k * c * c + c * d),
+                "depthwise: each filter sees one channel, not all c_in.",
+            ),
+            (lambda c, d, k, s: (s - k + 1) ** 2 * (k * k * c + c * d), 'with padding "same" the map keeps its side.'),
+            (
+                lambda c, d, k, s: 1 / d + 1 / k**2,
+                "that is its share of the dense convolution's MACs; asked for are its own.",
+            ),
         ],
         "add the MACs of a K × K convolution with groups = c_in and those of a 1 × 1 convolution.",
         cases=[(16, 32, 3, 28), (40, 24, 5, 7), (8, 12, 3, 3)],
@@ -116,6 +165,28 @@ EXERCISES = {
             (lambda layers: 1 + sum(k - 1 for k, _ in layers), "after a stride of 2, one step is two input pixels."),
             (lambda layers: sum(k for k, _ in layers), "two 3 × 3 layers see 5 pixels, not 6: a kernel adds K − 1."),
             (lambda layers: 1 + sum((k - 1) * s for k, s in layers), "a layer's own stride widens only later layers."),
+            (
+                lambda layers: field_with(layers, lambda step, stride: stride),
+                "the strides of all layers before count, not only of the last.",
+            ),
+            (
+                lambda layers: field_with(layers, lambda step, stride: step + stride),
+                "strides multiply: after two strides of 2 a step is 4 pixels, as is one of 4.",
+            ),
+            (
+                lambda layers: 1 + sum(k * step for k, step in steps_of(layers)),
+                "a kernel adds K − 1 steps: its first place lies in the window already.",
+            ),
+            (
+                lambda layers: (
+                    1 + sum((k - 1) * step * s for (k, s), (_, step) in zip(layers, steps_of(layers), strict=True))
+                ),
+                "a layer's own stride widens only later layers: multiply the step afterwards.",
+            ),
+            (
+                lambda layers: (field_of(layers), cost.receptive_field(layers).stride),
+                "give back the field alone.",
+            ),
             (lambda layers: field_of(layers) - 1, "one position sees one pixel before any layer: start from 1."),
         ],
         "start from 1; each layer adds (K − 1) × the product of all strides before it.",
@@ -130,6 +201,9 @@ EXERCISES = {
             ([(3, 2, 1)] * 5, "too few positions left"),
             ([(3, 2, 1), (3, 2, 1), (3, 1, 7)], "holes between the taps"),
             ([(3, 2), (3, 2)], "no dilation given"),
+            ((3, 2, 1), "one layer, and no list"),
+            ([(3, 0, 1)], "no stride"),
+            ([(3, 2, 1), (3, 2, 1), (5, 1, 1), (5, 1, 3)], "strides first, and kernels too dear"),
         ],
         "see the hints of the check.",
         accept=accept_layers,
