@@ -78,7 +78,9 @@ def accept_layers(layers):
     if side < 16:
         return f"the last map is {side} × {side}; it should keep 16 × 16 positions, so stride by 4 in all."
     if field < 63:
-        return f"one output sees {field} pixels, and 63 are asked for; what comes after a stride widens the window by more."
+        return (
+            f"one output sees {field} pixels, and not 63 or more; after a stride each layer widens the window by more."
+        )
     if field > 127:
         return f"one output sees {field} pixels, and the map has 64; less is enough."
     if macs > BUDGET and side > 16:
