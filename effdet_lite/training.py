@@ -246,7 +246,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, foreach=True)
     # A memory of 20 steps for the second moment, not of 1,000: a run is short, and its gradients shrink fast.
-    return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.95), foreach=True)
+    return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def start_as_identity(model: nn.Module) -> None:
