@@ -130,11 +130,8 @@ def test_what_is_public_says_what_it_is_for(path):
 
 # --- notebooks ---
 
-WITHOUT_A_LESSONS_FORM = {"08_training.ipynb"}  # written before the form was; to be brought into it
-LESSONS = [path for path in NOTEBOOKS if path.name not in WITHOUT_A_LESSONS_FORM]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
 
 
 def prose(path):
@@ -221,7 +218,7 @@ def test_claims_are_marked_on_code_cells_and_named_in_the_opening(path):
     assert set(re.findall(r"\bC\d+\b", prose(path)[0])) == marked
 
 
-@each_lesson
+@each_notebook
 def test_a_lesson_opens_with_what_it_gives_and_asks(path):
     opening, *rest = read(path).cells
     assert opening.cell_type == "markdown"
@@ -235,13 +232,13 @@ def test_a_lesson_opens_with_what_it_gives_and_asks(path):
     assert [output for output in first.outputs if {"image/png", "image/jpeg"} & output.get("data", {}).keys()]
 
 
-@each_lesson
+@each_notebook
 def test_a_lesson_closes_with_what_was_found_and_where_to_read_on(path):
     headings = re.findall(r"^## (?:\d+\. )?(.+)$", "\n".join(prose(path)), re.MULTILINE)
     assert "What we found" in headings and headings[-1] == "References"
 
 
-@each_lesson
+@each_notebook
 def test_a_lesson_has_three_to_five_exercises(path):
     """The first notebook only shows how they work."""
     names = [name for name, _ in exercise_cells(read(path))]
