@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 OCTAVES = (0, 1 / 3, 2 / 3)
 # (width, height) factors. The official code has 1.4 and 0.7 where the exact 1:2 box of equal area would have sqrt(2).
@@ -99,32 +98,29 @@ def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], th
     if counts != [len(image_boxes) for image_boxes in boxes]:
         raise ValueError("for each image give boxes [n, 4] and labels [n]; got "
                          f"{[list(x.shape) for x in boxes]} and {[list(x.shape) for x in labels]}.")  # fmt: skip
-    images, most = len(counts), max(counts, default=0)
-    if most == 0:
-        nothing = torch.full((images, len(anchors)), -1, device=anchors.device)
-        return Matches(nothing, anchors.new_zeros(images, len(anchors), 4))
-    # Padding boxes have no area and IoU 0, so they never win.
-    padded_boxes = pad_sequence([image_boxes.reshape(-1, 4) for image_boxes in boxes], batch_first=True)  # [N, M, 4]
-    padded_labels = pad_sequence([image_labels.long() for image_labels in labels], batch_first=True)  # [N, M]
-    # Image by image: the overlaps of one stay in a processor's cache; those of a batch do not and take twice as long.
-    overlaps = (iou(image_boxes, anchors) for image_boxes in padded_boxes.float())  # [M, A] each
-    by_anchor, by_object = zip(*((overlap.max(0), overlap.max(1)) for overlap in overlaps), strict=True)
-    best_overlap, owner = (torch.stack(part) for part in zip(*by_anchor, strict=True))  # [N, A]
-    best_for_object, best_anchor = (torch.stack(part) for part in zip(*by_object, strict=True))  # [N, M]
-    owner.masked_fill_(best_overlap < threshold, most)  # `most` stands for the background
-    object_index = torch.arange(most, device=anchors.device).expand(images, -1)
-    object_index = object_index.masked_fill(best_for_object == 0, most)
-    forced = torch.full_like(owner, most).scatter_reduce_(1, best_anchor, object_index, "amin")
-    owner = torch.where(forced < most, forced, owner)
-
-    positive = owner < most
-    image_index, anchor_index = positive.nonzero(as_tuple=True)
-    object_of = owner[positive]
-    matched_labels = torch.full_like(owner, -1)
-    matched_labels[positive] = padded_labels[image_index, object_of]
-    deltas = anchors.new_zeros(images, len(anchors), 4)
-    deltas[positive] = encode(padded_boxes[image_index, object_of], anchors[anchor_index])
+    matched_labels = torch.full((len(counts), len(anchors)), -1, device=anchors.device)
+    deltas = anchors.new_zeros(len(counts), len(anchors), 4)
+    # Image by image: the overlaps of one stay in a processor's cache; those of a batch do not.
+    for image, (image_boxes, image_labels) in enumerate(zip(boxes, labels, strict=True)):
+        if counts[image]:
+            owner = _owners(iou(image_boxes.float(), anchors), threshold)
+            positive = (owner >= 0).nonzero()[:, 0]
+            owner = owner[positive]
+            matched_labels[image, positive] = image_labels.long()[owner]
+            deltas[image, positive] = encode(image_boxes.float()[owner], anchors[positive])
     return Matches(matched_labels, deltas)
+
+
+def _owners(overlap: Tensor, threshold: float) -> Tensor:
+    """The object of each anchor, [A], or -1; overlap [M, A] is the IoU of M objects with A anchors."""
+    best_overlap, owner = overlap.max(0)
+    owner.masked_fill_(best_overlap < threshold, -1)
+    best_for_object, best_anchor = overlap.max(1)
+    forced = (best_for_object > 0).nonzero()[:, 0]
+    best_anchor = best_anchor[forced]
+    first = torch.full_like(owner, len(overlap)).scatter_reduce_(0, best_anchor, forced, "amin")
+    owner[best_anchor] = first[best_anchor]
+    return owner
 
 
 def _centre_side(boxes: Tensor) -> tuple[Tensor, Tensor]:
