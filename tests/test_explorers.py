@@ -22,7 +22,7 @@ from effdet_lite.data import ShapesDetection
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.scaling import EFFICIENTNETS
-from effdet_lite.teach.explorers import convolution_view, detections_view, stage_view
+from effdet_lite.teach.explorers import convolution_view, detections_view, scaling_view, stage_view
 
 ROOT = Path(__file__).parents[1]
 NOTATION = (ROOT / "notebooks" / "NOTATION.md").read_text("utf-8")
@@ -152,6 +152,50 @@ def test_every_stage_of_every_variant_has_a_view(variant):
         assert view.words and view.figure.axes
         shares.append(float(re.search(r"\((.*)%\)", view.numbers["MACs"])[1]))
     assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+@pytest.mark.parametrize("variant", ["b0", "b3", "b7"])
+def test_scaled_to_a_published_size_the_numbers_are_torchvisions(variant):
+    """At phi = 1 the three bases are the multiples of B0 themselves."""
+    config = EFFICIENTNETS[variant]
+    with torch.device("meta"):
+        network = torchvision.models.get_model(f"efficientnet_{variant}").eval()
+        image = torch.empty(1, 3, config.resolution, config.resolution)
+    made = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda layer, inputs, output: made.append(output.numel()))
+    with FlopCounterMode(display=False) as counter:
+        network(image)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    numbers = scaling_view(1, config.depth, config.width, config.resolution / 224).numbers
+    assert numbers["parameters"] == f"{params:,}"
+    assert numbers["MACs"].startswith(f"{counter.get_total_flops() / 2e6:,.1f} million, ")
+    assert numbers["weights"] == f"{4 * params / 1e6:,.1f} MB"
+    assert numbers["activations, all convolutions, one image"] == f"{4 * sum(made) / 1e6:,.1f} MB"
+    assert numbers["blocks"] == str(sum(len(stage) for stage in network.features[1:-1]))
+    assert numbers["nearest published"].startswith(f"{variant.upper()}: {counter.get_total_flops() / 2e6:,.0f} million")
+
+
+@pytest.mark.parametrize(("phi", "params"), [(1, 9_109_994), (3, 16_350_296), (7, 68_741_810)])
+def test_the_formula_has_the_parameters_that_timm_has(phi, params):
+    """Measured with timm's EfficientNet at 1.2^phi depth and 1.1^phi width."""
+    assert scaling_view(phi, 1.2, 1.1, 1.15).numbers["parameters"] == f"{params:,}"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(-12, 28), st.integers(20, 40), st.integers(20, 29), st.integers(20, 29))
+def test_every_setting_of_the_scaling_sliders_has_a_view(phi, alpha, beta, gamma):
+    """On the ranges that the sliders of notebook 03 have: quarters of phi, twentieths of the others."""
+    phi, alpha, beta, gamma = phi / 4, alpha / 20, beta / 20, gamma / 20
+    figure, words, numbers = scaling_view(phi, alpha, beta, gamma)
+    assert words and numbers["α · β² · γ²"] == f"{alpha * beta**2 * gamma**2:.4f}"
+    figure.draw_without_rendering()
+    shares = [float(share) for share in re.findall(r"(\d+)%", numbers["MACs by part"])]
+    assert sum(shares) == pytest.approx(100, abs=2)
+    (left, right), (low, high) = figure.axes[1].get_xlim(), figure.axes[1].get_ylim()
+    x, y = figure.axes[1].lines[-1].get_xydata()[0]
+    assert left <= x <= right and low <= y <= high, "the star stands in the plot, or at its rim"
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(\w+\.[\w.]+)` \|$", NOTATION, flags=re.MULTILINE))))

@@ -31,6 +31,11 @@ class Map(NamedTuple):
     share: float
 
 
+def thickness(maps: Sequence[Map]) -> float:
+    """Channels of all slabs together."""
+    return sum(entry.channels * entry.blocks for entry in maps)
+
+
 def block(x: float, y: float, width: float, height: float, depth: float) -> list[np.ndarray]:
     """The three visible faces (front, top, side) of a box whose front's lower left corner is (x, y)."""
     corner, right, up, back = np.array([x, y]), np.array([width, 0]), np.array([0, height]), depth * SLANT
@@ -61,28 +66,32 @@ def network_drawing(
     marked: number of the map to point at. limits: thickness of all slabs together, and largest side, that just fill the
     drawing, so that networks of different size can be compared; by default this network fills it.
     """
-    thickness = sum(entry.channels * entry.blocks for entry in maps)
-    wide, high = limits or (thickness, max(entry.side for entry in maps))
+    wide, high = limits or (thickness(maps), max(entry.side for entry in maps))
     gap, x, boxes, colors, places = 4.0, 0.0, [], [], []
     for entry in maps:
         height, each = 30 * entry.side / high, 100 * entry.channels / wide
         places.append(x + each * entry.blocks / 2)
-        for number in range(entry.blocks):
-            boxes.append((x + number * each, -height / 2, each, height, 0.5 * height))
+        slabs = min(entry.blocks, 20)  # more could not be told apart, and would take long
+        thick = each * entry.blocks / slabs
+        for number in range(slabs):
+            boxes.append((x + number * thick, -height / 2, thick, height, 0.5 * height))
             colors.append(SHARES(min(1.0, entry.share * 2)))
         x += each * entry.blocks + gap + 0.5 * height * SLANT[0] / 2
     add_blocks(axis, boxes, colors)
+    free = [-10.0, -10.0]  # where the next words can begin, on each of two lines
     for number, (entry, place) in enumerate(zip(maps, places, strict=True)):
         words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
         weight = "bold" if number == marked else "normal"
-        low = -22 - 9 * (number % 2)  # on two lines, for thin slabs stand closer than their words
-        axis.text(place, low, words, ha="center", va="top", fontsize=7, weight=weight)
-        axis.plot([place, place], [low, -15 * entry.side / high], color="#AAAAAA", linestyle="-", marker="", lw=0.6)
+        middle, low = max(place, free[number % 2] + 7.5), -22 - 9 * (number % 2)
+        free[number % 2] = middle + 8  # for thin slabs stand closer than their words
+        axis.text(middle, low, words, ha="center", va="top", fontsize=7, weight=weight)
+        ends = [middle, place], [low, -15 * entry.side / high]
+        axis.plot(*ends, color="#AAAAAA", linestyle="-", marker="", lw=0.6)
     if marked is not None:
         axis.plot(
             places[marked], 15 * maps[marked].side / high + 10, marker="v", color=PALETTE["vermillion"], markersize=8
         )
-    axis.set(xlim=(-8, 100 + 9 * gap + 26), ylim=(-44, 28))
+    axis.set(xlim=(-10, 100 + 9 * gap + 26), ylim=(-44, 28))
     axis.set_axis_off()
 
 

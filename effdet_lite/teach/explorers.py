@@ -1,17 +1,22 @@
 """What the explorers of the lessons show: pure functions from the controls' values to a `View`."""
 
 import functools
+import math
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 from torchvision.ops import nms
 
 from effdet_lite import cost
+from effdet_lite.cost import Cost
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import B0_HEAD, B0_STEM, Stage, cost_by_stage, scaled_stages
-from effdet_lite.scaling import EFFICIENTNETS, round_channels
-from effdet_lite.teach.drawings import Map, conv_drawing, network_drawing
-from effdet_lite.teach.plots import draw_boxes, new_figure, styled
+from effdet_lite.layers import squeezed_channels
+from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, efficientnet, round_channels
+from effdet_lite.teach.drawings import Map, conv_drawing, network_drawing, thickness
+from effdet_lite.teach.plots import PALETTE, draw_boxes, new_figure, styled
 from effdet_lite.teach.widgets import View
 
 
@@ -77,6 +82,30 @@ def detections_view(model: EfficientDet, dataset: Dataset, score: float, picture
     return View(figure, words, {"objects in the picture": f"{len(target['labels'])}", "boxes found": f"{len(labels)}"})
 
 
+class Outline(NamedTuple):
+    """An EfficientNet by stem (0), stages (1-7) and head (8): each as a row of the table, its cost, and its map."""
+
+    table: list[Stage]
+    costs: list[Cost]
+    maps: list[Map]
+
+
+def outline(config: EfficientNetConfig) -> Outline:
+    """What the network of this configuration is made of; by arithmetic, for an image of its own resolution."""
+    table = [  # with the stem and the head in the same terms
+        Stage(1, round_channels(B0_STEM * config.width), 1, 3, 2),
+        *scaled_stages(config.width, config.depth),
+        Stage(1, round_channels(B0_HEAD * config.width), 1, 1, 1),
+    ]
+    costs = cost_by_stage(config.width, config.depth, config.resolution)
+    names, total = ["stem", *(f"stage {number}" for number in range(1, 8)), "head"], sum(costs).macs
+    maps, side = [], config.resolution
+    for name, row, part in zip(names, table, costs, strict=True):
+        side = -(-side // row.stride)
+        maps.append(Map(name, side, row.channels, row.blocks, part.macs / total))
+    return Outline(table, costs, maps)
+
+
 @styled
 def stage_view(stage: int, variant: str) -> View:
     """One stage of "b0" ... "b7" at its own resolution: what goes in and comes out, its cost, its receptive field.
@@ -84,35 +113,88 @@ def stage_view(stage: int, variant: str) -> View:
     stage: 0 is the stem, 1-7 are the rows of the table, 8 is the head: 1x1 convolution, mean, classifier.
     """
     config = EFFICIENTNETS[variant]
-    table = [  # with the stem and the head in the same terms
-        Stage(1, round_channels(B0_STEM * config.width), 1, 3, 2),
-        *scaled_stages(config.width, config.depth),
-        Stage(1, round_channels(B0_HEAD * config.width), 1, 1, 1),
-    ]
-    names = ["stem", *(f"stage {number}" for number in range(1, 8)), "head"]
-    costs = cost_by_stage(config.width, config.depth, config.resolution)
+    table, costs, maps = outline(config)
     total, here, own = sum(costs), table[stage], costs[stage]
-    sides, layers = [config.resolution], []
-    for number, row in enumerate(table):
-        sides.append(-(-sides[-1] // row.stride))
-        if number <= stage:
-            layers += [(row.kernel, row.stride)] + [(row.kernel, 1)] * (row.blocks - 1)
-    maps = [
-        Map(name, side, row.channels, row.blocks, part.macs / total.macs)
-        for name, side, row, part in zip(names, sides[1:], table, costs, strict=True)
-    ]
+    layers = [(row.kernel, row.stride if first else 1)
+              for row in table[: stage + 1] for first in [True] + [False] * (row.blocks - 1)]  # fmt: skip
     figure, axes = new_figure(width=7.0, height=3.2, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
     network_drawing(axes[0, 0], maps, marked=stage)
-    c_in = table[stage - 1].channels if stage else 3
+    side, c_in = (maps[stage - 1].side, table[stage - 1].channels) if stage else (config.resolution, 3)
     kind = "convolution" if stage in (0, 8) else f"MBConv{here.expand_ratio}"
     field = cost.receptive_field(layers).size
     numbers = {
-        "in": f"{sides[stage]} × {sides[stage]} × {c_in}",
-        "out": f"{sides[stage + 1]} × {sides[stage + 1]} × {here.channels}",
+        "in": f"{side} × {side} × {c_in}",
+        "out": f"{maps[stage].side} × {maps[stage].side} × {here.channels}",
         "blocks": f"{here.blocks} × {kind}, kernel {here.kernel} × {here.kernel}, stride {here.stride}",
         "parameters": f"{own.params:,} ({own.params / total.params:.1%})",
         "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
         "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",
     }
-    words = f"{variant.upper()} as slabs to scale, from fine, thin maps to coarse, thick ones; marked: {names[stage]}."
+    words = (
+        f"{variant.upper()} as slabs to scale, from fine, thin maps to coarse, thick ones; marked: {maps[stage][0]}."
+    )
+    return View(figure, words, numbers)
+
+
+@functools.cache
+def published_costs() -> dict[str, Cost]:
+    """B0 ... B7 as published, counted at their own resolutions."""
+    return {name.upper(): sum(outline(config).costs) for name, config in EFFICIENTNETS.items()}
+
+
+def activations(config: EfficientNetConfig) -> int:
+    """Numbers that all convolutions of the network put out for one image; training has to keep about as many."""
+    table, _, maps = outline(config)
+    total, side, c_in = maps[0].side ** 2 * table[0].channels, maps[0].side, table[0].channels
+    for row, after in zip(table[1:8], maps[1:8], strict=True):
+        for before, incoming in [(side, c_in)] + [(after.side, row.channels)] * (row.blocks - 1):
+            wide = incoming * row.expand_ratio
+            total += wide * before**2 * (row.expand_ratio > 1) + (wide + row.channels) * after.side**2
+            total += squeezed_channels(incoming) + wide  # the gate
+        side, c_in = after.side, row.channels
+    return total + maps[8].side ** 2 * table[8].channels
+
+
+@styled
+def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
+    """B0 with alpha^phi times the depth, beta^phi the width, gamma^phi the resolution: its cost beside B0 ... B7.
+
+    Memory is that of 4-byte numbers: the weights, and what all convolutions put out for one image. The drawing has one
+    scale for every network up to B7's size, and shrinks only for larger ones.
+    """
+    config = efficientnet(phi, alpha, beta, gamma)
+    _, costs, maps = outline(config)
+    total, largest = sum(costs), outline(EFFICIENTNETS["b7"]).maps
+    figure, axes = new_figure(1, 2, 9.0, 3.2)
+    figure.set_layout_engine("none")
+    axes[0, 0].set_position([0, 0, 0.68, 1])
+    axes[0, 1].set_position([0.75, 0.16, 0.22, 0.78])
+    limits = [max(measure(maps), measure(largest)) for measure in (thickness, lambda some: max(m.side for m in some))]
+    network_drawing(axes[0, 0], maps, limits=tuple(limits))
+    axis, published = axes[0, 1], published_costs()
+    places = np.log10([(one.macs, one.params) for one in [*published.values(), total]])  # a linear axis is drawn faster
+    axis.plot(*places[:-1].T, markersize=3)
+    for name, place in zip(published, places, strict=False):
+        axis.annotate(name, place, (4, -7), textcoords="offset points", fontsize=6)
+    star = np.clip(places[-1], (7, 6), (12, 9))  # what lies outside stands at the rim
+    axis.plot(*star, marker="*", markersize=13, color=PALETTE["vermillion"], linestyle="", clip_on=False)
+    axis.set_xticks(range(7, 13), ["10 M", "100 M", "1 G", "10 G", "100 G", "1 T"], fontsize=7)
+    axis.set_yticks(range(6, 10), ["1 M", "10 M", "100 M", "1 G"], fontsize=7)
+    axis.set(xlabel="MACs", ylabel="parameters", xlim=(7, 12), ylim=(6, 9))
+    near = min(published, key=lambda name: abs(math.log(published[name].macs / total.macs)))
+    parts = {"stem to stage 2": costs[:3], "stages 3 and 4": costs[3:5], "stages 5 to 7": costs[5:8], "head": costs[8:]}
+    shares = ", ".join(f"{name} {sum(some).macs / total.macs:.0%}" for name, some in parts.items())
+    numbers = {
+        "depth, width, resolution": f"{config.depth:.3f} ×, {config.width:.3f} ×, {config.resolution} px",
+        "blocks": f"{sum(entry.blocks for entry in maps[1:8])}",
+        "α · β² · γ²": f"{alpha * beta**2 * gamma**2:.4f}",
+        "parameters": f"{total.params:,}",
+        "MACs": f"{total.macs / 1e6:,.1f} million, {total.macs / published['B0'].macs:,.2f} × B0's",
+        "MACs by part": shares,
+        "weights": f"{4 * total.params / 1e6:,.1f} MB",
+        "activations, all convolutions, one image": f"{4 * activations(config) / 1e6:,.1f} MB",
+        "nearest published": f"{near}: {published[near].macs / 1e6:,.0f} million MACs, "
+        f"{published[near].params / 1e6:.1f} M parameters, {EFFICIENTNETS[near.lower()].resolution} px",
+    }
+    words = f"The network of ϕ = {phi:g} to scale, and its place among B0 to B7 by MACs and parameters: near {near}."
     return View(figure, words, numbers)
