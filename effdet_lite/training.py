@@ -225,8 +225,9 @@ def train(
     model.load_state_dict(average.state_dict())
     if checkpoint and is_main:
         result = {name: history[-1][name] for name in ("ap", "ap50", "ap75")}
+        made_by = asdict(replace(config, output=None))  # where it was made is nobody's business
         save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,
-                      training=asdict(config), seconds=round(seconds, 1), result=result)  # fmt: skip
+                      training=made_by, seconds=round(seconds, 1), result=result)  # fmt: skip
     return history
 
 
