@@ -124,4 +124,9 @@ def restore_run(path: Path, settings: dict, model: nn.Module, average: nn.Module
         index, _, key = name.partition(".")
         state["state"].setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict(state)
+    # A file keeps numbers and not their order in memory, by which torch's fused optimizers pair them on a CPU.
+    for parameter, values in optimizer.state.items():
+        for name, tensor in values.items():
+            if tensor.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter).copy_(tensor)
     return header["history"]
