@@ -122,7 +122,7 @@ def conv_drawing(
     one = (17 + out_width * pixels / 2 - pixels / 2, -pixels / 2, pixels, pixels, channels)
     colors = {name: matplotlib_rgb(PALETTE[name]) for name in ("sky", "orange", "green")}
     add_blocks(axis, [first], [colors["sky"]])
-    add_blocks(axis, taps[::-1], [colors["orange"]] * len(taps))
+    add_blocks(axis, taps, [colors["orange"]] * len(taps))
     add_blocks(axis, [second, one], [colors["green"], colors["orange"]])
     axis.annotate("", (16.5, 0), (13.8, 0), arrowprops={"arrowstyle": "->", "color": "black"})
     for x, words in (
