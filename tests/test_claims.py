@@ -10,6 +10,7 @@ import pytest
 from lessons import NOTEBOOKS, ROOT, code_cells, read
 
 TABLE = ROOT / "notebooks" / "CLAIMS.md"
+CLOSING = "What we found"
 NOT_YET = "not tested yet"
 VERDICTS = {"confirmed", "confirmed, with care", "not seen at this scale", "not so", NOT_YET}
 # A number with its power, its × or its %; the digits of a name (C24, MBConv6) are none.
@@ -49,12 +50,12 @@ def text_of(cell):
 
 
 def tagged(path):
-    """(claim, section, text put out) for each claim that a code cell of this notebook is tagged with."""
+    """(claim, section, text put out) for each claim that a code cell is tagged with, the closing table's aside."""
     section = ""
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             section = (re.findall(r"^## (.+)$", cell.source, re.MULTILINE) or [section])[-1]
-        elif cell.cell_type == "code":
+        elif cell.cell_type == "code" and section != CLOSING:
             for tag in cell.metadata.get("tags", []):
                 if tag.startswith("claim-"):
                     yield tag.removeprefix("claim-"), section, text_of(cell)
