@@ -20,11 +20,13 @@ import numpy as np
 from cycler import cycler
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, withStroke
 from matplotlib.ticker import LogLocator
+from PIL import Image
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -77,8 +79,10 @@ def new_figure(
 
 def png(figure: Figure, dpi: int = 110, compression: int = 6) -> bytes:
     """The figure as the bytes of a PNG file; compression 1-9, where 1 is quick and 9 is small."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi, pil_kwargs={"compress_level": compression})
+    figure.set_dpi(dpi)
+    canvas, file = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # savefig would draw twice, and half of an explorer's time is drawing
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(file, "png", compress_level=compression)
     return file.getvalue()
 
 
