@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -78,15 +78,15 @@ def network_drawing(
             colors.append(SHARES(min(1.0, entry.share * 2)))
         x += each * entry.blocks + gap + 0.5 * height * SLANT[0] / 2
     add_blocks(axis, boxes, colors)
-    free = [-10.0, -10.0]  # where the next words can begin, on each of two lines
+    free, leaders = [-10.0, -10.0], []  # where the next words can begin, on each of two lines; lines from there
     for number, (entry, place) in enumerate(zip(maps, places, strict=True)):
         words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
         weight = "bold" if number == marked else "normal"
         middle, low = max(place, free[number % 2] + 7.5), -22 - 9 * (number % 2)
         free[number % 2] = middle + 8  # for thin slabs stand closer than their words
         axis.text(middle, low, words, ha="center", va="top", fontsize=7, weight=weight)
-        ends = [middle, place], [low, -15 * entry.side / high]
-        axis.plot(*ends, color="#AAAAAA", linestyle="-", marker="", lw=0.6)
+        leaders.append([(middle, low), (place, -15 * entry.side / high)])
+    axis.add_collection(LineCollection(leaders, colors="#AAAAAA", linewidths=0.6))
     if marked is not None:
         axis.plot(
             places[marked], 15 * maps[marked].side / high + 10, marker="v", color=PALETTE["vermillion"], markersize=8
