@@ -130,8 +130,9 @@ def stage_view(stage: int, variant: str) -> View:
         "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
         "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",
     }
-    words = f"{variant.upper()} as slabs to scale, fine, thin maps to coarse, thick ones; marked: {maps[stage].name}."
-    return View(figure, words, numbers)
+    return View(
+        figure, f"{variant.upper()} as slabs to scale, fine maps to coarse; marked: {maps[stage].name}.", numbers
+    )
 
 
 @functools.cache
