@@ -130,9 +130,7 @@ def stage_view(stage: int, variant: str) -> View:
         "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
         "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",
     }
-    return View(
-        figure, f"{variant.upper()} as slabs to scale, fine maps to coarse; marked: {maps[stage].name}.", numbers
-    )
+    return View(figure, f"{variant.upper()} to scale, from fine maps to coarse; marked: {maps[stage].name}.", numbers)
 
 
 @functools.cache
@@ -161,9 +159,9 @@ def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
     Memory is that of 4-byte numbers: the weights, and what all convolutions put out for one image. The drawing has one
     scale for every network up to B7's size, and shrinks only for larger ones.
     """
-    config = efficientnet(phi, alpha, beta, gamma)
+    config, largest = efficientnet(phi, alpha, beta, gamma), outline(EFFICIENTNETS["b7"]).maps
     _, costs, maps = outline(config)
-    total, largest = sum(costs), outline(EFFICIENTNETS["b7"]).maps
+    total = sum(costs)
     figure, axes = new_figure(width=9.0, height=3.2, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
     axis, published = axes[0, 0], published_costs()
     limits = [max(measure(maps), measure(largest)) for measure in (thickness, lambda some: max(m.side for m in some))]
@@ -196,5 +194,5 @@ def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
         f"{published[near].params / 1e6:.1f} M parameters, {EFFICIENTNETS[near.lower()].resolution} px",
     }
     return View(
-        figure, f"The network of ϕ = {phi:g} to scale; by its cost among B0 to B7 it is nearest to {near}.", numbers
+        figure, f"The network of ϕ = {phi:g} to scale; among B0 to B7 its cost is nearest to {near}'s.", numbers
     )
