@@ -39,9 +39,9 @@ def accept_network(network):
     if blocks < BLOCKS:
         return f"that has {blocks} blocks; B0's {BLOCKS} are the least."
     if total.macs > MACS:
-        return f"that takes {total.macs / 1e6:.0f} million MACs; width falls by its square."
+        return f"that takes {total.macs / 1e6:.0f} million MACs; they grow with the square of the width."
     if total.params > PARAMS:
-        return f"that has {total.params / 1e6:.2f} million parameters; resolution has none, width has most."
+        return f"that has {total.params / 1e6:.2f} million parameters; resolution adds none; make it narrower."
     return None
 
 
@@ -97,7 +97,7 @@ EXERCISES = {
             (EfficientNetConfig(0.8, 2.0, 320), "too many MACs by depth"),
             (EfficientNetConfig(0.8, 1.0, 320, fused_stages=2), "fused"),
         ],
-        "see the hints of the check.",
+        "keep depth 1 and 320 px; make width smaller.",
         accept=accept_network,
     ),
 }  # fmt: skip
