@@ -16,7 +16,7 @@ from effdet_lite import anchors as anchor_boxes
 from effdet_lite import cost
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.efficientnet import EfficientNet, check_images, cost_by_stage, level_channels
-from effdet_lite.fusion import FusionNetwork, bifpn, fusion_cost, separable_cost
+from effdet_lite.fusion import FusionGraph, FusionNetwork, bifpn, fusion_cost, separable_cost
 from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
 
@@ -65,19 +65,21 @@ class Head(nn.Module):
 class EfficientDet(nn.Module):
     """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of any aspect ratio.
 
-    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes.
+    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. For experiments, graph takes
+    the place of BiFPN, and backbone that of EfficientNet: a module with `features` and `level_channels` as it has them.
     """
 
-    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90):
+    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90, *,
+                 graph: FusionGraph | None = None, backbone: nn.Module | None = None):  # fmt: skip
         super().__init__()
         if not isinstance(num_classes, int) or num_classes < 1:
             raise ValueError(f"num_classes must be a whole number of at least 1, got {num_classes!r}.")
         self.config, self.num_classes = config, num_classes
         style = LayerStyle(config.backbone.padding, config.backbone.norm_epsilon, config.backbone.norm_momentum)
         channels, levels = config.fusion_channels, config.levels
-        self.backbone = EfficientNet(config.backbone, num_classes=None)
+        self.backbone = backbone or EfficientNet(config.backbone, num_classes=None)
         self.fusion = FusionNetwork(
-            bifpn(levels),
+            graph or bifpn(levels),
             self.backbone.level_channels[config.min_level - 1 :],
             channels,
             config.fusion_repeats,
@@ -110,7 +112,7 @@ class EfficientDet(nn.Module):
     def anchors(self, height: int, width: int) -> Tensor:
         """The anchors of an image of this size, [A, 4], xyxy in pixels, on the model's device."""
         check_size(height, width, self.config.max_level)
-        device = self.backbone.mean.device
+        device = next(self.parameters()).device
         return anchor_boxes.grid(height, width, self.config.levels, self.config.anchor_scale, device)
 
     @torch.no_grad()

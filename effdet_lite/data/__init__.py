@@ -1,6 +1,7 @@
 """Detection datasets (drawn shapes, blood cells, your own folders), augmentation and batching."""
 
 from effdet_lite.data.bccd import BCCDDetection
+from effdet_lite.data.context import ShapesInContext
 from effdet_lite.data.dataset import DetectionDataset
 from effdet_lite.data.folders import CocoFolder, VocFolder
 from effdet_lite.data.opening import check_datasets, open_dataset
@@ -12,6 +13,7 @@ __all__ = [
     "CocoFolder",
     "DetectionDataset",
     "ShapesDetection",
+    "ShapesInContext",
     "VocFolder",
     "check_datasets",
     "collate",

@@ -48,13 +48,7 @@ class ShapesDetection(DetectionDataset):
         cache: bool = False,
     ):
         super().__init__(CLASSES, transforms, cache)
-        if split not in LENGTHS:
-            raise ValueError(f"split must be one of {', '.join(LENGTHS)}, not {split!r}.")
-        length = LENGTHS[split] if length is None else length
-        for name, value, least in (("size", size, 32), ("length", length, 1), ("seed", seed, 0)):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
-        self.split, self.size, self.length, self.seed = split, size, length, seed
+        self.split, self.size, self.length, self.seed = check_drawn(split, size, length, seed)
 
     def __len__(self) -> int:
         return self.length
@@ -65,11 +59,22 @@ class ShapesDetection(DetectionDataset):
         return image, boxes, labels, index
 
 
+def check_drawn(split: str, size: int, length: int | None, seed: int) -> tuple[str, int, int, int]:
+    """These settings of a drawn data set, its split's own length for None; ValueError for one that is not legal."""
+    if split not in LENGTHS:
+        raise ValueError(f"split must be one of {', '.join(LENGTHS)}, not {split!r}.")
+    length = LENGTHS[split] if length is None else length
+    for name, value, least in (("size", size, 32), ("length", length, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
+    return split, size, length, seed
+
+
 def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One image: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n], and owner uint8 [size, size]:
     the number of the object on top at each pixel, counted from 1; 0 is the background."""
     ground = rng.random((3, 1, 1), np.float32)
-    image = _background(rng, size, ground)
+    image = background(rng, size, ground)
     owner = np.zeros((size, size), np.uint8)
     boxes, labels = [], []
     areas, visible = np.zeros(MAX_OBJECTS + 1), np.full(MAX_OBJECTS + 1, np.inf)  # in pixels; number 0 may vanish
@@ -84,14 +89,18 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
         row, column, visible = place
         window = (slice(row, row + mask.shape[0]), slice(column, column + mask.shape[1]))
         pixels = image[(slice(None), *window)]
-        pixels += coverage * (_texture(rng, mask.shape, ground, size) - pixels)
+        pixels += coverage * (texture(rng, mask.shape, ground, size) - pixels)
         boxes.append(box + np.array([column, row, column, row]))
         labels.append(label)
         owner[window][mask] = number = len(boxes)
         areas[number] = visible[number] = np.count_nonzero(mask)
+    return finished(rng, image), np.array(boxes, np.float32), np.array(labels, np.int64), owner
+
+
+def finished(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """The picture [3, size, size] with noise on it, as uint8."""
     image += (0.05 + 0.25 * rng.random()) * (rng.random(image.shape, np.float32) - np.float32(0.5))
-    pixels = (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return pixels, np.array(boxes, np.float32), np.array(labels, np.int64), owner
+    return (image.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _find_place(
@@ -142,7 +151,7 @@ def _signed_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) ->
     return np.maximum(np.maximum(x, y) - radius, np.minimum(x, y) - ARM * radius)  # cross
 
 
-def _background(rng: np.random.Generator, size: int, colour: np.ndarray) -> np.ndarray:
+def background(rng: np.random.Generator, size: int, colour: np.ndarray) -> np.ndarray:
     """A gradient with soft stripes around colour [3, 1, 1]: float32 [3, size, size]."""
     slope = _wave(rng, (size, size), 3 * size)  # so long that it never turns round: a gradient
     stripes = abs(_wave(rng, (size, size), size * (0.05 + 0.2 * rng.random()))) - 0.25
@@ -150,7 +159,7 @@ def _background(rng: np.random.Generator, size: int, colour: np.ndarray) -> np.n
     return colour + first * slope + second * stripes
 
 
-def _texture(rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int) -> np.ndarray:
+def texture(rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int) -> np.ndarray:
     """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a colour other than the ground's."""
     colour = rng.random((3, 1, 1), np.float32)
     while abs(colour - ground).max() < 0.3:
