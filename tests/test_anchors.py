@@ -158,6 +158,53 @@ def test_matches_equal_effdets(seed, numbers):
     assert (ours.labels >= 0).sum() >= max(numbers) // 2
 
 
+def assert_matches_equal_effdets_assigner(places, boxes, labels, threshold=0.5):
+    """As above, for any anchors: every object must overlap one of them, or effdet gives it anchor 0."""
+    assigner = AnchorLabeler(reference_anchors(64, 64), num_classes=90, match_threshold=threshold).target_assigner
+    classes, offsets, _ = assigner.assign(BoxList(places[:, YX]), BoxList(boxes[:, YX]), labels + 1)
+    ours = match(places, [boxes], [labels], threshold)
+    assert torch.equal(ours.labels[0], classes.long() - 1)
+    torch.testing.assert_close(ours.deltas[0], offsets[:, YX], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.4, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize(
+    "sides", [(0.01, 0.5), (1, 12), (20, 150), (200, 900)], ids=["specks", "small", "mixed", "huge"]
+)
+def test_boxes_of_any_size_at_any_threshold(threshold, sides):
+    """Smaller than every anchor, larger than the image, partly outside it; 200 x 140 has no whole number of strides."""
+    generator = torch.Generator().manual_seed(0)
+    centre = torch.rand(25, 2, generator=generator) * torch.tensor([160, 220]) - 10
+    half = (sides[0] + torch.rand(25, 2, generator=generator) * (sides[1] - sides[0])) / 2
+    boxes, labels = torch.cat([centre - half, centre + half], 1), torch.randint(90, (25,), generator=generator)
+    assert_matches_equal_effdets_assigner(grid(200, 140, (3, 4, 5, 6, 7), 4.0), boxes, labels, threshold)
+
+
+@pytest.mark.parametrize("number", [1, 35, 36, 37, 1000])
+@pytest.mark.parametrize("equal", [False, True], ids=["all differ", "some are equal"])
+def test_anchors_need_not_be_a_grid(number, equal):
+    """Anchors in no order and of all sizes; objects that are anchors, and others. The last anchor overlaps them all."""
+    generator = torch.Generator().manual_seed(number)
+    places = random_boxes(number, 100, 160, generator=generator)
+    places[-1] = torch.tensor([0.0, 0, 160, 100])
+    if equal:
+        places = places[torch.randint(number, (number,), generator=generator).sort().values]
+        places[number // 2 :] = torch.tensor([0.0, 0, 160, 100])
+    some = torch.randint(number, (12,), generator=generator)
+    boxes = torch.cat([places[some], random_boxes(12, 100, 160, generator=generator)])
+    assert_matches_equal_effdets_assigner(places, boxes, torch.arange(24))
+
+
+def test_an_object_below_the_threshold_finds_its_best_anchor_in_the_last_group_too():
+    """One anchor among many far ones overlaps the object a little, wherever it stands in the list."""
+    object_box, label = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([2])
+    far = torch.tensor([500.0, 500, 510, 510])
+    for place in (0, 35, 36, 99):
+        places = far.repeat(100, 1)
+        places[place] = torch.tensor([9.0, 9, 19, 19])
+        assert (match(places, [object_box], [label]).labels[0] >= 0).nonzero().tolist() == [[place]]
+
+
 def test_ties_go_to_the_first():
     """Equal boxes of different class, and boxes centred between anchors, which overlap several of them equally."""
     between = torch.tensor([[48.0, 48, 80, 80], [56, 56, 72, 72], [64, 64, 64.5, 64.5]])
