@@ -10,21 +10,17 @@ else. The idea is that of arXiv 1905.11946, sections 3.2 and 3.3, figures 3 and 
 import argparse
 import functools
 import itertools
-import json
 import math
-import multiprocessing
-import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import experiment
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as transform
-from tqdm.auto import tqdm
 
 from effdet_lite.cost import Cost
 from effdet_lite.efficientnet import EfficientNet, cost_by_stage
@@ -161,37 +157,16 @@ def trained(run: Run, steps: int = STEPS, test_pictures: int = TEST_PICTURES) ->
                           "loss": round(sum(last) / len(last), 4), "seconds": round(seconds, 1)}  # fmt: skip
 
 
-def load(path: Path) -> dict:
-    """{"settings": …, "runs": [...]} as `run_all` wrote it."""
-    return json.loads(path.read_text(encoding="utf-8"))
+load = experiment.load  # notebook 03 reads the results with it
 
 
 def run_all(
     path: Path, runs: Sequence[Run], steps: int = STEPS, test_pictures: int = TEST_PICTURES, processes: int = 2
 ) -> dict:
-    """Train what `path` does not hold yet, and write it after each run: being stopped loses the runs under way only."""
-    settings = {"steps": steps, "batch": BATCH, "test_pictures": test_pictures, "base": list(BASE),
-                "torch": torch.__version__.partition("+")[0]}  # fmt: skip
-    document = load(path) if path.exists() else {"settings": settings, "runs": []}
-    if document["settings"] != settings:
-        raise ValueError(f"{path} holds runs with {document['settings']}, these would have {settings}; move it away.")
-    keys = Run.__dataclass_fields__
-    done = {tuple(row[key] for key in keys) for row in document["runs"]}
-    missing = [run for run in runs if tuple(asdict(run).values()) not in done]
-    places = {tuple(asdict(run).values()): place for place, run in enumerate(runs)}
-    context = multiprocessing.get_context("spawn")
-    bar = tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for future in as_completed([pool.submit(trained, run, steps, test_pictures) for run in missing]):
-            document["runs"].append(future.result())
-            document["runs"].sort(key=lambda row: places.get(tuple(row[key] for key in keys), len(places)))
-            partial = path.with_suffix(".partial")
-            lines = ",\n".join(json.dumps(row) for row in document["runs"])
-            partial.write_text(f'{{"settings": {json.dumps(settings)},\n"runs": [\n{lines}\n]}}\n', encoding="utf-8")
-            os.replace(partial, path)
-            bar.update()
-    bar.close()
-    return document
+    """Train what `path` does not hold yet; see `experiment.run_all`."""
+    settings = {"steps": steps, "batch": BATCH, "test_pictures": test_pictures, "base": list(BASE)}
+    train_one = functools.partial(trained, steps=steps, test_pictures=test_pictures)
+    return experiment.run_all(path, runs, train_one, settings, processes)
 
 
 def main() -> None:

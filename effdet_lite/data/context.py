@@ -20,7 +20,7 @@ CLASSES = {
 }
 # Over the image's side, drawn uniformly: diameters of the large object and of a dot, and how far from the large
 # object's centre a dot may lie, over that object's diameter.
-LARGE = {"top-down": (104 / 128, 120 / 128), "bottom-up": (72 / 128, 112 / 128)}
+LARGE = {"top-down": (104 / 128, 120 / 128), "bottom-up": (40 / 128, 64 / 128)}
 SMALL = {"top-down": (6.5 / 128, 10 / 128), "bottom-up": (6 / 128, 7 / 128)}
 REACH = {"top-down": 0.15, "bottom-up": 0.35}
 STROKE = (4 / 128, 7 / 128)  # width of a ring
@@ -35,7 +35,7 @@ class ShapesInContext(DetectionDataset):
     coloured dot on it). `asked` are the three classes that the object's own pixels do not tell: the dots' in a ring, or
     the discs'. They are equally frequent, so who guesses is right in a third of the cases.
     large, small: lowest and highest diameter of the large objects and of the dots in pixels; by default 104-120 and
-    6.5-10 at size 128 for "top-down", 72-112 and 6-7 for "bottom-up".
+    6.5-10 at size 128 for "top-down", 40-64 and 6-7 for "bottom-up".
     Raises ValueError for an unknown direction or split, diameters that do not fit, and what `ShapesDetection` refuses.
     """
 
@@ -59,8 +59,8 @@ class ShapesInContext(DetectionDataset):
         large = large or tuple(size * share for share in LARGE[direction])
         small = small or tuple(size * share for share in SMALL[direction])
         if not 3 <= small[0] <= small[1] <= large[0] / 4 <= large[1] / 4 <= size / 4:
-            raise ValueError(f"diameters, each (lowest, highest), must be at least 3 for small, at most {size} for large, "
-                             f"and large four times small; got small={small} and large={large}.")  # fmt: skip
+            raise ValueError(f"diameters, each (lowest, highest): small from 3 px on, large four times as much, and at "
+                             f"most {size} px; got small={small} and large={large}.")  # fmt: skip
         self.direction, self.large, self.small = direction, large, small
         self.asked = self.classes[3:]
 
@@ -75,7 +75,7 @@ class ShapesInContext(DetectionDataset):
 def draw_context(
     rng: np.random.Generator, size: int, direction: str, large: tuple[float, float], small: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n]; the large object comes first."""
+    """One picture: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n]; the large object first."""
     label, side = int(rng.integers(3)), rng.uniform(*large)
     colour = np.array(list(COLOURS.values())[label])[:, None, None] + 0.1 * (rng.random((3, 1, 1)) - 0.5)
     ground, shift = rng.random(), rng.uniform(0.3, 0.7)
