@@ -95,6 +95,53 @@ def network_drawing(
     axis.set_axis_off()
 
 
+Stack = list[tuple[int, list[int]]]  # (side, channels of each layer) of each level, the finest first
+
+
+def extent(stacks: Sequence[tuple[str, Stack]]) -> tuple[float, float]:
+    """(channels of all layers one behind the other, largest side in px), which just fill a `stack_drawing`."""
+    thickest = [max(sum(layers) for _, layers in stack) for _, stack in stacks]
+    return sum(thickest), max(side for _, stack in stacks for side, _ in stack)
+
+
+@styled
+def stack_drawing(
+    axis: Axes, stacks: Sequence[tuple[str, Stack]], words: Mapping[str, str], ends: tuple[str, str],
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    """A network with levels, as slabs to scale: height = side in pixels, thickness = channels, one slab a layer.
+
+    stacks: in reading order, each with the part that it belongs to; levels stand one above the other, the finest at
+    the bottom. words: below each part. ends: names of the finest and the coarsest level. limits: an `extent`.
+    Two bars tell the scale.
+    """
+    (wide, high), x, boxes, colors, starts = limits, 0.0, [], [], {}
+    hues = dict(zip(words, ("sky", "orange", "green", "purple"), strict=True))
+    for part, stack in stacks:
+        starts.setdefault(part, x)
+        y = -15.0
+        for side, layers in stack:
+            height, bunch = 30 * side / high, -(-len(layers) // 12)  # more could not be told apart
+            for number in range(0, len(layers), bunch):
+                left, right = (90 * sum(layers[:end]) / wide for end in (number, number + bunch))
+                boxes.append((x + left, y, right - left, height, 0.25 * height))
+                colors.append(matplotlib_rgb(PALETTE[hues[part]]))
+            top, y = y, y + 1.075 * height + 0.9
+        x += 90 * max(sum(layers) for _, layers in stack) / wide + 1.2 + 2.5 * stack[0][0] / high
+    add_blocks(axis, boxes, colors)
+    for number, (part, start) in enumerate(starts.items()):
+        axis.text(start, -17 - 5.5 * (number % 2), words[part], va="top", fontsize=7.5)
+    for name, y in zip(ends, (-15, top), strict=True):
+        axis.text(x, y, name, fontsize=7)
+    pixels, channels = (10 ** int(np.log10(most)) for most in (high / 2, wide / 8))
+    axis.plot([-3, -3], [-15, -15 + 30 * pixels / high], color="black", linestyle="-", marker="_", lw=1)
+    axis.plot([0, 90 * channels / wide], [20, 20], color="black", linestyle="-", marker="|", lw=1)
+    axis.text(-4, -15 + 15 * pixels / high, f"{pixels} px", rotation=90, ha="right", va="center", fontsize=7)
+    axis.text(0, 21, f"{channels:,} channels", fontsize=7)
+    axis.set(xlim=(-9, 132), ylim=(-29, 25))
+    axis.set_axis_off()
+
+
 @styled
 def conv_drawing(
     axis: Axes, c_in: int, c_out: int, height: int, width: int, kernel: int, stride: int = 1, groups: int = 1,
