@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-SHIPPED = ("shapes", "bccd")  # the detectors in assets/checkpoints
+SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))  # detectors in assets/checkpoints
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
 INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
 
@@ -151,7 +151,7 @@ def _checkpoints() -> tuple[bool, str]:
             load_detector(folder / f"{name}.safetensors")
     except (OSError, ValueError) as error:
         return False, f"{str(error).rstrip('.')}: get it back with `git checkout -- assets/checkpoints`."
-    return True, f"{' and '.join(SHIPPED)} load."
+    return True, f"All {len(SHIPPED)} load."
 
 
 def _blood_cells() -> tuple[bool, str, bool]:
