@@ -110,8 +110,10 @@ def test_the_four_sizes_were_trained_alike():
     settings = [load_detector(FOLDER / f"shapes-phi{phi}.safetensors")[1]["training"] for phi in (-3, -2, -1, 0)]
     assert [row.pop("phi") for row in settings] == [-3, -2, -1, 0]
     assert all(row == settings[0] for row in settings)
-    command = re.search(r"effdet-lite train (--data shapes --phi PHI .*?--output)", README, re.DOTALL)[1].replace("\\\n", " ")
-    for option, values in re.findall(r"--([a-z-]+) ((?:[\w.]+ +)+)", command):
-        told = settings[0].get(option.replace("-", "_"), None)
-        if option != "phi":
-            assert " ".join(map(str, told if isinstance(told, list) else [told])) == " ".join(values.split()), option
+    command = re.search(r"effdet-lite train (--data shapes --phi PHI .*?)--output", README, re.DOTALL)[1]
+    options = re.findall(r"--([a-z-]+) ([^-\\]+?) *(?=--|\\|$)", command)
+    assert len(options) == 11 == command.count("--")
+    for option, values in options:
+        told = settings[0].get(option.replace("-", "_"), "PHI")
+        told = told if isinstance(told, list) else [told]
+        assert [str(value).removesuffix(".0") for value in told] == values.split(), option
