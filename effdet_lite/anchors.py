@@ -15,6 +15,7 @@ OCTAVES = (0, 1 / 3, 2 / 3)
 # (width, height) factors. The official code has 1.4 and 0.7 where the exact 1:2 box of equal area would have sqrt(2).
 ASPECTS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
 ANCHORS_PER_POSITION = len(OCTAVES) * len(ASPECTS)
+GROUP = 4 * ANCHORS_PER_POSITION  # neighbours that `match` judges together before it looks at each
 
 
 def grid(height: int, width: int, levels: Sequence[int], scale: float, device: torch.device | str = "cpu") -> Tensor:
@@ -46,17 +47,18 @@ def _grid(height: int, width: int, levels: tuple[int, ...], scale: float, device
     return torch.cat(anchors).to(device, torch.float32)
 
 
-def iou(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """Intersection over union. boxes [..., M, 4], anchors [A, 4] -> [..., M, A]; 0 where a box has no area."""
-    if not anchors.is_floating_point():
-        anchors = anchors.float()
+def iou(boxes: Tensor, anchors: Tensor, areas: Tensor | None = None) -> Tensor:
+    """Intersection over union. boxes [..., M, 4], anchors [..., A, 4] -> [..., M, A]; 0 where a box has no area.
+
+    areas [..., A] stand in for the anchors' own in the union.
+    """
     x1, y1, x2, y2 = boxes[..., None].unbind(-2)  # [..., M, 1]
-    left, top, right, bottom = anchors.T.contiguous()  # [A]
-    overlap_x = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp_(min=0)
-    overlap_y = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp_(min=0)
-    overlap = overlap_x.mul_(overlap_y)
-    union = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - overlap
-    return overlap.div_(union.clamp_(min=1e-8))
+    left, top, right, bottom = anchors[..., None, :, :].movedim(-1, 0).contiguous()  # [..., 1, A]
+    overlap_x = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp(min=0)
+    overlap_y = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp(min=0)
+    overlap = overlap_x * overlap_y
+    union = (x2 - x1) * (y2 - y1) + ((right - left) * (bottom - top) if areas is None else areas) - overlap
+    return overlap / union.clamp(min=1e-8)
 
 
 def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -100,27 +102,46 @@ def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], th
                          f"{[list(x.shape) for x in boxes]} and {[list(x.shape) for x in labels]}.")  # fmt: skip
     matched_labels = torch.full((len(counts), len(anchors)), -1, device=anchors.device)
     deltas = anchors.new_zeros(len(counts), len(anchors), 4)
+    groups = _grouped(anchors)
     # Image by image: the overlaps of one stay in a processor's cache; those of a batch do not.
     for image, (image_boxes, image_labels) in enumerate(zip(boxes, labels, strict=True)):
-        if counts[image]:
-            owner = _owners(iou(image_boxes.float(), anchors), threshold)
-            positive = (owner >= 0).nonzero()[:, 0]
-            owner = owner[positive]
+        image_boxes = image_boxes.float()
+        if counts[image] and len(near := _near(image_boxes, anchors, *groups, threshold)):
+            owner = _owners(iou(image_boxes, anchors[near]), threshold)
+            positive, owner = near[owner >= 0], owner[owner >= 0]
             matched_labels[image, positive] = image_labels.long()[owner]
-            deltas[image, positive] = encode(image_boxes.float()[owner], anchors[positive])
+            deltas[image, positive] = encode(image_boxes[owner], anchors[positive])
     return Matches(matched_labels, deltas)
+
+
+def _grouped(anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbours in G groups: their indices [G, GROUP], the hull of each group [G, 4] and its smallest area [G]."""
+    last = len(anchors) - 1  # fills up the last group
+    members = torch.arange(-(-len(anchors) // GROUP) * GROUP, device=anchors.device).clamp(max=last).reshape(-1, GROUP)
+    low, high = anchors[members].chunk(2, -1)
+    return members, torch.cat([low.amin(1), high.amax(1)], -1), (high - low).prod(-1).amin(1)
+
+
+def _near(boxes: Tensor, anchors: Tensor, members: Tensor, hulls: Tensor, areas: Tensor, threshold: float) -> Tensor:
+    """Indices, ascending, of the anchors that reach `threshold` with an object or overlap one most of all.
+
+    Most anchors are far from every object, so whole groups are judged first. No anchor of a group can overlap an object
+    more than its hull does, nor be smaller than its smallest: together they bound the group's IoU from above.
+    """
+    bound = iou(boxes, hulls, areas)  # [M, G]
+    # The least IoU that matters to an object: the threshold, or the best of its most promising group if that is less.
+    least = iou(boxes[:, None], anchors[members[bound.argmax(1)]]).amax((1, 2)).clamp(1e-45, threshold)  # [M]
+    thing, group = (bound >= least[:, None]).nonzero().T
+    close = members[group]  # [pairs, GROUP]
+    return close[iou(boxes[thing, None], anchors[close])[:, 0] >= least[thing, None]].unique()
 
 
 def _owners(overlap: Tensor, threshold: float) -> Tensor:
     """The object of each anchor, [A], or -1; overlap [M, A] is the IoU of M objects with A anchors."""
-    best_overlap, owner = overlap.max(0)
-    owner.masked_fill_(best_overlap < threshold, -1)
-    best_for_object, best_anchor = overlap.max(1)
-    forced = (best_for_object > 0).nonzero()[:, 0]
-    best_anchor = best_anchor[forced]
-    first = torch.full_like(owner, len(overlap)).scatter_reduce_(0, best_anchor, forced, "amin")
-    owner[best_anchor] = first[best_anchor]
-    return owner
+    best, best_anchor = overlap.max(1, keepdim=True)
+    # An object's best anchor is its own, however much another object overlaps it.
+    best_overlap, owner = overlap.scatter_(1, best_anchor, best.masked_fill(best > 0, torch.inf)).max(0)
+    return owner.masked_fill(best_overlap < threshold, -1)
 
 
 def _centre_side(boxes: Tensor) -> tuple[Tensor, Tensor]:

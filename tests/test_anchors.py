@@ -101,6 +101,20 @@ def test_iou_of_boxes_without_area_is_zero():
     assert iou(points[:0], points).shape == (0, 3)
 
 
+def test_iou_with_other_areas_by_hand():
+    """The overlap 25 of boxes of 100: 25 / (100 + 100 - 25), and 25 / (100 + 50 - 25) if the anchor counts as 50."""
+    box, anchor = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[5.0, 5, 15, 15]])
+    assert iou(box, anchor).item() == pytest.approx(1 / 7)
+    assert iou(box, anchor, torch.tensor([50.0])).item() == pytest.approx(0.2)
+
+
+def test_iou_of_batches_of_boxes_with_batches_of_anchors():
+    torch.manual_seed(0)
+    boxes, others = random_boxes(12, 200, 300).reshape(4, 3, 4), random_boxes(20, 200, 300).reshape(4, 5, 4)
+    expected = torch.stack([box_iou(*pair) for pair in zip(boxes, others, strict=True)])
+    torch.testing.assert_close(iou(boxes, others), expected)
+
+
 def test_offsets_equal_effdets():
     torch.manual_seed(0)
     places = grid(128, 128, (3, 4, 5), 4.0)
