@@ -32,6 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Train a detector. Stopped at any moment, the same command goes on where the last checkpoint was.",
         allow_abbrev=False,
     )
+    detect = commands.add_parser(
+        "detect",
+        help="find objects on photos of your own, with a detector that you trained",
+        description="Find objects on photos. Writes each photo with its boxes, and detections.json, a COCO file.",
+        allow_abbrev=False,
+    )
+    detect.add_argument("photos", nargs="+", metavar="PHOTO", help="a picture, or a folder of pictures")
+    detect.add_argument("--weights", required=True, help="a detector.safetensors that `effdet-lite train` wrote")
+    detect.add_argument("--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)")
+    detect.add_argument("--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)")
+    detect.add_argument("--output", default="detections", help="folder for what is written (default: detections)")
+    detect.set_defaults(run=_detect)
     doctor = commands.add_parser(
         "doctor",
         help="look whether this machine is ready for the course",
@@ -123,6 +135,48 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
         f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"
         f"The detector is {config.output}/detector.safetensors."
     )
+
+
+def _detect(options: argparse.Namespace, rest: list[str]) -> None:
+    from tqdm.auto import tqdm
+
+    from effdet_lite import predict
+    from effdet_lite.checkpoint import load_detector
+    from effdet_lite.teach.plots import draw_boxes, new_figure, png
+
+    for name in ("score", "iou"):
+        if not 0 <= getattr(options, name) <= 1:
+            raise ValueError(f"--{name} must lie in 0-1, got {getattr(options, name)}.")
+    model, about = load_detector(options.weights)
+    photos = predict.find_photos(options.photos)
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    names, sizes, detections, unread = [], [], [], []
+    for path in tqdm(photos, "detect", unit="photo"):
+        try:
+            photo = predict.read_photo(path)
+        except ValueError as error:  # one broken file does not take the others with it
+            unread.append(str(error))
+            continue
+        found = predict.detect_photo(
+            model, photo, about["size"], score_threshold=options.score, iou_threshold=options.iou
+        )
+        height, width = photo.shape[-2:]
+        inches = min(12, max(5, width / 100))
+        edges = {"left": 0, "right": 1, "bottom": 0, "top": 1}
+        figure, axes = new_figure(width=inches, height=inches * height / width, margins=edges)
+        draw_boxes(photo / 255, found["boxes"], found["labels"], about["classes"], found["scores"], axis=axes[0, 0])
+        # Photos of one name may come from several folders.
+        number = sum(Path(name).name == path.name for name in names)
+        (folder / (path.stem + (f"-{number + 1}" if number else "") + ".png")).write_bytes(png(figure, dpi=100))
+        names.append(str(path))
+        sizes.append((height, width))
+        detections.append(found)
+    predict.write_json(folder / "detections.json", predict.coco_document(names, sizes, detections, about["classes"]))
+    objects = sum(len(found["labels"]) for found in detections)
+    print(f"{objects} objects on {len(detections)} photos, in {folder}.")
+    if unread:
+        raise ValueError(f"{len(unread)} of {len(photos)} photos were left out: {' '.join(unread)}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ ORDER = [
     "checkpoint",
     "norms",
     "training",
+    "predict",
     "course",
     "teach",
     "cli",
