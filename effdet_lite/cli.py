@@ -10,7 +10,7 @@ from types import NoneType
 from typing import get_args, get_origin
 from urllib.parse import quote
 
-from effdet_lite.course import course_folder, preflight
+from effdet_lite.course import PUBLISHED, cells_folder, course_folder, preflight
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         allow_abbrev=False,
     )
     doctor.set_defaults(run=_doctor)
+    prefetch = commands.add_parser(
+        "prefetch",
+        help="bring data and published weights to this machine, for a room without network",
+        description="Fetch the blood cells and the published weights, once. What is there already is kept.",
+        allow_abbrev=False,
+    )
+    prefetch.set_defaults(run=_prefetch)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if "train" in arguments[:1]:  # its options come with torch, which takes seconds to import
         _add_train_options(train)
@@ -98,6 +105,26 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
         print(f"{mark:4}  {finding.name:17}  {finding.sentence}")
     if any(finding.essential and not finding.ok for finding in findings):
         sys.exit(1)
+
+
+def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.data import BCCDDetection, bccd
+    from effdet_lite.pretrained import fetch, published_url
+
+    def cells() -> Path:
+        BCCDDetection(cells_folder(), "trainval", download=True, url=bccd.URL, verify=False)
+        return cells_folder()
+
+    wanted = {"blood cells": cells} | {name: lambda name=name: fetch(published_url(name)) for name in PUBLISHED}
+    failed = []
+    for name, bring in wanted.items():
+        try:
+            print(f"{name}: in {bring()}")
+        except (OSError, ValueError) as error:  # what can be fetched is worth having without the rest
+            failed.append(name)
+            print(f"{name}: {error}", file=sys.stderr)
+    if failed:
+        raise ValueError(f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is there.")
 
 
 def _add_train_options(parser: argparse.ArgumentParser) -> None:

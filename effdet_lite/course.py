@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))  # detectors in assets/checkpoints
+PUBLISHED = ("b0", "d0")  # the published weights that notebook 10 can begin from
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
 INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
 
@@ -45,6 +46,7 @@ def preflight() -> list[Finding]:
         "sliders": _sliders,
         "trained detectors": _checkpoints,
         "blood cells": _blood_cells,
+        "published weights": _published_weights,
     }
     return [_look(name, look) for name, look in looks.items()]
 
@@ -154,13 +156,29 @@ def _checkpoints() -> tuple[bool, str]:
     return True, f"All {len(SHIPPED)} load."
 
 
-def _blood_cells() -> tuple[bool, str, bool]:
+def cells_folder() -> Path:
+    """Where the blood cells are, or would be fetched to: $EFFDET_LITE_BCCD, or else data/bccd in the course."""
     from effdet_lite.data.opening import BCCD_FOLDER
 
-    folder = Path(os.environ.get("EFFDET_LITE_BCCD", course_folder(Path.cwd()) / BCCD_FOLDER))
+    return Path(os.environ.get("EFFDET_LITE_BCCD", course_folder(Path.cwd()) / BCCD_FOLDER))
+
+
+def _blood_cells() -> tuple[bool, str, bool]:
+    folder = cells_folder()
     root = folder if (folder / "Annotations").is_dir() else folder / "BCCD"
     number = sum(1 for _ in root.glob("JPEGImages/*.jpg"))
     if number:
         return True, f"There are {number} photographs, for notebooks 08 and 10.", False
-    fetch = "`effdet-lite train --data bccd --download` fetches them (9 MB) before it trains"
-    return False, f"Not here, and notebooks 08 and 10 do without; {fetch}.", False
+    fetch = "`effdet-lite prefetch` fetches them (9 MB)"
+    return False, f"Not in {folder}, and notebooks 08 and 10 do without; {fetch}.", False
+
+
+def _published_weights() -> tuple[bool, str, bool]:
+    from effdet_lite.pretrained import cache_folder, published_url
+
+    folder = cache_folder()
+    missing = [name for name in PUBLISHED if not (folder / published_url(name).rpartition("/")[2]).is_file()]
+    if not missing:
+        return True, f"{' and '.join(PUBLISHED)} are there, for notebook 10.", False
+    fetch = "`effdet-lite prefetch` fetches them (37 MB in all)"
+    return False, f"No {' and '.join(missing)} in {folder}, and notebook 10 does without; {fetch}.", False

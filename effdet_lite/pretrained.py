@@ -53,8 +53,7 @@ def from_pretrained(
     if name not in EFFICIENTNETS and name not in EFFICIENTDETS:
         known = ", ".join([*EFFICIENTNETS, *EFFICIENTDETS])
         raise ValueError(f"there are no published weights for {name!r}; choose one of {known}.")
-    folder = cache_folder() if cache_dir is None else Path(cache_dir)
-    state = read_tensors(_fetch(url or published_url(name), folder, progress))
+    state = read_tensors(fetch(url or published_url(name), cache_dir, progress=progress))
     if name in EFFICIENTNETS:
         model = EfficientNet.from_name(name)
         load_torchvision(model, state)
@@ -227,7 +226,12 @@ def _set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
             module.padding = tuple(size // 2 if module.pads_itself else 0 for size in module.kernel_size)
 
 
-def _fetch(url: str, folder: Path, progress: bool) -> Path:
+def fetch(url: str, cache_dir: str | Path | None = None, *, progress: bool = True) -> Path:
+    """The file at url in cache_dir (by default `cache_folder()`), fetched unless it is there.
+
+    Checked against the hash in its name. Raises ValueError for a url that ends in no file's name, or DownloadError.
+    """
+    folder = cache_folder() if cache_dir is None else Path(cache_dir)
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"{url} does not end in the name of a file; pass the file's own URL.")

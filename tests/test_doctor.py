@@ -17,6 +17,7 @@ import torch
 from effdet_lite import course
 from effdet_lite.cli import main
 from effdet_lite.course import preflight
+from effdet_lite.pretrained import published_url
 
 ROOT = Path(__file__).parents[1]
 ESSENTIAL = {"Python", "packages", "device", "sliders", "trained detectors"}
@@ -29,12 +30,16 @@ def wrong():
 
 @pytest.fixture(autouse=True)
 def photographs(tmp_path_factory, monkeypatch):
-    """Folders as the blood cells have them, so that what is found does not depend on a download."""
+    """Folders as the blood cells and the weights have them, so that what is found does not depend on a download."""
     folder = tmp_path_factory.mktemp("bccd")
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
     (folder / "JPEGImages" / "BloodImage_00000.jpg").touch()
     monkeypatch.setenv("EFFDET_LITE_BCCD", str(folder))
+    cache = tmp_path_factory.mktemp("cache")
+    for name in course.PUBLISHED:
+        (cache / published_url(name).rpartition("/")[2]).touch()
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(cache))
 
 
 def versions(monkeypatch, **other):
@@ -129,13 +134,20 @@ def test_a_checkpoint_is_cut_short(copy):
 
 def test_the_photographs_may_be_missing_or_elsewhere(copy, monkeypatch):
     sentence, essential = wrong()["blood cells"]
-    assert "--data bccd --download" in sentence and not essential
+    assert "effdet-lite prefetch" in sentence and str(copy / "data" / "bccd") in sentence and not essential
     for name in ("Annotations", "JPEGImages"):
         (copy / "mine" / "BCCD" / name).mkdir(parents=True)
     (copy / "mine" / "BCCD" / "JPEGImages" / "a.jpg").touch()
     for folder in (copy / "mine", copy / "mine" / "BCCD"):
         monkeypatch.setenv("EFFDET_LITE_BCCD", str(folder))
         assert "blood cells" not in wrong()
+
+
+def test_published_weights_may_be_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path))
+    (tmp_path / published_url("b0").rpartition("/")[2]).touch()
+    sentence, essential = wrong()["published weights"]
+    assert f"No d0 in {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
 
 
 def test_little_memory_and_a_full_disk_are_worth_a_note(monkeypatch):
