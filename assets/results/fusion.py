@@ -21,6 +21,7 @@ import experiment
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Subset
+from torchvision.ops import nms
 
 from effdet_lite import cost
 from effdet_lite.data import DetectionDataset, ShapesDetection, ShapesInContext
@@ -171,11 +172,15 @@ def score(model: EfficientDet, test_set: DetectionDataset) -> dict:
 
 
 def _one_class(instance: dict, first: int) -> dict:
-    """The boxes with a label from `first` on, all of one class now."""
+    """The boxes with a label from `first` on, all of one class now; of detections that overlap, the best one."""
     chosen = instance["labels"] >= first
     kept = {name: value[chosen] for name, value in instance.items() if name != "image_id"}
     kept["labels"] = torch.zeros_like(kept["labels"])
-    return kept | ({"image_id": instance["image_id"]} if "image_id" in instance else {})
+    if "image_id" in instance:
+        return kept | {"image_id": instance["image_id"]}
+    # `detect` lets each class answer for itself, so an object of doubtful class has a box of each.
+    best = nms(kept["boxes"], kept["scores"], 0.5)
+    return {name: value[best] for name, value in kept.items()}
 
 
 def edge_weights(model: EfficientDet, repeat: int = 0) -> dict[tuple[str, str], float]:
