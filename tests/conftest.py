@@ -1,7 +1,11 @@
 """What several test modules share."""
 
+import importlib
+import sys
+
 import pytest
 import torch
+from lessons import RESULTS
 
 
 @pytest.fixture(scope="module")
@@ -11,6 +15,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def experiment_script(one_thread):
+    """A function that loads a script of assets/results by name, so that the processes that it starts find it too."""
+    sys.path.append(str(RESULTS))
+    yield importlib.import_module
+    sys.path.remove(str(RESULTS))
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(RESULTS)):
+            del sys.modules[name]
 
 
 LAYOUTS = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "assets" / "results"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECK = re.compile(r'^check\("([^"]+)", .+\)$')
 

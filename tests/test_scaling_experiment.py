@@ -3,36 +3,22 @@
 Oracles: torch.utils.flop_counter; corners and teeth counted on the pictures by their waves; a run that was not stopped.
 """
 
-import importlib.util
 import json
 import math
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
+from lessons import RESULTS
 from torch.utils.flop_counter import FlopCounterMode
 
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.scaling import EfficientNetConfig
 
-RESULTS = Path(__file__).parents[1] / "assets" / "results"
-
 
 @pytest.fixture(scope="module")
-def experiment():
-    """The script as a module, under the name by which the processes that it starts find it."""
-    sys.path.append(str(RESULTS))
-    specification = importlib.util.spec_from_file_location("scaling", RESULTS / "scaling.py")
-    module = sys.modules["scaling"] = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the script's own processes have
-    yield module
-    torch.set_num_threads(threads)
-    sys.path.remove(str(RESULTS))
-    del sys.modules["scaling"]
+def experiment(experiment_script):
+    return experiment_script("scaling")
 
 
 def test_the_costs_are_what_torch_counts_and_near_what_was_wished_for(experiment):

@@ -190,11 +190,14 @@ def matplotlib_rgb(color: str) -> tuple[float, float, float]:
 
 
 @styled
-def graph_drawing(graph: FusionGraph, weights: Mapping[tuple[str, str], float] | None = None) -> Figure:
+def graph_drawing(
+    graph: FusionGraph, weights: Mapping[tuple[str, str], float] | None = None, axis: Axes | None = None
+) -> Figure:
     """A feature network: levels from coarse (top) to fine, maps from left to right, an arrow for each edge.
 
     Maps that come in are squares, nodes between are circles, outputs are diamonds.
     weights: of the edges (source, node), 0-1; their arrows are as wide. By default all are alike.
+    axis: where to draw; by default a figure of its own.
     """
     outputs = set(graph.outputs)
     between = [node for node in graph.nodes if node.name not in outputs]
@@ -204,22 +207,30 @@ def graph_drawing(graph: FusionGraph, weights: Mapping[tuple[str, str], float] |
         for column, node in enumerate(node for node in between if node.level == level):
             places[node.name] = (1.0 + column, float(level))
     places |= {node.name: (1.0 + columns, float(node.level)) for node in graph.nodes if node.name in outputs}
-    figure, axes = new_figure(width=2.0 + 1.6 * (columns + 1), height=0.6 + 0.75 * len(graph.levels))
-    axis = axes[0, 0]
+    axis = axis or new_figure(width=2.0 + 1.6 * (columns + 1), height=0.6 + 0.75 * len(graph.levels))[1][0, 0]
     for source, node in graph.edges:
         (x, y), (to_x, to_y) = places[source], places[node]
         skips = y == to_y and any(place[1] == y and x < place[0] < to_x for place in places.values())
         color, dashes = (PALETTE["vermillion"], "--") if skips else (PALETTE["blue"], "-")
         width = 1.3 if weights is None else 0.4 + 4 * weights[source, node]
         bend = -0.3 if skips else 0.0  # around the nodes on its way
-        axis.add_patch(
+        axis.add_artist(  # add_patch would first work out limits that are fixed below
             FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>",
                             mutation_scale=9, shrinkA=11, shrinkB=11, color=color, linestyle=dashes, linewidth=width)
         )  # fmt: skip
+    incoming = [f"P{level}_in" for level in graph.levels]
+    kinds = (
+        (incoming, "s", "#DDDDDD"),
+        ([node.name for node in between], "o", "white"),
+        (graph.outputs, "D", PALETTE["green"]),
+    )
+    for names, marker, face in kinds:
+        if names:
+            axis.plot(*zip(*(places[name] for name in names), strict=True), marker=marker, markersize=13,
+                      markerfacecolor=face, markeredgecolor="black", linestyle="")  # fmt: skip
     for name, (x, y) in places.items():
-        marker, face = ("s", "#DDDDDD") if x == 0 else ("D", PALETTE["green"]) if name in outputs else ("o", "white")
-        axis.plot(x, y, marker=marker, markersize=13, markerfacecolor=face, markeredgecolor="black", linestyle="")
-        axis.annotate(name, (x, y), (-6, -10), textcoords="offset points", ha="right", va="center", fontsize=7)
-    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.6), title=graph.name)
+        axis.text(x - 0.07, y - 0.19, name, ha="right", va="center", fontsize=7)
+    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.6))
+    axis.set_title(graph.name, y=1.0)  # a place that is given need not be looked for at each drawing
     axis.set_axis_off()
-    return figure
+    return axis.figure
