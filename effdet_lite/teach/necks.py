@@ -20,11 +20,9 @@ class Pyramid(NamedTuple):
     side: int
 
 
-PYRAMIDS = {
-    "the small detector, P2 to P6, 128 px": Pyramid((2, 3, 4, 5, 6), (24, 48, 64, 96), 32, 128),
-    "EfficientDet-D0, P3 to P7, 512 px": Pyramid((3, 4, 5, 6, 7), (40, 112, 320), 64, 512),
-}
-SMALL = PYRAMIDS["the small detector, P2 to P6, 128 px"]
+SMALL = Pyramid((2, 3, 4, 5, 6), (24, 48, 64, 96), 32, 128)
+D0 = Pyramid((3, 4, 5, 6, 7), (40, 112, 320), 64, 512)
+PYRAMIDS = {"small detector, P2-P6, 128 px": SMALL, "D0, P3-P7, 512 px": D0}
 # By (skip, prune).
 NAMES = {(0, 0): "PANet", (1, 0): "PANet with skips", (0, 1): "PANet, pruned", (1, 1): "BiFPN"}
 WEIGHTINGS = {"fast": "ReLU, divided by the sum", "softmax": "softmax", "unbounded": "unbounded"}
@@ -116,9 +114,10 @@ def switched(bottom_up: bool, skip: bool, prune: bool, levels: tuple[int, ...] =
     return FusionGraph(NAMES[skip, prune] if bottom_up else "FPN", graph.nodes)
 
 
-def switches_view(bottom_up: bool, skip: bool, prune: bool, repeats: int, weighting: str, pyramid: Pyramid) -> View:
-    """The five switches between FPN and BiFPN: see `neck_view`. Without the path up, skip and prune change nothing."""
-    return neck_view(switched(bottom_up, skip, prune, pyramid.levels), repeats, weighting, pyramid)
+def switches_view(bottom_up: bool, skip: bool, prune: bool, repeats: int, weighting: str, pyramid: str) -> View:
+    """The five switches between FPN and BiFPN: see `neck_view`. pyramid: a key of PYRAMIDS."""
+    chosen = PYRAMIDS[pyramid]
+    return neck_view(switched(bottom_up, skip, prune, chosen.levels), repeats, weighting, chosen)
 
 
 def factors(weights: np.ndarray, weighting: str, epsilon: float = 1e-4) -> tuple[np.ndarray, np.ndarray]:
