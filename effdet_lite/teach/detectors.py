@@ -1,6 +1,7 @@
 """What the explorer of notebook 07 shows: a detector of any phi, to scale, with its cost, and what its size buys."""
 
 import functools
+import io
 import math
 import statistics
 import timeit
@@ -9,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from matplotlib.axes import Axes
+from PIL import Image
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.checkpoint import load_detector
@@ -23,7 +25,7 @@ from effdet_lite.fusion import bifpn
 from effdet_lite.scaling import EFFICIENTDETS, PUBLISHED, EfficientDetConfig, efficientdet
 from effdet_lite.teach import explorers
 from effdet_lite.teach.drawings import Map, Stack, extent, stack_drawing
-from effdet_lite.teach.plots import PALETTE, draw_boxes, new_figure, styled
+from effdet_lite.teach.plots import PALETTE, new_figure, png, styled
 from effdet_lite.teach.widgets import View
 
 NAMES = {"backbone": "backbone", "fusion": "BiFPN", "class_head": "class head", "box_head": "box head"}
@@ -114,7 +116,7 @@ def detector_view(phi: float, picture: int = 0) -> View:
     config, ladder = efficientdet(phi), trained_ladder()
     costs, memory, total = cost_by_part(config), activations(config), sum(cost_by_part(config).values())
     chosen = None if phi > max(TRAINED) else min(TRAINED, key=lambda trained: abs(trained - phi))
-    figure, axes = new_figure(width=9.0, height=4.6, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
+    figure, axes = new_figure(width=9.0, height=4.8, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
     detector_drawing(axes[0, 0], config)
     found = _trained_panel(axes[0, 0], chosen, picture % len(PICTURES))
     near = min(MACS, key=lambda name: abs(math.log(MACS[name] / total.macs)))
@@ -140,41 +142,35 @@ def detector_view(phi: float, picture: int = 0) -> View:
         "nearest published": f"{near.upper()}: {MACS[near] / 1e6:,.1f} million MACs",
         "what it buys": buys,
     }
-    return View(figure, f"The detector of ϕ = {phi:g} to scale; below, a picture and {found}.", numbers)
+    return View(figure, f"The detector of ϕ = {phi:g} to scale. {found}", numbers)
+
+
+@functools.lru_cache(maxsize=64)
+def found_picture(phi: int, picture: int) -> tuple[np.ndarray, str]:
+    """A picture and beside it what the detector of this phi finds: as pixels [H, W, 3], drawn once, and in words."""
+    view = explorers.detections_view(trained_ladder()[phi].model, PICTURES, SCORE, picture)
+    view.figure.set_size_inches(4.6, 2.37)
+    for title in view.figure.axes[0].texts[-2:]:
+        title.set_fontsize(8)
+    return np.asarray(Image.open(io.BytesIO(png(view.figure, dpi=90, compression=1)))), view.words
 
 
 def _trained_panel(axis: Axes, chosen: int | None, picture: int) -> str:
-    """Below the drawing: the picture, what the chosen detector finds in it, and all trained ones as AP against time."""
-    ladder, (low, high), words = trained_ladder(), (-80.0, -35.0), "no trained detector"
-    image, target, found = explorers.detect_once(ladder[chosen or 0].model, PICTURES, picture)
-    side = image.shape[-1]
-    shown = image if chosen is None else torch.cat([image, image.new_ones(3, side, 10), image], 2)
-    draw_boxes(shown, [], [], PICTURES.classes, axis=axis)
-    axis.images[0].set(extent=(0, 36 * shown.shape[-1] / side, low, high), interpolation="nearest")
-    # Boxes go where the picture went, for a second pair of axes would take longer than all that is in it.
-    units, x = torch.tensor([36.0, low - high] * 2) / side, 36 * (1 + 10 / side)
-    truth = target["boxes"] * units + torch.tensor([0, high] * 2)
-    draw_boxes(None, truth, target["labels"], PICTURES.classes, axis=axis)
-    axis.text(0, high + 1, "what is there")
-    if chosen is not None:
-        boxes, labels, scores = (found[name][found["scores"] >= SCORE] for name in ("boxes", "labels", "scores"))
-        boxes = boxes * units + torch.tensor([x, high] * 2)
-        draw_boxes(None, boxes, labels, PICTURES.classes, scores, axis=axis, dashed=True)
-        axis.text(x, high + 1, f"found by ϕ = {chosen}, score ≥ {SCORE}")
-        words = f"the {len(boxes)} boxes that the detector of ϕ = {chosen} finds in it"
+    """Below the drawing: what the chosen detector finds in the picture, and all trained ones as AP against time."""
+    ladder, (low, high), words = trained_ladder(), (-80.0, -34.0), "No detector was trained above ϕ = 0."
+    if chosen is None:
+        axis.text(0, -56, words)
+    else:
+        pixels, words = found_picture(chosen, picture)
+        axis.imshow(pixels, extent=(0, 72, low - 3, low + 51), interpolation="nearest")
     longest = max(one.milliseconds for one in ladder.values())
     places = [(88 + 36 * one.milliseconds / longest, low + 64 * one.header["result"]["ap"]) for one in ladder.values()]
     axis.plot([88, 88, 130], [high, low, low], color="black", linestyle="-", marker="", lw=0.8)
     axis.plot(*zip(*places, strict=True))
     if chosen is not None:
         axis.plot(*places[TRAINED.index(chosen)], marker="*", markersize=14, color=PALETTE["vermillion"])
-    labels = {
-        (88, high + 1): "AP on shapes",
-        (85.5, high - 2): "0.7",
-        (86.5, low): "0",
-        (107, low - 3.5): "ms a picture, here",
-    }
-    labels |= {(88, low - 3.5): "0", (124, low - 3.5): f"{longest:.0f}"}
+    labels = {(88, high + 1): "AP on shapes", (85.5, high - 2): "0.7", (86.5, low): "0", (88, low - 3.5): "0"}
+    labels |= {(107, low - 3.5): "ms a picture, here", (124, low - 3.5): f"{longest:.0f}"}
     labels |= {(x, y - 4.5 + 7 * (phi % 2)): f"ϕ = {phi}" for phi, (x, y) in zip(TRAINED, places, strict=True)}
     for (x, y), text in labels.items():
         axis.text(x, y, text, fontsize=8, ha="center")
