@@ -1,8 +1,8 @@
-"""How good is a detector?  COCO average precision (AP), AP by object size, and precision-recall curves.
+"""How good is a detector?  COCO average precision (AP), AP by object size, precision-recall curves, kinds of errors.
 
 The matching and the averaging are a library's (faster-coco-eval), so that the figures are COCO's figures, defined at
 https://cocodataset.org/#detection-eval.  What lives here is the way in and out: run the model over a data set, hand
-over its boxes, name the results.
+over its boxes, name the results; and, since one figure does not tell what to mend, say what each box is.
 
 AP is the mean of precision at 101 recalls (0, 0.01 … 1), over classes and over the IoU thresholds 0.50, 0.55 … 0.95.
 A class (or a size) of which the images hold no object has no precision to speak of: its AP is nan, and the means leave
@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from effdet_lite import anchors
 from effdet_lite.cost import evaluation_mode
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 COCO_AREA_CUTS = (32.0, 96.0)
+KINDS = ("right", "double", "wrong class", "badly placed", "both", "background", "missed")
 
 
 def coco_ap(
@@ -134,6 +136,47 @@ def precision_recall(
         name: {"recall": np.linspace(0, 1, 101), "precision": precision[:, index], "score": score[:, index]}
         for index, name in enumerate(classes)
     }
+
+
+def error_kinds(
+    detections: Sequence[dict], targets: Sequence[dict], *, iou: float = 0.5, background_iou: float = 0.1
+) -> list[dict]:
+    """What each detection is, and which objects are missed: KINDS, after TIDE (arXiv 2008.08115, section 2.2).
+
+    Boxes are matched as COCO does it: best score first, each takes the free object of its class that it overlaps most,
+    from `iou` on, and is "right".  What is not right is the first of these that holds: "double" (an object of its
+    class, already taken), "wrong class" (an object of another), "badly placed" (an object of its class, overlapped
+    from `background_iou` on), "both" (another class, and no better placed), "background".  TIDE's code asks in another
+    order, which matters only where objects overlap.
+
+    Returns for each image {"kinds": n strings, "objects" [n]: number of the object that a detection is judged by, -1
+    for none, "missed" [m]}: an object is missed if no box is right, of the wrong class or badly placed for it.
+    Every detection counts: leave weak ones out before.  Raises ValueError unless 0 < background_iou < iou <= 1.
+    """
+    if not 0 < background_iou < iou <= 1:
+        raise ValueError(f"pass 0 < background_iou < iou <= 1, not background_iou={background_iou} and iou={iou}")
+    judged = []
+    for found, target in zip(detections, targets, strict=True):
+        boxes, truth = (one["boxes"].as_subclass(Tensor).double().cpu() for one in (found, target))
+        overlaps = anchors.iou(boxes, truth).numpy()
+        same = (found["labels"][:, None] == target["labels"]).cpu().numpy()
+        kinds, objects = ["background"] * len(boxes), torch.full((len(boxes),), -1)
+        free = np.ones(len(truth), bool)
+        for number in found["scores"].argsort(descending=True, stable=True).tolist() if len(truth) else []:
+            own = same[number]
+            tests = (("right", own & free, iou), ("double", own, iou), ("wrong class", ~own, iou),
+                     ("badly placed", own, background_iou), ("both", ~own, background_iou))  # fmt: skip
+            for kind, among, least in tests:
+                nearest = int((overlaps[number] * among).argmax())
+                if overlaps[number, nearest] * among[nearest] >= least:
+                    kinds[number], objects[number] = kind, nearest
+                    free[nearest] &= kind != "right"
+                    break
+        settled = [kind in ("right", "wrong class", "badly placed") for kind in kinds]
+        missed = torch.ones(len(truth), dtype=torch.bool)
+        missed[objects[torch.tensor(settled, dtype=torch.bool)]] = False
+        judged.append({"kinds": kinds, "objects": objects, "missed": missed})
+    return judged
 
 
 def _evaluate(detections, targets, classes, ious, area_cuts, max_detections) -> dict:

@@ -12,7 +12,14 @@ from pycocotools.cocoeval import COCOeval
 from torch import nn
 from torchvision import tv_tensors
 
-from effdet_lite.evaluation import coco_ap, coco_ap_from_detections, detect_dataset, precision_recall
+from effdet_lite.evaluation import (
+    KINDS,
+    coco_ap,
+    coco_ap_from_detections,
+    detect_dataset,
+    error_kinds,
+    precision_recall,
+)
 
 CLASSES = ("circle", "square", "triangle", "cross")
 
@@ -185,6 +192,66 @@ def test_bad_area_cuts(area_cuts):
 def test_bad_iou():
     with pytest.raises(ValueError, match="above 0 and at most 1"):
         precision_recall([], [], CLASSES, iou=50)
+
+
+@pytest.mark.parametrize("iou", [0.3, 0.5, 0.75])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_right_boxes_are_those_that_pycocotools_matches(seed, iou):
+    detections, targets = random_results(seed, images=20)
+    oracle = pycocotools(detections, targets, ious=[iou])
+    judged = error_kinds(detections, targets, iou=iou)
+    expected = {target["image_id"]: [] for target in targets}
+    for entry in oracle.evalImgs:
+        if entry is not None and entry["aRng"] == [0, 1e10]:
+            expected[entry["image_id"]] += zip(entry["dtScores"], entry["dtMatches"][0] > 0, strict=True)
+    right = 0
+    for found, target, one in zip(detections, targets, judged, strict=True):
+        ours = zip(found["scores"].tolist(), [kind == "right" for kind in one["kinds"]], strict=True)
+        assert sorted(ours) == sorted(expected[target["image_id"]])
+        right += one["kinds"].count("right")
+    assert right > 10 and {kind for one in judged for kind in one["kinds"]} >= {"double", "wrong class", "background"}
+
+
+LEFT, RIGHT = [0.0, 0.0, 10.0, 10.0], [50.0, 0.0, 60.0, 10.0]  # a circle and a square
+SHIFTED = [0.0, 6.0, 10.0, 16.0]  # IoU 4 / 16 with the left one
+
+
+@pytest.mark.parametrize(
+    ("boxes", "labels", "kinds", "missed"),
+    [
+        pytest.param([LEFT, RIGHT], [0, 1], ["right", "right"], [], id="all found"),
+        pytest.param([LEFT, LEFT], [0, 0], ["right", "double"], [1], id="found twice"),
+        pytest.param([SHIFTED, LEFT], [0, 0], ["badly placed", "right"], [1], id="a better box comes later"),
+        pytest.param([RIGHT], [0], ["wrong class"], [0], id="a square called circle is no missed square"),
+        pytest.param([SHIFTED], [0], ["badly placed"], [1], id="a circle badly placed is no missed circle"),
+        pytest.param([SHIFTED], [1], ["both"], [0, 1], id="neither class nor place"),
+        pytest.param([[90.0, 90.0, 99.0, 99.0]], [0], ["background"], [0, 1], id="nothing there"),
+        pytest.param([[0.0, 9.5, 10.0, 19.5]], [0], ["background"], [0, 1], id="hardly there"),
+        pytest.param([], [], [], [0, 1], id="nothing found"),
+    ],
+)
+def test_the_kinds_of_errors_by_hand(boxes, labels, kinds, missed):
+    found = tensors(boxes, labels, scores=torch.linspace(0.9, 0.5, len(boxes)))
+    (one,) = error_kinds([found], [tensors([LEFT, RIGHT], [0, 1])])
+    assert one["kinds"] == kinds and set(kinds) < set(KINDS)
+    assert one["missed"].nonzero().flatten().tolist() == missed
+    nearest = {"background": -1}
+    for box, label, kind, number in zip(boxes, labels, kinds, one["objects"].tolist(), strict=True):
+        assert number == nearest.get(kind, int(box[0] > 40)), (box, label)
+
+
+def test_the_order_of_boxes_changes_nothing_and_no_objects_make_background():
+    found = tensors([LEFT, LEFT, RIGHT], [0, 0, 0], scores=torch.tensor([0.2, 0.7, 0.9]))
+    (one,) = error_kinds([found], [tensors([LEFT, RIGHT], [0, 1])])
+    assert one["kinds"] == ["double", "right", "wrong class"]
+    (one,) = error_kinds([found], [tensors([], [])])
+    assert one["kinds"] == ["background"] * 3 and one["missed"].tolist() == []
+
+
+@pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.5, 0), (1.5, 0.1)])
+def test_bad_thresholds_of_kinds(thresholds):
+    with pytest.raises(ValueError, match="0 < background_iou < iou <= 1"):
+        error_kinds([], [], iou=thresholds[0], background_iou=thresholds[1])
 
 
 class Dataset:
