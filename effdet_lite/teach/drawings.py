@@ -210,10 +210,12 @@ def graph_drawing(
     axis = axis or new_figure(width=2.0 + 1.6 * (columns + 1), height=0.6 + 0.75 * len(graph.levels))[1][0, 0]
     for source, node in graph.edges:
         (x, y), (to_x, to_y) = places[source], places[node]
-        skips = y == to_y and any(place[1] == y and x < place[0] < to_x for place in places.values())
-        color, dashes = (PALETTE["vermillion"], "--") if skips else (PALETTE["blue"], "-")
+        across = any(x < other < to_x and y == to_y == row for other, row in places.values())
+        along = any(other == x == to_x and min(y, to_y) < row < max(y, to_y) for other, row in places.values())
+        color, dashes = (PALETTE["vermillion"], "--") if across or along else (PALETTE["blue"], "-")
         width = 1.3 if weights is None else 0.4 + 4 * weights[source, node]
-        bend = -0.3 if skips else 0.0  # around the nodes on its way
+        # Around the nodes on its way: above a row, to the right of a column.
+        bend = (0.3 if along and to_y > y else -0.3) if across or along else 0.0
         axis.add_artist(  # add_patch would first work out limits that are fixed below
             FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>",
                             mutation_scale=9, shrinkA=11, shrinkB=11, color=color, linestyle=dashes, linewidth=width)
