@@ -63,9 +63,7 @@ def pyramid_view(resolution: int, coarsest: int = 7) -> View:
     axis, places, left = axes[0, 0], range(len(costs) - 1, -1, -1), np.zeros(len(costs))
     for part, color, hatch in zip(PARTS, ("sky", "orange", "green"), ("", "//", ".."), strict=True):
         macs = np.array([own[part].macs / 1e9 for own in costs.values()])
-        axis.barh(
-            places, macs, left=left, color=PALETTE[color], hatch=hatch, edgecolor="black", linewidth=0.6, label=part
-        )
+        axis.barh(places, macs, left=left, color=PALETTE[color], hatch=hatch, edgecolor="black", label=part)
         left += macs
     axis.set_yticks(places, list(costs))
     axis.set(xlabel="MACs, billion", xlim=(0, 1.12 * left.max()))
@@ -76,8 +74,8 @@ def pyramid_view(resolution: int, coarsest: int = 7) -> View:
         axis.text(total / 1e9, place, f" {total / base:.2f} ×", va="center")
     numbers = {f"{name}: MACs": f"{total / 1e9:.2f} billion, {total / base:.2f} × the feature pyramid's"
                for name, total in totals.items()}  # fmt: skip
-    sides = ", ".join(str((resolution >> level) * 32) for level in range(3, coarsest + 1))
-    numbers["images, whole backbone: their sides, px"] = sides
+    sides = (f"{(resolution >> level) * 32}" for level in range(3, coarsest + 1))
+    numbers["images, whole backbone: their sides, px"] = ", ".join(sides)
     return View(figure, f"Bars of MACs for P3 to P{coarsest} of {resolution} px, three ways.", numbers)
 
 
@@ -113,8 +111,7 @@ def distances(ring: int, pictures: int = 16) -> np.ndarray:
 @functools.cache
 def measured() -> dict[int, list[float]]:
     """AP50 of the dots that was measured without fusion (three convolutions on P2), for each ring, by seed."""
-    path = course_folder(Path.cwd()) / "assets" / "results" / "reach.json"
-    runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    runs = json.loads((course_folder(Path.cwd()) / "assets/results/reach.json").read_text(encoding="utf-8"))["runs"]
     return {ring: [run["asked"] for run in runs if run["ring"] == ring] for ring in sorted({r["ring"] for r in runs})}
 
 
@@ -129,17 +126,17 @@ def reach_view(ring: int, convolutions: int = 3, picture: int = 0) -> View:
     size, reach = high_x - low_x + 1, (high_x - low_x) // 2
     for color, width in (("white", 4), ("black", 1.5)):
         left.add_artist(Rectangle((low_x, low_y), size, size, fill=False, ec=color, linewidth=width))
-    left.set(xlim=(0, SIDE), ylim=(SIDE, 0))
     left.set_axis_off()
     left.set_title(f"P2 at one dot sees {size} × {size} px", y=1.0, fontsize=10)
     right.plot(RINGS, [float((distances(one) <= reach).mean()) for one in RINGS], label="dots that see their ring")
     points = [(one, value) for one, values in measured().items() for value in values]
-    right.plot(*zip(*points, strict=True), marker="D", linestyle="", markersize=6, color=PALETTE["vermillion"],
-               label="measured AP50, window 31 px")  # fmt: skip
+    style = {"marker": "D", "linestyle": "", "markersize": 6, "color": PALETTE["vermillion"]}
+    right.plot(*zip(*points, strict=True), **style, label="measured AP50, window 31 px")
     right.axvline(ring, color="black", linestyle=":", marker="", lw=1)
     right.axhline(1 / 3, color=COLORS[2], linestyle="--", marker="", lw=1, label="a guess")
     right.set(xlabel="diameter of the ring, px", ylabel="share of the dots, or AP50", ylim=(-0.03, 1.35))
-    right.legend(loc="upper right", fontsize=8, ncols=2)
+    right.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    right.legend(loc="upper right", fontsize=8, ncols=2, frameon=True, framealpha=1, edgecolor="white")
     inside = coloured[max(low_y, 0) : high_y + 1, max(low_x, 0) : high_x + 1].sum()
     sees = distances(min(RINGS, key=lambda one: abs(one - ring))) <= reach
     extra = separable_cost(CHANNELS, CHANNELS, *[SIDE // STRIDE] * 2) * convolutions

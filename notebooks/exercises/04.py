@@ -1,0 +1,128 @@
+"""The exercises of notebook 04: right answers, the wrong ones that people give, and the hint for each."""
+
+import itertools
+
+import numpy as np
+
+from effdet_lite.cost import receptive_field
+from effdet_lite.fusion import FusionGraph, Node, fpn
+from effdet_lite.teach.checks import Exercise
+
+LEVELS = (2, 3, 4, 5, 6)
+P3 = [(3, 2)] * 3
+
+
+def enlarged(coarse):
+    return coarse.repeat(2, 0).repeat(2, 1)
+
+
+def top_down(laterals, enlarge=enlarged, add=np.add):
+    """FPN's sums, fine to coarse, with one part replaced."""
+    merged = [laterals[-1]]
+    for lateral in laterals[-2::-1]:
+        merged.insert(0, add(lateral, enlarge(merged[0])))
+    return merged
+
+
+def neighbours_only(laterals):
+    """What comes in at the level above, and not what was merged there."""
+    return [fine + enlarged(coarse) for fine, coarse in itertools.pairwise(laterals)] + [laterals[-1]]
+
+
+def bottom_up(laterals):
+    """From fine to coarse, by the largest of each block."""
+    merged = [laterals[0]]
+    for lateral in laterals[1:]:
+        high, wide = lateral.shape
+        merged.append(lateral + merged[-1].reshape(high, 2, wide, 2).max((1, 3)))
+    return merged
+
+
+def mean(lateral, coarse):
+    return (lateral + coarse) / 2
+
+
+def one_edge(*inputs_of_p2):
+    """Every level by itself, but for what P2 takes."""
+    alone = (Node(f"P{level}_out", level, (f"P{level}_in",)) for level in LEVELS[1:])
+    return FusionGraph("mine", (Node("P2_out", 2, inputs_of_p2), *alone))
+
+
+def accept_graph(graph):
+    """None if this graph is what 04.4 asks for; otherwise what is missing."""
+    if not isinstance(graph, FusionGraph):
+        return 'answer with a graph: FusionGraph("mine", (Node("P2_out", 2, ("P2_in", …)), …)).'
+    if graph.levels != LEVELS:
+        return f"the detector predicts at P2 … P6, so give each of these a node; yours has {list(graph.levels)}."
+    known = {f"P{level}_in": {f"P{level}_in"} for level in graph.levels}
+    for node in graph.nodes:
+        known[node.name] = set().union(*(known[source] for source in node.inputs))
+    fine = known[graph.outputs[0]]
+    if "P2_in" not in fine:
+        return "P2's output does not see P2_in any more, and nothing else knows exactly where a dot is."
+    if "P6_in" not in fine:
+        return "follow the arrows back from P2's output: none comes from P6_in, which sees every ring whole."
+    crossing = sum(graph.level_of(source) != graph.level_of(node) for source, node in graph.edges)
+    if crossing > 1:
+        return f"{crossing} of its edges go from one level to another; one is enough, and it may skip levels."
+    return None
+
+
+MERGE_CASES = [
+    ([np.arange(16.0).reshape(4, 4), np.array([[1.0, 5.0], [-2.0, 7.0]]), np.array([[100.0]])],),
+    ([np.ones((2, 4)), np.array([[3.0, -1.0]])],),
+]
+
+EXERCISES = {
+    "04.1": Exercise(
+        sum(0.25**number for number in range(4)),
+        [
+            (sum(0.5**number for number in range(4)), "that is for the sides; MACs go with the area."),
+            (4, "the smaller images cost less: a quarter each time."),
+            (4 / 3, "that is the sum of infinitely many images; here are four."),
+            (sum(0.25**number for number in range(3)), "four images: the largest and three smaller ones."),
+            (sum(0.25**number for number in range(1, 4)), "count the largest image too."),
+        ],
+        "each image has a quarter of the pixels of the one before; add the four.",
+        tolerance=1e-3,
+    ),
+    "04.2": Exercise(
+        receptive_field([*P3, *[(3, 1)] * 3]).size,
+        [
+            (receptive_field([(3, 2)] * 2 + [(3, 1)] * 3).size, "that is P2's; P3 is one convolution further."),
+            (receptive_field(P3).size, "that is P3 before neck and head; three convolutions follow."),
+            (receptive_field(P3).size + 6, "a 3 × 3 on P3 takes steps of 8 px: 16 px more each time, not 2."),
+            (receptive_field(P3).size + 3 * 2 * 4, "on P3 a step is 8 px; 4 px is P2's."),
+            (receptive_field([*P3, *[(3, 1)] * 2]).size, "count again: one in the neck's node, two in the head."),
+        ],
+        "receptive_field of three convolutions with stride 2 and three with stride 1.",
+    ),
+    "04.3": Exercise(
+        top_down,
+        [
+            (neighbours_only, "what comes down is the merged map above, so that P3 also hears of P5."),
+            (
+                lambda laterals: top_down(laterals, lambda coarse: np.tile(coarse, (2, 2))),
+                "np.tile lays copies of the map side by side; each number has to become a block of 2 × 2.",
+            ),
+            (lambda laterals: top_down(laterals, add=mean), "FPN adds; it takes no mean."),
+            (bottom_up, "that goes from fine to coarse; FPN begins at the coarsest."),
+            (lambda laterals: top_down(laterals)[::-1], "the answer is asked for from fine to coarse, as it came in."),
+        ],
+        "begin with laterals[-1]; enlarge it with .repeat(2, 0).repeat(2, 1), add the next finer one, go on.",
+        cases=MERGE_CASES,
+    ),
+    "04.4": Exercise(
+        one_edge("P2_in", "P6_in"),
+        [
+            (("P2_in", "P6_in"), "not a graph"),
+            (fpn(LEVELS), "too many edges between levels"),
+            (one_edge("P2_in"), "no fusion"),
+            (one_edge("P2_in", "P5_in"), "not from P6"),
+            (one_edge("P6_in"), "P2 is gone"),
+            (fpn(LEVELS[1:]), "no P2"),
+        ],
+        "let the node of P2 take P2_in and P6_in, and each other node its own level.",
+        accept=accept_graph,
+    ),
+}  # fmt: skip
