@@ -22,7 +22,7 @@ from effdet_lite.teach.plots import COLORS, as_array, draw_boxes, new_figure, st
 from effdet_lite.teach.widgets import View
 
 PICTURES = ShapesDetection("test", cache=True)  # 128 × 128 px, which no training saw
-ASIDE, NAMED = 136, 6  # where a second picture begins, px; how many boxes are named, for words take time
+ASIDE, NAMED = 136, 3  # where a second picture begins, px; how many boxes are named, for words take time
 SIDE, LEVELS, ENOUGH = PICTURES.size, (2, 3, 4, 5, 6), 0.5  # an IoU of ENOUGH makes an anchor answer
 BINS = np.geomspace(8, 96, 9)  # sides of objects, px
 
