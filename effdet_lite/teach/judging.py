@@ -17,7 +17,7 @@ from effdet_lite.teach.plots import COLORS, DASHES, draw_boxes, new_figure, styl
 from effdet_lite.teach.widgets import View
 
 GLYPHS = "●■▲◆▼✚✖"  # of KINDS
-NAMED = 8  # boxes with words; more could not be read, and would take long
+NAMED = 6  # boxes with words; more could not be read, and every letter takes time
 
 
 def above(detections: Sequence[dict], score: float) -> list[dict]:
@@ -57,8 +57,8 @@ def kinds_view(model: EfficientDet, dataset: Dataset, score: float, overlap: flo
     axis.set_xlim(0, 2.82 * width)
     beside = found["boxes"] + torch.tensor([aside, 0] * 2)
     _draw(axis, None, found | {"boxes": beside}, judged["kinds"], dataset.classes)
-    axis.text(0, -height / 18, "what is there, and what became of it")
-    axis.text(aside, -height / 18, f"boxes with score ≥ {score:.2f}")
+    axis.text(0, -height / 18, "objects")
+    axis.text(aside, -height / 18, f"boxes, score ≥ {score:.2f}")
     counts = {kind: judged["kinds"].count(kind) for kind in KINDS[:-1]} | {"missed": int(judged["missed"].sum())}
     _bars(axis, counts, (aside + 1.08 * width, 0.5 * width), (0.06 * height, 0.94 * height))
     numbers = {
@@ -132,11 +132,11 @@ def threshold_view(judged: Judged, classes: Sequence[str], score: float, name: s
     figure, axes = new_figure(width=8.6, height=3.6, margins={"left": 0.07, "right": 0.99, "bottom": 0.15, "top": 0.97})
     axis, best = axes[0, 0], np.maximum.accumulate(precision[::-1])[::-1]
     axis.plot(recall[turns], precision[turns], marker="", linewidth=1, label="as measured")
-    axis.plot(recall[turns], best[turns], marker="", label="the best from here on; the area below is AP50")
+    axis.plot(recall[turns], best[turns], marker="", label="best from here on")
     if kept:
         axis.plot(recall[kept - 1], precision[kept - 1], "*", markersize=15, label="this threshold")
     axis.set(xlim=(0, 1.75), ylim=(0, 1.04), xticks=np.linspace(0, 1, 6), ylabel="precision")
-    axis.set_xlabel("recall (share of the objects found)", x=0.29)
+    axis.set_xlabel("recall", x=0.29)
     axis.spines["bottom"].set_bounds(0, 1)
     axis.grid(False)
     axis.legend(loc="lower left", fontsize=8)
