@@ -19,8 +19,6 @@ from effdet_lite.data import ShapesInContext
 from effdet_lite.evaluation import detect_dataset
 from effdet_lite.fusion import FusionGraph, Node
 
-COMPLETE = {"fusion": False, "pruning": True}  # to be switched on when the file holds every run
-
 
 @pytest.fixture(scope="module")
 def fusion(experiment_script):
@@ -182,9 +180,7 @@ def test_a_result_file_holds_what_was_planned_at_the_cost_counted_now(name, fusi
     assert document["settings"]["steps"] == fusion.STEPS
     planned = {tuple(vars(run).values()): run for run in script.planned()}
     stored = {tuple(row[field] for field in fusion.Run.__dataclass_fields__): row for row in document["runs"]}
-    assert len(stored) == len(document["runs"]) and set(stored) <= set(planned)
-    if COMPLETE[name]:
-        assert set(stored) == set(planned)
+    assert len(stored) == len(document["runs"]) and set(stored) == set(planned)
     costs = {}
     for key, row in stored.items():
         run = planned[key]
