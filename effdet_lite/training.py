@@ -120,14 +120,16 @@ def train(
     *,
     model: EfficientDet | None = None,
     progress: bool = True,
-    on_step: Callable[[dict], None] | None = None,
+    on_step: Callable[[dict], bool | None] | None = None,
 ) -> list[dict]:
     """Train a detector and return its history, one row a step: step, seconds, learning_rate, loss, class_loss,
     box_loss, and the figures of `evaluation.coco_ap` at the steps where it was evaluated.
 
     config.output gets last.safetensors, from which the same call goes on if it was stopped, and in the end, averaged
     weights in half precision, detector.safetensors. train_set, test_set, model: in place of what config would make; the
-    model is trained in place and ends with the averaged weights. on_step: called with each row.
+    model is trained in place and ends with the averaged weights. on_step: called with each row; if it returns True, in
+    one of several processes or in all, the run stops: it saves last.safetensors, from which the same call goes on as if
+    never stopped, and leaves a model to look at: averaged weights of this moment, norms settled as in the end.
     Raises FloatingPointError when the loss is no longer a number; the last checkpoint is from before that.
     """
     # Without a GPU, Accelerate takes processes launched together for strangers, each alone, unless told cpu=True. It
@@ -217,13 +219,16 @@ def train(
         bar.update()
         bar.set_postfix_str(f"loss {loss:.3f} = class {class_loss:.3f} + 50 x box {box_loss:.4f}"
                             + (f", AP50 {best['ap50']:.3f}" if "ap50" in best else ""))  # fmt: skip
-        if on_step:
-            on_step(row)
+        # Processes stop together.
+        if on_step and accelerator.reduce(images.new_tensor(on_step(row) is True), "sum"):
+            if checkpoint and is_main:
+                save_run(checkpoint, settings, model, average, optimizer, history)
+            break
         started = time.perf_counter()  # the time of a step is that of its images too, but not of tests and checkpoints
     bar.close()
     average = settled(average, train_set)
     model.load_state_dict(average.state_dict())
-    if checkpoint and is_main:
+    if checkpoint and is_main and len(history) == config.steps:
         result = {name: history[-1][name] for name in ("ap", "ap50", "ap75")}
         made_by = asdict(replace(config, output=None))  # where it was made is nobody's business
         save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,

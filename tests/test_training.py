@@ -24,6 +24,7 @@ from effdet_lite import checkpoint as checkpoint_module
 from effdet_lite.checkpoint import load_detector, load_tensors, save_tensors
 from effdet_lite.data import ShapesDetection, eval_transforms, train_transforms
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.norms import settled
 from effdet_lite.training import Seeded, TrainConfig, epochs, learning_rate, make_optimizer, train, update_average
 
 SIZE = (64, 64)
@@ -215,6 +216,37 @@ def test_stopped_and_resumed_is_never_stopped(tmp_path, changes, straight):
     history = run(settings(tmp_path, **changes))
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5, 6]
     assert_same_files(straight, tmp_path)
+
+
+@pytest.mark.parametrize("save_every", [0, 1])
+def test_on_step_stops_the_run_by_returning_true(tmp_path, straight, save_every):
+    rows = []
+    config = settings(tmp_path, save_every=save_every)
+    assert len(run(config, on_step=lambda row: row["step"] == 2)) == 2
+    assert len(run(config, on_step=lambda row: row["step"] == 5)) == 5
+    assert os.listdir(tmp_path) == ["last.safetensors"]
+    assert len(run(config, on_step=lambda row: rows.append(row) or 1)) == 6  # 1 is not True
+    assert [row["step"] for row in rows] == [6]
+    assert_same_files(straight, tmp_path)
+
+
+def test_stopped_at_its_last_step_a_training_is_finished(tmp_path, straight):
+    run(settings(tmp_path), on_step=lambda row: row["step"] == 6)
+    assert_same_files(straight, tmp_path)
+
+
+def test_a_stopped_run_leaves_the_averaged_weights_to_look_at(tmp_path):
+    """Those of its own checkpoint; the norms' statistics are then those of `settled`, torch's `update_bn`."""
+    model = EfficientDet(settings().model_config, 4)
+    run(settings(tmp_path, decay=0.5), model=model, on_step=lambda row: row["step"] == 3)
+    tensors, _ = load_tensors(tmp_path / "last.safetensors")
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, tensors[f"average.{name}"])
+    assert any(not torch.equal(p, tensors[f"model.{name}"]) for name, p in model.named_parameters())
+    average = EfficientDet(settings().model_config, 4)
+    average.load_state_dict({name[8:]: x for name, x in tensors.items() if name.startswith("average.")})
+    for name, value in settled(average, shapes()).state_dict().items():
+        assert torch.equal(value, model.state_dict()[name])
 
 
 def test_a_finished_training_is_not_repeated(tmp_path, straight):
@@ -463,6 +495,7 @@ from torch import nn
 from accelerate import Accelerator
 from effdet_lite.cli import main
 from effdet_lite.norms import GlobalBatchNorm2d, synchronise_norms
+from effdet_lite.training import TrainConfig, train
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -491,6 +524,9 @@ for name, value in ours.state_dict().items():
 half = torch.randn(4, 3, 5, 6).bfloat16()
 torch.testing.assert_close(ours(half[rank::2]), theirs(half.float())[rank::2].bfloat16(), rtol=0.02, atol=0.02)
 close(ours.eval()(whole), theirs.eval()(whole))
+config = TrainConfig(size=(64, 64), batch_size=4, steps=5, warmup=2)
+stopped = train(config, progress=False, on_step=lambda row: rank == 1 and row["step"] == 2)
+assert len(stopped) == 2, f"process {rank} went on alone"
 main(sys.argv[1:])
 """
 
