@@ -1,4 +1,5 @@
-"""The first notebook as a learner meets it: `effdet-lite lab`, a browser, Run All, a slider, a button.
+"""The first notebook as a learner meets it: `effdet-lite lab`, a browser, Run All, a slider, a button; and a training
+that a button stops, while a cell waits for its end.
 
 Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-chrome` on the PATH) this is skipped.
 """
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -27,6 +29,18 @@ SETTINGS = {
 }
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 RUN_ALL = "() => { jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = true }) }"
+LIVE = "notebooks/live.ipynb"
+WATCH = """
+import tempfile
+from effdet_lite.data import ShapesDetection
+from effdet_lite.teach.live import LiveTraining
+from effdet_lite.training import TrainConfig
+test_set = ShapesDetection("test", 64, 4)
+config = TrainConfig(size=(64, 64), batch_size=2, steps=5000, warmup=2, output=tempfile.mkdtemp())
+live = LiveTraining(config, [test_set[0][0]], [test_set[0][1]], test_set.classes, every=5, test_set=test_set)
+live.show()
+"""
+WAIT = "history = await live.ended()\nprint('stopped:', 0 < len(history) < 5000)"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -38,6 +52,9 @@ def address(tmp_path_factory):
     course = folder / "course"
     (course / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / NOTEBOOK, course / NOTEBOOK)
+    cells = [nbformat.v4.new_code_cell(source) for source in (WATCH, WAIT)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), course / LIVE)
     for name in ("effdet_lite", "assets", "notebooks/exercises"):
         (course / name).symlink_to(ROOT / name)
     for name, values in SETTINGS.items():
@@ -134,4 +151,23 @@ def test_the_first_notebook_runs_and_its_explorers_answer_to_keys_and_buttons(pa
             assert slider.get_attribute("aria-valuetext") != number
     changes(page, shown, page.get_by_role("button", name="new picture").click)
     assert page.locator(".jp-OutputArea-child").count() == outputs  # nothing piles up
+    assert not page.complaints
+
+
+def test_a_button_stops_a_training_while_a_cell_waits_for_it(page):
+    page.wait_for_function(IDLE)
+    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{LIVE}'}})")
+    page.wait_for_function(f"jupyterapp.shell.currentWidget?.context?.path === '{LIVE}' && {IDLE}")
+    page.evaluate(RUN_ALL)
+    shown = page.locator(".jp-OutputArea-output .widget-vbox .widget-html-content")
+    shown.get_by_text("Running: step").wait_for()
+    assert shown.locator("img").count() == 2
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Resume").wait_for()
+    page.get_by_text("stopped: True").wait_for()
+    shown.get_by_text("Stopped; Resume goes on").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    shown.get_by_text("Running: step").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Resume").wait_for()
     assert not page.complaints

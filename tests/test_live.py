@@ -3,6 +3,7 @@
 Oracle: the same call of `train`, never stopped and never watched.
 """
 
+import asyncio
 import time
 
 import pytest
@@ -40,7 +41,7 @@ def straight():
 def test_watched_is_never_watched(tmp_path, straight):
     run = live(tmp_path)
     run.start()
-    assert losses(run.wait()) == straight
+    assert losses(asyncio.run(run.ended())) == straight
     assert run.page.value.count("<img") == 2 and f"Finished: step {STEPS} of {STEPS}" in run.page.value
     assert run.button.disabled and (tmp_path / "detector.safetensors").exists()
 

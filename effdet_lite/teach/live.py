@@ -5,6 +5,7 @@ HTML widget, as an explorer's page does. Stopping and going on are those of `tra
 call again.
 """
 
+import asyncio
 import copy
 import html
 import threading
@@ -73,6 +74,15 @@ class LiveTraining:
         if self.error:
             raise self.error
         return self.history
+
+    async def ended(self) -> list[dict]:
+        """`wait` for a notebook's cell, `history = await live.ended()`: meanwhile the kernel hears the button.
+
+        ipykernel does so from 7.4 on; an older one hears it when the cell is done.
+        """
+        while self.thread and self.thread.is_alive():
+            await asyncio.sleep(0.1)
+        return self.wait()
 
     def _press(self, change: object) -> None:
         if self.thread and self.thread.is_alive():
