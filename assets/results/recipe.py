@@ -23,7 +23,7 @@ from torch.utils.data import Subset
 from effdet_lite.data import ShapesDetection, eval_transforms, train_transforms
 from effdet_lite.training import TrainConfig, train
 
-STEPS, BATCH, SEEDS = 300, 8, (0, 1, 2)
+STEPS, LONGER, BATCH, SEEDS = 300, 900, 8, (0, 1, 2)
 ALL, FEW = STEPS * BATCH, 200  # pictures: each seen once, or each a dozen times
 HIGH_RATE = 0.064  # four times the recipe's
 SIZE = (fusion.SIZE, fusion.SIZE)
@@ -37,13 +37,17 @@ AUGMENTATIONS = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training. warmup: steps. decay: of the average. augmentation: a key of AUGMENTATIONS. pictures: how many."""
+    """One training. warmup: steps. decay: of the average. augmentation: a key of AUGMENTATIONS.
+
+    pictures: how many there are to learn from, again and again.
+    """
 
     warmup: int = 60
     learning_rate: float = 0.016
     decay: float = 0.998
     augmentation: str = "flips"
     pictures: int = ALL
+    steps: int = STEPS
     seed: int = 0
 
 
@@ -51,6 +55,7 @@ USUAL = Run()
 WARMUP = [Run(warmup, rate) for rate in (USUAL.learning_rate, HIGH_RATE) for warmup in (0, 60)]
 AVERAGE = [Run(decay=decay) for decay in (0.0, 0.998)]
 AUGMENTATION = [Run(augmentation=name, pictures=number) for number in (FEW, ALL) for name in AUGMENTATIONS]
+AUGMENTATION += [Run(augmentation=name, pictures=FEW, steps=LONGER) for name in ("none", "flips")]
 
 
 def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
@@ -59,11 +64,12 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
     return [replace(run, seed=seed) for seed in seeds for run in settings]
 
 
-def trained(run: Run, steps: int = STEPS) -> dict:
+def trained(run: Run, steps: int | None = None) -> dict:
     """Train this run: its settings, `fusion.score`'s figures, losses (mean of each tenth), processor seconds.
 
-    A training that breaks off has no score and says at which step.
+    A training that breaks off has no score and says at which step. steps: fewer, to try.
     """
+    steps = steps or run.steps
     started = time.process_time()
     train_set = ShapesDetection("train", fusion.SIZE, run.pictures, 1, AUGMENTATIONS[run.augmentation], cache=True)
     torch.manual_seed(run.seed)
@@ -82,9 +88,9 @@ def trained(run: Run, steps: int = STEPS) -> dict:
     return asdict(run) | found | {"losses": [round(loss, 4) for loss in losses], "seconds": round(seconds, 1)}
 
 
-def run_all(path: Path, runs: Sequence[Run], steps: int = STEPS, processes: int = 2) -> dict:
+def run_all(path: Path, runs: Sequence[Run], steps: int | None = None, processes: int = 2) -> dict:
     """Train what `path` does not hold yet; see `experiment.run_all`."""
-    settings = {"steps": steps, "batch": BATCH, "test_pictures": fusion.TEST_PICTURES}
+    settings = ({"steps": steps} if steps else {}) | {"batch": BATCH, "test_pictures": fusion.TEST_PICTURES}
     return experiment.run_all(path, runs, functools.partial(trained, steps=steps), settings, processes)
 
 

@@ -18,6 +18,8 @@ CLASSES, POSITIVE = 4, 150
 ALL_NO = torch.full((1, ANCHORS), -1)
 UNSURE = focal_loss(torch.zeros(1, ANCHORS, CLASSES), ALL_NO, alpha=0.5, gamma=1.5).item() / (POSITIVE + 1)
 
+MACHINES, PROCESSES, PICTURES, STEPS = 2, 8, 64, 1000
+
 HALF_LIFE = math.log(0.5) / math.log(0.998)
 
 
@@ -131,5 +133,17 @@ EXERCISES = {
             ([torch.tensor([3.0, 4.0]), torch.tensor([[12.0]])], 1.0),
             ([torch.tensor([0.3, -0.4]), torch.tensor([[0.0, 1.2]])], 2.0),
         ],
+    ),
+    "08.5": Exercise(
+        [PICTURES // PROCESSES, STEPS * PICTURES],
+        [
+            ([PICTURES, STEPS * PICTURES * PROCESSES], "--batch-size counts the pictures of all processes together."),
+            ([PICTURES // PROCESSES, STEPS * PICTURES * PROCESSES], "the first is right; a step uses the batch once."),
+            ([PICTURES // MACHINES, STEPS * PICTURES], "each GPU has a process of its own, not each machine."),
+            ([PICTURES // (PROCESSES // MACHINES), STEPS * PICTURES], "there are four GPUs on *each* machine."),
+            ([PICTURES // PROCESSES, STEPS * PICTURES // PROCESSES], "that is what one process sees in the run."),
+            ([PICTURES, STEPS * PICTURES], "the second is right; the processes share these pictures out."),
+        ],
+        "the batch is shared out over all processes, and every step uses one batch.",
     ),
 }

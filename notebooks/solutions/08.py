@@ -20,3 +20,7 @@ answer = math.log(0.5) / math.log(0.998)
 def my_clip(gradients, most):
     norm = sum(gradient.square().sum() for gradient in gradients).sqrt()
     return [gradient * min(1.0, most / norm) for gradient in gradients]
+
+
+# %% 08.5
+answer = [64 // (2 * 4), 1000 * 64]
