@@ -31,10 +31,12 @@ from effdet_lite.teach.widgets import View
 NAMES = {"backbone": "backbone", "fusion": "BiFPN", "class_head": "class head", "box_head": "box head"}
 TRAINED = (-3, -2, -1, 0)  # the phi of assets/checkpoints/shapes-phi*.safetensors
 PICTURES = ShapesDetection("test", cache=True)  # which no training saw
+costs_of = functools.lru_cache(maxsize=64)(cost_by_part)  # by configuration; a move asks for the same one again
 SCORE = 0.3  # from which on a box is drawn
 MACS = {name: sum(cost_by_part(config).values()).macs for name, config in EFFICIENTDETS.items()}
 
 
+@functools.lru_cache(maxsize=64)  # a move of the explorer asks five times
 def backbone_maps(config: EfficientDetConfig) -> list[Map]:
     """Stem and stages of the detector's backbone at the detector's resolution, and a head that it does not have."""
     return explorers.outline(replace(config.backbone, resolution=config.resolution)).maps
@@ -77,7 +79,7 @@ def stacks(config: EfficientDetConfig, num_classes: int = 90) -> list[tuple[str,
 @styled
 def detector_drawing(axis: Axes, config: EfficientDetConfig, largest: EfficientDetConfig | None = None) -> None:
     """The detector to scale, each part with its share of the MACs. largest: the one that just fills the drawing."""
-    costs, total = cost_by_part(config), sum(cost_by_part(config).values()).macs
+    costs, total = costs_of(config), sum(costs_of(config).values()).macs
     words = {name: f"{NAMES[name]}\n{part.macs / total:.0%} of MACs" for name, part in costs.items()}
     ends = f"P{config.min_level}", f"P{config.max_level}"
     stack_drawing(axis, stacks(config), words, ends, extent(stacks(largest or config)))
@@ -114,7 +116,7 @@ def detector_view(phi: float, picture: int = 0) -> View:
     the test pictures, of 128 px, for which all detectors were trained. Above phi = 0 there is none.
     """
     config, ladder = efficientdet(phi), trained_ladder()
-    costs, memory, total = cost_by_part(config), activations(config), sum(cost_by_part(config).values())
+    costs, memory, total = costs_of(config), activations(config), sum(costs_of(config).values())
     chosen = None if phi > max(TRAINED) else min(TRAINED, key=lambda trained: abs(trained - phi))
     figure, axes = new_figure(width=9.0, height=4.8, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
     detector_drawing(axes[0, 0], config)

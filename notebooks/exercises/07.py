@@ -80,7 +80,7 @@ EXERCISES = {
             (rule(width=lambda phi: 64 * 1.35**phi), "the width is a number of channels: `round_channels`."),
             (rule(width=lambda phi: round_channels(64 * 1.35 * phi)), "the width grows exponentially: 1.35^ϕ."),
             (rule(width=lambda phi: round_channels(64 + 1.35**phi)), "the width is multiplied: 64 · 1.35^ϕ."),
-            (rule(depth=lambda phi: 2 + phi), "2 + ϕ was the paper's first version; D0 has three cells."),
+            (rule(depth=lambda phi: 2 + phi), "ϕ = 0 has three cells, not two: 3 + ϕ."),
             (rule(head=lambda phi: 3 + phi / 3), "⌊ϕ / 3⌋ is rounded down: phi // 3."),
             (rule(head=lambda phi: 3 + math.ceil(phi / 3)), "⌊ϕ / 3⌋ is rounded down: phi // 3."),
             (rule(head=lambda phi: 3 + phi), "3 + ϕ is the BiFPN's depth; heads grow by one in three steps."),
