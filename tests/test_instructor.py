@@ -1,0 +1,149 @@
+"""The page for teachers: whatever it names exists, its plans add up, and no exercise is left out.
+
+Oracles: the notebooks' headings, exercises and stated minutes, the command's own parser, and the package's source.
+"""
+
+import re
+from itertools import pairwise
+
+import pytest
+from lessons import NOTEBOOKS, ROOT, code_cells, exercise_cells, number, read
+
+from effdet_lite import cli
+
+PAGE = (ROOT / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
+NOT_YET = set(re.findall(r"`(\w+)`", PAGE.partition("Not yet in this guide:")[2].partition("\n")[0]))
+COVERED = {number(path): read(path) for path in NOTEBOOKS if path.stem not in NOT_YET}
+EXERCISE = re.compile(r"\b\d\d\.\d\b")
+PLANS = {"90 minutes": 90, "Half a day": 4 * 60, "A day": 7 * 60}
+
+
+def part(heading):
+    """What stands below this heading, down to the next one."""
+    return re.split(r"^#+ ", re.split(rf"^#+ (?:\d\. )?{re.escape(heading)}$", PAGE, flags=re.M)[1], flags=re.M)[0]
+
+
+def rows(text):
+    """The body of each table in the text, cell by cell."""
+    lines = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in text.splitlines() if line[:1] == "|"]
+    rules = {index for index, (first, *_) in enumerate(lines) if set(first) == {"-"}}
+    return [row for index, row in enumerate(lines) if not {index, index + 1} & rules]
+
+
+def texts(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def headings(notebook):
+    """Each heading, without its number."""
+    return {
+        found.strip()
+        for text in texts(notebook)
+        for found in re.findall(r"^#+ (?:\d+(?:\.| ·) )?(.+)$", text, flags=re.MULTILINE)
+    }
+
+
+def minutes(notebook):
+    """(of the notebook, of each of its exercises), as the notebook states them."""
+    own = next(re.search(r"^\| (\d+) \|", text, flags=re.M) for text in texts(notebook) if "| minutes |" in text)
+    stated = [re.findall(r"^\*\*(\d\d\.\d)\*\* \((\d+) minute", text, flags=re.MULTILINE) for text in texts(notebook)]
+    return int(own[1]), {name: int(number) for found in stated for name, number in found}
+
+
+EXERCISE_MINUTES = {name: time for notebook in COVERED.values() for name, time in minutes(notebook)[1].items()}
+
+
+def test_each_notebook_has_its_row_with_its_own_minutes():
+    table = {name: (int(own), int(exercises)) for name, own, exercises, *_ in rows(part("At a glance"))}
+    expected = {}
+    for path in NOTEBOOKS:
+        if path.stem not in NOT_YET:
+            own, exercises = minutes(COVERED[number(path)])
+            expected[path.stem] = own, sum(exercises.values())
+    assert table == expected
+
+
+def test_each_exercise_has_its_row_with_its_minutes_and_one_question():
+    table = rows(part("Exercises: what goes wrong, and what to ask"))
+    assert [name for name, *_ in table] == [
+        name for notebook in COVERED.values() for name, _ in exercise_cells(notebook)
+    ]
+    for name, time, mistake, question in table:
+        assert int(time) == EXERCISE_MINUTES[name], name
+        assert mistake, name
+        assert question.count("?") == 1, name
+        assert question.endswith("?"), name
+    assert set(EXERCISE.findall(PAGE)) <= set(EXERCISE_MINUTES)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_adds_up(name):
+    now = 0
+    for start, duration, where, exercises, *_ in rows(part(name)):
+        assert int(start) == now, where
+        now += int(duration)
+        assert sum(EXERCISE_MINUTES[one] for one in EXERCISE.findall(exercises)) < int(duration), where
+        assert {one[:2] for one in EXERCISE.findall(exercises)} <= {where[:2]}
+    assert now == PLANS[name]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_names_sections_that_are_there(name):
+    for _, _, where, *_ in rows(part(name)):
+        if where:
+            named = re.findall(r"\*([^*]+)\*", where)
+            assert named, where
+            assert set(named) <= headings(COVERED[where[:2]]), where
+
+
+def test_the_day_stops_in_every_notebook():
+    assert {where[:2] for _, _, where, *_ in rows(part("A day")) if where} == set(COVERED)
+
+
+def test_seconds_of_machine_time_stand_in_one_table():
+    table = rows(part("Machine time"))
+    assert [name for name, *_ in table] == list(COVERED)
+    for name, whole, slowest, where in table:
+        if whole == "not yet measured":
+            continue
+        assert float(slowest) <= float(whole), name
+        assert float(slowest) < 60, f"{name} promises that no cell takes longer than a minute"
+        assert where in headings(COVERED[name]), where
+    assert not re.findall(r"\d (?:s|sec|seconds?)\b", PAGE), "a number of seconds outside the table"
+
+
+def test_controls_to_show_are_labels_of_the_notebook():
+    for where, *_ in rows(part("Gestures that work on a projector")):
+        name, _, label = where.partition(": ")
+        source = "".join(cell.source for cell in code_cells(COVERED[name]))
+        assert f'"{label}' in source or (label == "Stop" and "LiveTraining" in source), where
+
+
+def test_behind_each_explorer_stands_a_still_picture():
+    for name, notebook in COVERED.items():
+        cells = code_cells(notebook)
+        for cell, after in pairwise(cells):
+            if "Explorer(" in cell.source and cell.source.rstrip().endswith(".show()"):
+                kinds = {kind for output in after.outputs for kind in output.get("data", {})}
+                assert kinds & {"image/png", "image/jpeg"}, (name, cell.source)
+
+
+def test_commands_are_known(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    known = set(re.findall(r"^ {4}(\w+) ", capsys.readouterr().out, flags=re.MULTILINE))
+    named = set(re.findall(r"\beffdet-lite ([a-z]+)(?=[ `\n])", PAGE))
+    assert {"lab", "doctor", "prefetch", "train", "detect"} <= named <= known
+
+
+def test_variables_are_read_by_the_package():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py"))
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", PAGE))
+    assert {"EFFDET_LITE_BCCD", "EFFDET_LITE_CACHE"} <= named
+    assert {name for name in named if f'"{name}"' not in source} == set()
+
+
+def test_files_that_it_links_to_are_there():
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        assert (ROOT / "notebooks" / target).is_file(), target
+    assert (ROOT / "environment.yml").is_file()
