@@ -139,7 +139,8 @@ def factors(weights: np.ndarray, weighting: str, epsilon: float = 1e-4) -> tuple
 def weighting_view(first: float, second: float, epsilon: float = 1e-4, inputs: tuple[float, float] = (1, 3)) -> View:
     """Two numbers fused three ways: factors, results, gradients; the first one's factor and slope for any weight."""
     figure, axes = new_figure(width=8.4, height=3.3, margins={"left": 0, "right": 1, "bottom": 0, "top": 1})
-    axis, line, numbers = axes[0, 0], np.linspace(-2, 3, 101), {}
+    axis, numbers = axes[0, 0], {}
+    line = np.insert(np.linspace(-2, 3, 101), 41, 1e-9)  # just above 0, where the fast way's slope jumps
     # Both plots by hand in one pair of axes: two with their ticks take twice as long.
     plots, grid = {0: "its factor", 6: "how fast the factor moves: its slope"}, []
     for shift, title in plots.items():

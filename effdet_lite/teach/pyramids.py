@@ -59,7 +59,7 @@ def pyramid_costs(resolution: int, coarsest: int = 7) -> dict[str, dict[str, Cos
 def pyramid_view(resolution: int, coarsest: int = 7) -> View:
     """Multiply-adds of `pyramid_costs` as bars: P3 to `coarsest` of an image of resolution × resolution px."""
     costs = pyramid_costs(resolution, coarsest)
-    figure, axes = new_figure(height=2.6, margins={"left": 0.27, "right": 0.97, "bottom": 0.2, "top": 0.86})
+    figure, axes = new_figure(height=2.6, margins={"left": 0.3, "right": 0.97, "bottom": 0.2, "top": 0.86})
     axis, places, left = axes[0, 0], range(len(costs) - 1, -1, -1), np.zeros(len(costs))
     for part, color, hatch in zip(PARTS, ("sky", "orange", "green"), ("", "//", ".."), strict=True):
         macs = np.array([own[part].macs / 1e9 for own in costs.values()])
@@ -128,15 +128,18 @@ def reach_view(ring: int, convolutions: int = 3, picture: int = 0) -> View:
         left.add_artist(Rectangle((low_x, low_y), size, size, fill=False, ec=color, linewidth=width))
     left.set_axis_off()
     left.set_title(f"P2 at one dot sees {size} × {size} px", y=1.0, fontsize=10)
-    right.plot(RINGS, [float((distances(one) <= reach).mean()) for one in RINGS], label="dots that see their ring")
+    right.plot(RINGS, [float((distances(one) <= reach).mean()) for one in RINGS], color=PALETTE["blue"])
     points = [(one, value) for one, values in measured().items() for value in values]
     style = {"marker": "D", "linestyle": "", "markersize": 6, "color": PALETTE["vermillion"]}
-    right.plot(*zip(*points, strict=True), **style, label="measured AP50, window 31 px")
-    right.axvline(ring, color="black", linestyle=":", marker="", lw=1)
-    right.axhline(1 / 3, color=COLORS[2], linestyle="--", marker="", lw=1, label="a guess")
-    right.set(xlabel="diameter of the ring, px", ylabel="share of the dots, or AP50", ylim=(-0.03, 1.35))
-    right.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    right.legend(loc="upper right", fontsize=8, ncols=2, frameon=True, framealpha=1, edgecolor="white")
+    right.plot(*zip(*points, strict=True), **style)
+    right.axvline(ring, ymax=0.79, color="black", linestyle=":", marker="", lw=1)
+    right.axhline(1 / 3, color=COLORS[2], linestyle="--", marker="", lw=1)
+    right.set(xlabel="diameter of the ring, px", ylabel="share of the dots, or AP50", ylim=(-0.03, 1.3))
+    right.set(xticks=[40, 60, 80, 100, 120], yticks=[0, 0.5, 1])
+    key = {(70, 1.21): ("● dots that see their ring", "blue"), (92, 0.37): ("a guess", "green"),
+           (70, 1.1): ("◆ measured AP50, window 31 px", "vermillion")}  # fmt: skip
+    for place, (words, color) in key.items():  # a legend takes three times as long
+        right.text(*place, words, color=PALETTE[color], fontsize=8)
     inside = coloured[max(low_y, 0) : high_y + 1, max(low_x, 0) : high_x + 1].sum()
     sees = distances(min(RINGS, key=lambda one: abs(one - ring))) <= reach
     extra = separable_cost(CHANNELS, CHANNELS, *[SIDE // STRIDE] * 2) * convolutions
