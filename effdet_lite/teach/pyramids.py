@@ -25,6 +25,7 @@ DOTS = (6.5, 8.0)  # their diameters in pixels; rings are at least four times as
 COLOURED = 0.45  # a pixel whose channels differ by more belongs to the ring: everything else is grey, but for noise
 
 
+@functools.cache
 def pyramid_costs(resolution: int, coarsest: int = 7) -> dict[str, dict[str, Cost]]:
     """Cost of D0's parts, if one image of so many pixels gets an answer at each level from P3 on, in three ways.
 
