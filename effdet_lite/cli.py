@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (OSError, ValueError, FloatingPointError, MemoryError, ImportError) as error:
         parser.exit(2, f"effdet-lite: {error}\n")
     except KeyboardInterrupt as error:
-        parser.exit(130, f"effdet-lite: {error or 'stopped'}".rstrip(".") + ".\n")
+        parser.exit(130, f"effdet-lite: {str(error) or 'stopped.'}\n")
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
