@@ -3,9 +3,14 @@
 A file is written beside its place and then moved there: whoever reads it, or stops it, finds the old or the new.
 """
 
+import functools
 import json
 import os
+import re
+import shutil
 import tempfile
+import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,29 +24,32 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
 
 
+class WriteError(OSError):
+    """A file that could not be written, in one sentence; what stood in its place is still there."""
+
+
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None:
-    """Write tensors, and any JSON values as `header`, atomically. Raises OSError; what stood there then stays."""
+    """Write tensors, and any JSON values as `header`, atomically. Raises WriteError; what stood there then stays."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
     try:
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, {name: json.dumps(value) for name, value in header.items()})
-        with open(temporary, "rb+") as written:  # Windows refuses to sync what is open for reading alone
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are their owner's alone
-        os.replace(temporary, path)
-    except SafetensorError as error:
-        raise OSError(f"{path} could not be written: {error}.") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A folder, for safetensors also writes beside its place first, under a name that nobody could clear later.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / path.name
+            contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(contiguous, temporary, {name: json.dumps(value) for name, value in header.items()})
+            with open(temporary, "rb+") as written:  # Windows refuses to sync what is open for reading alone
+                os.fsync(written.fileno())
+            os.chmod(temporary, 0o644)  # what is temporary is its owner's alone
+            os.replace(temporary, path)
+    except (SafetensorError, OSError) as error:
+        raise WriteError(f"{path} could not be written: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def clear_partial(path: str | Path) -> None:
     """Remove what a `save_tensors` to path left beside it when it was killed; nobody else may be writing there."""
     for temporary in Path(path).parent.glob(f".{Path(path).name}.*"):
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
@@ -87,6 +95,52 @@ def load_detector(path: str | Path, device: torch.device | str = "cpu") -> tuple
 def read_config(values: dict) -> EfficientDetConfig:
     """The configuration that `dataclasses.asdict` made into plain values."""
     return EfficientDetConfig(**values | {"backbone": EfficientNetConfig(**values["backbone"])})
+
+
+def last_good(path: Path | None) -> str:
+    """What is left of a training that ends early: its checkpoint at path, if there is one."""
+    return f"the last good checkpoint is {path}" if path and path.exists() else "nothing was saved"
+
+
+def ends_in_a_sentence(train: Callable) -> Callable:
+    """Make what may befall a training from outside end in one sentence that says what is left of it.
+
+    An interruption stays a KeyboardInterrupt, and a file that cannot be written an OSError; too little memory, on a GPU
+    or not, becomes a MemoryError. Takes the place of `train`, whose first argument is its TrainConfig.
+    """
+
+    @functools.wraps(train)
+    def told(config, *arguments, **options):
+        saved = Path(config.output) / "last.safetensors" if config.output else None
+        try:
+            return train(config, *arguments, **options)
+        except (KeyboardInterrupt, FloatingPointError, OSError, MemoryError, RuntimeError) as error:
+            frames = error.__traceback__
+            if isinstance(error, FloatingPointError):
+                ending = error.with_traceback(None)  # the loop has said it
+            elif isinstance(error, KeyboardInterrupt | WriteError):
+                what = str(error).rstrip(".") if isinstance(error, WriteError) else "training stopped"
+                then = ", and the same call goes on from there" if saved and saved.exists() else ""
+                ending = type(error)(f"{what}; {last_good(saved)}{then}.")
+            elif _is_memory(error):
+                images = "{} images of {} x {} pixels".format(config.batch_size, *config.image_size)
+                what = f"out of memory: a batch of {images} does not fit; lower batch_size or size"
+                ending = MemoryError(f"{what}; {last_good(saved)}.")
+            else:
+                raise
+            # What the loop held is let go: its bar closes, and a notebook has the memory for a smaller batch.
+            traceback.clear_frames(frames)
+        raise ending
+
+    return told
+
+
+def _is_memory(error: Exception) -> bool:
+    # torch has an exception for GPUs alone; its CPU allocator, oneDNN, cuBLAS and the C++ library say it in words.
+    words = (
+        "out of memory|allocate memory|not enough memory|ALLOC_FAILED|bad_alloc|could not create a (primitive|memory)"
+    )
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(re.search(words, str(error)))
 
 
 def save_run(path: Path, settings: dict, model: nn.Module, average: nn.Module, optimizer: Optimizer,

@@ -44,6 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     detect.add_argument("--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)")
     detect.add_argument("--output", default="detections", help="folder for what is written (default: detections)")
     detect.set_defaults(run=_detect)
+    export = commands.add_parser(
+        "export",
+        help="write a detector that you trained as an ONNX file, for programs without torch",
+        description="Write a detector as one ONNX file, with decoding and non-maximum suppression inside.",
+        allow_abbrev=False,
+    )
+    export.add_argument("weights", help="a detector.safetensors that `effdet-lite train` wrote")
+    export.add_argument("--output", default="detector.onnx", help="the file to write (default: detector.onnx)")
+    export.add_argument("--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)")
+    export.add_argument("--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)")
+    export.set_defaults(run=_export)
     doctor = commands.add_parser(
         "doctor",
         help="look whether this machine is ready for the course",
@@ -68,10 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         options.run(options, rest)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, MemoryError, ImportError) as error:
         parser.exit(2, f"effdet-lite: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "effdet-lite: stopped.\n")
+    except KeyboardInterrupt as error:
+        parser.exit(130, f"effdet-lite: {str(error) or 'stopped.'}\n")
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
@@ -204,6 +215,17 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
     print(f"{objects} objects on {len(detections)} photos, in {folder}.")
     if unread:
         raise ValueError(f"{len(unread)} of {len(photos)} photos were left out: {' '.join(unread)}")
+
+
+def _export(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.checkpoint import load_detector
+    from effdet_lite.export import export_onnx
+
+    model, about = load_detector(options.weights)
+    export_onnx(model, about["size"], options.output, classes=about["classes"], score_threshold=options.score,
+                iou_threshold=options.iou)  # fmt: skip
+    height, width = about["size"]
+    print(f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores and labels.")
 
 
 if __name__ == "__main__":

@@ -153,6 +153,19 @@ def postprocess(
 
     class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the boxes are clipped to.
     """
+    detections = []
+    for image in zip(*candidates(class_logits, box_deltas, anchors, size), strict=True):
+        confident = image[1] >= score_threshold
+        found = dict(zip(("boxes", "scores", "labels"), (values[confident] for values in image), strict=True))
+        kept = batched_nms(*found.values(), iou_threshold)[:max_detections]
+        detections.append({name: value[kept] for name, value in found.items()})
+    return detections
+
+
+def candidates(
+    class_logits: Tensor, box_deltas: Tensor, anchors: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The best (anchor, class) pairs of each image, before suppression: boxes [N, n, 4], scores and labels [N, n]."""
     number_of_anchors, classes = class_logits.shape[1:]
     # An anchor whose best class is not among the best anchors has no pair among the best pairs: so first the anchors.
     strongest = class_logits.amax(2).topk(min(CANDIDATES, number_of_anchors)).indices  # [N, candidates]
@@ -160,14 +173,7 @@ def postprocess(
     best, pair = rows.flatten(1).topk(min(CANDIDATES, rows[0].numel()) if len(rows) else 0)
     scores, labels, anchor = best.float().sigmoid(), pair % classes, strongest.gather(1, pair // classes)
     chosen = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
-    boxes = clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size))
-    detections = []
-    for image_boxes, image_scores, image_labels in zip(boxes, scores, labels, strict=True):
-        confident = image_scores >= score_threshold
-        found = {"boxes": image_boxes[confident], "scores": image_scores[confident], "labels": image_labels[confident]}
-        kept = batched_nms(*found.values(), iou_threshold)[:max_detections]
-        detections.append({name: value[kept] for name, value in found.items()})
-    return detections
+    return clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size)), scores, labels
 
 
 def check_size(height: int, width: int, max_level: int) -> None:

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from effdet_lite import scaling
 from effdet_lite.anchors import match
-from effdet_lite.checkpoint import clear_partial, restore_run, save_detector, save_run
+from effdet_lite.checkpoint import clear_partial, ends_in_a_sentence, last_good, restore_run, save_detector, save_run
 from effdet_lite.data import check_datasets, collate, open_dataset
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
@@ -113,6 +113,7 @@ class TrainConfig:
         return height, width
 
 
+@ends_in_a_sentence
 def train(
     config: TrainConfig,
     train_set: Dataset | None = None,
@@ -130,7 +131,8 @@ def train(
     model is trained in place and ends with the averaged weights. on_step: called with each row; if it returns True, in
     one of several processes or in all, the run stops: it saves last.safetensors, from which the same call goes on as if
     never stopped, and leaves a model to look at: averaged weights of this moment, norms settled as in the end.
-    Raises FloatingPointError when the loss is no longer a number; the last checkpoint is from before that.
+    Raises FloatingPointError when the loss is no longer a number, MemoryError when a batch does not fit, OSError when
+    the disk is full, and KeyboardInterrupt: each is one sentence that names the last good checkpoint, which stays.
     """
     # Without a GPU, Accelerate takes processes launched together for strangers, each alone, unless told cpu=True. It
     # also keeps one precision for the life of a process, so that is not its task here.
@@ -198,10 +200,9 @@ def train(
         loss, class_loss, box_loss = accelerator.reduce(torch.stack(losses).detach(), "sum").tolist()
         # Before the step, so that no weights of a checkpoint are spoilt.
         if not math.isfinite(loss + norm.item()):
-            saved = checkpoint and checkpoint.exists()
-            kept = f"the last good checkpoint is {checkpoint}" if saved else "nothing was saved"
             raise FloatingPointError(f"the loss is {loss} and its gradient {norm.item()} at step {step + 1}; lower "
-                                     f"learning_rate ({config.learning_rate}) or raise warmup; {kept}.")  # fmt: skip
+                                     f"learning_rate ({config.learning_rate}) or raise warmup; "
+                                     f"{last_good(checkpoint)}.")  # fmt: skip
         optimizer.step()
         optimizer.zero_grad()
         update_average(average, model, min(config.decay, (1 + step) / (10 + step)))

@@ -32,6 +32,7 @@ ORDER = [
     "norms",
     "training",
     "predict",
+    "export",
     "course",
     "teach",
     "cli",
@@ -103,7 +104,7 @@ def test_a_module_fits_in_one_sitting(path):
     assert length(path) <= 320
 
 
-@pytest.mark.parametrize(("parts", "limit"), [([*NETWORK, "training"], 1820), (["teach"], 2050)], ids=["core", "teach"])
+@pytest.mark.parametrize(("parts", "limit"), [([*NETWORK, "training"], 1830), (["teach"], 2050)], ids=["core", "teach"])
 def test_the_whole_fits_in_an_evening(parts, limit):
     assert sum(length(path) for path in MODULES if part_of(path) in parts) <= limit
 
