@@ -102,7 +102,7 @@ def load_torchvision(model: EfficientNet, state_dict: Mapping[str, Tensor]) -> N
     """
     _load(model, state_dict, _torchvision_names(model))
     wide = model.config.width >= TORCHVISION_WIDE
-    _set_style(model, "symmetric", TENSORFLOW_EPSILON if wide else TORCHVISION_EPSILON)
+    set_style(model, "symmetric", TENSORFLOW_EPSILON if wide else TORCHVISION_EPSILON)
 
 
 def load_effdet(model: EfficientDet, state_dict: Mapping[str, Tensor]) -> None:
@@ -115,7 +115,7 @@ def load_effdet(model: EfficientDet, state_dict: Mapping[str, Tensor]) -> None:
     with torch.no_grad():  # each anchor's offsets are (dy, dx, dh, dw) over there and (dx, dy, dw, dh) here
         for tensor in model.box_head.predict.pointwise.parameters():
             tensor.copy_(tensor.unflatten(0, (-1, 4))[:, [1, 0, 3, 2]].flatten(0, 1))
-    _set_style(model, "same", TENSORFLOW_EPSILON)
+    set_style(model, "same", TENSORFLOW_EPSILON)
     model.config = replace(model.config, backbone=model.backbone.config)
 
 
@@ -215,7 +215,8 @@ def _some(keys: list[str], count: int = 3) -> str:
     return ", ".join(first) + (f" and {len(rest)} more" if rest else "")
 
 
-def _set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
+def set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
+    """Give a model's layers the padding and the norm epsilon that its weights were trained with, in place."""
     for module in model.modules():
         if isinstance(module, EfficientNet):
             module.config = replace(module.config, padding=padding, norm_epsilon=norm_epsilon)

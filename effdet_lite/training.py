@@ -10,7 +10,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
 from effdet_lite.norms import settled, synchronise_norms
+from effdet_lite.starting import start_as_identity, start_from
 
 
 def _option(default: object, meaning: str) -> object:
@@ -52,6 +53,7 @@ class TrainConfig:
     width: float | None = _option(None, "the backbone's channels, as a multiple of B0's (default: what phi says)")
     depth: float | None = _option(None, "the backbone's blocks, as a multiple of B0's (default: what phi says)")
     fused_stages: int = _option(0, "backbone stages with one dense convolution for two, see scaling.EfficientNetConfig")
+    start: str | None = _option(None, "trained weights to begin from: a detector.safetensors, imagenet or coco")
     augment: float | None = _option(None, "strength of random zoom and colour, 0-1 (default: 0 for shapes, else 1)")
     steps: int = _option(1000, "number of batches")
     batch_size: int = _option(8, "images in a batch, over all processes")
@@ -151,8 +153,7 @@ def train(
     check_datasets(train_set, test_set)
     torch.manual_seed(config.seed)
     if model is None:
-        model = EfficientDet(config.model_config, len(train_set.classes))
-        start_as_identity(model)
+        model = new_model(config, train_set.classes)
     model.to(accelerator.device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config)
     average = copy.deepcopy(model).eval().requires_grad_(False)
@@ -231,10 +232,20 @@ def train(
     model.load_state_dict(average.state_dict())
     if checkpoint and is_main and len(history) == config.steps:
         result = {name: history[-1][name] for name in ("ap", "ap50", "ap75")}
-        made_by = asdict(replace(config, output=None))  # where it was made is nobody's business
+        # Where it was made is nobody's business.
+        made_by = asdict(replace(config, output=None, start=config.start and Path(config.start).name))
         save_detector(checkpoint.with_name("detector.safetensors"), average, train_set.classes, config.image_size,
                       training=made_by, seconds=round(seconds, 1), result=result)  # fmt: skip
     return history
+
+
+def new_model(config: TrainConfig, classes: Sequence[str]) -> EfficientDet:
+    """The detector that `train` makes for these classes: fresh, or with the weights that config.start names."""
+    model = EfficientDet(config.model_config, len(classes))
+    start_as_identity(model)
+    if config.start:
+        start_from(model, config.start, classes)
+    return model
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -254,13 +265,6 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
         return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, foreach=True)
     # A memory of 20 steps for the second moment, not of 1,000: a run is short, and its gradients shrink fast.
     return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.95), fused=True)
-
-
-def start_as_identity(model: nn.Module) -> None:
-    """Let each block with a skip begin as the identity: its last norm's scale is 0. arXiv 1706.02677, section 5.1."""
-    for module in model.modules():
-        if getattr(module, "has_skip", False):
-            nn.init.zeros_(module.project.norm.weight)
 
 
 @torch.no_grad()

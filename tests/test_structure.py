@@ -30,6 +30,7 @@ ORDER = [
     "evaluation",
     "checkpoint",
     "norms",
+    "starting",
     "training",
     "predict",
     "export",

@@ -16,10 +16,9 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
-from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.teach.plots import image_grid, img, training_curves
 from effdet_lite.teach.widgets import WIDGET, button
-from effdet_lite.training import TrainConfig, start_as_identity, train
+from effdet_lite.training import TrainConfig, new_model, train
 
 
 class LiveTraining:
@@ -37,8 +36,7 @@ class LiveTraining:
         self.config, self.every, self.options = config, every, options
         self.images, self.targets, self.classes = images, targets, tuple(classes)
         torch.manual_seed(config.seed)  # the weights that `train` would begin with
-        self.model = EfficientDet(config.model_config, len(self.classes))
-        start_as_identity(self.model)
+        self.model = new_model(config, self.classes)
         self.history: list[dict] = []
         self.error: Exception | None = None
         self.thread, self._stopping = None, threading.Event()
