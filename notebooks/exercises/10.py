@@ -90,7 +90,10 @@ EXERCISES = {
         cases=[
             (PHOTOGRAPHS, [2, 1, 4, 0], [0.1, 0.3, 0.45, 0.5, 0.75]),
             (PHOTOGRAPHS, [4, 1, 3, 0], [0.1, 0.35, 0.55, 0.85, 0.95]),
-            ([[0.6, 0.5], [0.5, 0.4]], [1, 1], [0.5, 0.55, 0.45]),
+            # At 0.4 one too many and one too few cancel; at 0.6 one is missing, and the sizes say it is better.
+            ([[0.9, 0.5], [0.8]], [1, 2], [0.4, 0.6]),
+            # The score 0.5 counts at the threshold 0.5.
+            ([[0.6, 0.5], [0.5]], [2, 1], [0.4, 0.5]),
             ([[0.9, 0.2], [0.8]], [1, 1], [0.3, 0.5, 0.7]),
         ],
     ),
