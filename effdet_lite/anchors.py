@@ -100,48 +100,48 @@ def match(anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], th
     if counts != [len(image_boxes) for image_boxes in boxes]:
         raise ValueError("for each image give boxes [n, 4] and labels [n]; got "
                          f"{[list(x.shape) for x in boxes]} and {[list(x.shape) for x in labels]}.")  # fmt: skip
-    matched_labels = torch.full((len(counts), len(anchors)), -1, device=anchors.device)
+    image = torch.repeat_interleave(torch.tensor(counts, dtype=torch.long)).to(anchors.device)  # of each of M objects
+    objects = torch.cat([anchors.new_zeros(0, 4), *(image_boxes.to(anchors) for image_boxes in boxes)])
+    classes = torch.cat([image.new_zeros(0), *(image_labels.to(image) for image_labels in labels)])
+    thing, anchor, overlap = _pairs(objects, anchors, threshold)
+    # An object's best anchor is its own, however much another object overlaps it.
+    overlap[_best(thing, overlap)] = torch.inf
+    reached = (overlap >= threshold).nonzero()[:, 0]
+    answers = reached[_best((image[thing] * len(anchors) + anchor)[reached], overlap[reached])]
+    thing, anchor = thing[answers], anchor[answers]
+
+    matched_labels = image.new_full((len(counts), len(anchors)), -1)
     deltas = anchors.new_zeros(len(counts), len(anchors), 4)
-    groups = _grouped(anchors)
-    # Image by image: the overlaps of one stay in a processor's cache; those of a batch do not.
-    for image, (image_boxes, image_labels) in enumerate(zip(boxes, labels, strict=True)):
-        image_boxes = image_boxes.float()
-        if counts[image] and len(near := _near(image_boxes, anchors, *groups, threshold)):
-            owner = _owners(iou(image_boxes, anchors[near]), threshold)
-            positive, owner = near[owner >= 0], owner[owner >= 0]
-            matched_labels[image, positive] = image_labels.long()[owner]
-            deltas[image, positive] = encode(image_boxes[owner], anchors[positive])
+    matched_labels[image[thing], anchor] = classes[thing]
+    deltas[image[thing], anchor] = encode(objects[thing], anchors[anchor])
     return Matches(matched_labels, deltas)
 
 
-def _grouped(anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Neighbours in G groups: their indices [G, GROUP], the hull of each group [G, 4] and its smallest area [G]."""
+def _pairs(boxes: Tensor, anchors: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """All that matters for matching: box [P], anchor [P] and their IoU [P], of at least `threshold` or a box's largest.
+
+    Most anchors are far from every object, so groups of neighbours are judged first. No anchor of a group can overlap
+    an object more than the group's hull does, nor be smaller than its smallest: together they bound its IoU from above.
+    """
     last = len(anchors) - 1  # fills up the last group
     members = torch.arange(-(-len(anchors) // GROUP) * GROUP, device=anchors.device).clamp(max=last).reshape(-1, GROUP)
     low, high = anchors[members].chunk(2, -1)
-    return members, torch.cat([low.amin(1), high.amax(1)], -1), (high - low).prod(-1).amin(1)
-
-
-def _near(boxes: Tensor, anchors: Tensor, members: Tensor, hulls: Tensor, areas: Tensor, threshold: float) -> Tensor:
-    """Indices, ascending, of the anchors that reach `threshold` with an object or overlap one most of all.
-
-    Most anchors are far from every object, so whole groups are judged first. No anchor of a group can overlap an object
-    more than its hull does, nor be smaller than its smallest: together they bound the group's IoU from above.
-    """
+    hulls, areas = torch.cat([low.amin(1), high.amax(1)], -1), (high - low).prod(-1).amin(1)
     bound = iou(boxes, hulls, areas)  # [M, G]
     # The least IoU that matters to an object: the threshold, or the best of its most promising group if that is less.
     least = iou(boxes[:, None], anchors[members[bound.argmax(1)]]).amax((1, 2)).clamp(1e-45, threshold)  # [M]
     thing, group = (bound >= least[:, None]).nonzero().T
-    close = members[group]  # [pairs, GROUP]
-    return close[iou(boxes[thing, None], anchors[close])[:, 0] >= least[thing, None]].unique()
+    close = members[group]  # [judged groups, GROUP]
+    overlap = iou(boxes[thing, None], anchors[close])[:, 0]
+    row, column = (overlap >= least[thing, None]).nonzero().T
+    return thing[row], close[row, column], overlap[row, column]
 
 
-def _owners(overlap: Tensor, threshold: float) -> Tensor:
-    """The object of each anchor, [A], or -1; overlap [M, A] is the IoU of M objects with A anchors."""
-    best, best_anchor = overlap.max(1, keepdim=True)
-    # An object's best anchor is its own, however much another object overlaps it.
-    best_overlap, owner = overlap.scatter_(1, best_anchor, best.masked_fill(best > 0, torch.inf)).max(0)
-    return owner.masked_fill(best_overlap < threshold, -1)
+def _best(owner: Tensor, overlap: Tensor) -> Tensor:
+    """For each value of owner [P] the index of its largest overlap [P]; of equal ones the first."""
+    order = overlap.argsort(descending=True, stable=True)
+    order = order[owner[order].argsort(stable=True)]
+    return order[owner[order].diff(prepend=owner.new_tensor([-1])) != 0]
 
 
 def _centre_side(boxes: Tensor) -> tuple[Tensor, Tensor]:
