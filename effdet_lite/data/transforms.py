@@ -33,6 +33,8 @@ class RandomWindow(v2.Transform):
         low, high = self.zoom
         scale = min(self.size[0] / height, self.size[1] / width) * low * (high / low) ** chance[0]
         window = max(1, round(self.size[0] / scale)), max(1, round(self.size[1] / scale))
+        if window == (height, width) == self.size:
+            return image, target
         # Between flush with one side and flush with the other, whether the window or the image is the larger one.
         top, left = round(chance[1] * (height - window[0])), round(chance[2] * (width - window[1]))
         image = F.resized_crop(image, top, left, *window, size=list(self.size), antialias=True)
