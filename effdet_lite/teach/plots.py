@@ -224,8 +224,10 @@ def image_grid(
     ]
     keys.append(Rectangle((0, 0), 1, 1, fill=False, label="true"))
     if detections:
-        keys.append(Rectangle((0, 0), 1, 1, fill=False, linestyle=DASHED, label=f"detected (score ≥ {min_score:g})"))
-    figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 2 * columns))
+        detected = f"detected (score ≥ {min_score:g})" if min_score else "detected"
+        keys.append(Rectangle((0, 0), 1, 1, fill=False, linestyle=DASHED, label=detected))
+    lines = -(-len(keys) // (2 * columns))
+    figure.legend(handles=keys, loc="outside lower center", ncols=-(-len(keys) // lines))
     return figure
 
 
