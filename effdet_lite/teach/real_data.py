@@ -125,7 +125,7 @@ def anchors_view(
         look = {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)], "linestyle": ""}
         right.plot(*(shapes[:, 2:] - shapes[:, :2]).log2().T, label=f"P{level}", **look)
     high = max(ticks[-1], math.ceil(math.log2(2.3 * scale * 2 ** one.levels[-1])))
-    powers = np.arange(min(ticks[0], math.floor(few.min())), high + 1)
+    powers = np.arange(min(ticks[0], math.floor(few.min())), high + 1, 2)  # all of them crowd, and take time
     right.set(xlabel="width (px)", ylabel="height (px)", xticks=powers, yticks=powers)
     right.set(xticklabels=[2**power for power in powers.tolist()], yticklabels=[2**power for power in powers.tolist()])
     right.legend(loc="upper left", fontsize=8)
