@@ -3,32 +3,45 @@
     python assets/checkpoints/eight_bits.py runs/shapes-phi0/detector.safetensors assets/checkpoints/shapes-phi0.safetensors
 
 The format is float8 e4m3 (arXiv 2209.05433), which `load_detector` reads like any other. Small tensors stay as they
-are: they hold little, and norms and biases mind the rounding. The header's result is measured anew, of what is written.
+are: they hold little, and norms and biases mind the rounding. Norms get the statistics of the rounded kernels: with
+those of before, one of the course's detectors lost .024 of AP. The header's result is measured anew, of what is written.
 """  # noqa: E501
 
 import sys
 
 import torch
+from torch import Tensor
 
-from effdet_lite.checkpoint import load_detector, load_tensors, save_tensors
+from effdet_lite.checkpoint import load_detector, save_tensors
 from effdet_lite.data import open_dataset
 from effdet_lite.evaluation import coco_ap
+from effdet_lite.norms import settled
 
 SMALLEST = 4096  # numbers in a tensor that is rounded
 
 
+def rounded(x: Tensor) -> Tensor:
+    """As it is kept: a kernel in 8 bits, another number in 16, a count as it is."""
+    if x.ndim == 4 and x.numel() >= SMALLEST:
+        return x.to(torch.float8_e4m3fn)
+    return x.half() if x.is_floating_point() else x
+
+
 def shrink(source: str, target: str) -> dict:
     """Write the file `target`; returns the result on the test pictures that its header now has."""
-    tensors, header = load_tensors(source)
-    rounded = {
-        name: x.to(torch.float8_e4m3fn) if x.ndim == 4 and x.numel() >= SMALLEST else x for name, x in tensors.items()
-    }
-    save_tensors(target, rounded, **header)
+    model, header = load_detector(source)
+    train_set, test_set = (
+        open_dataset(header["training"]["data"], tuple(header["size"]), train=train) for train in (True, False)
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(rounded(parameter))
+    kept = {name: rounded(x) for name, x in settled(model, train_set).state_dict().items()}
+    save_tensors(target, kept, **header)
     model, _ = load_detector(target)
-    test_set = open_dataset(header["training"]["data"], tuple(header["size"]), train=False)
     found = coco_ap(model, test_set, progress=False)
     header["result"] = {name: found[name] for name in header["result"]}
-    save_tensors(target, rounded, **header)
+    save_tensors(target, kept, **header)
     return header["result"]
 
 
