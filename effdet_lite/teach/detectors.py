@@ -3,7 +3,6 @@
 import functools
 import io
 import math
-import statistics
 import timeit
 from collections.abc import Mapping
 from dataclasses import replace
@@ -97,21 +96,16 @@ class Trained(NamedTuple):
 
 @functools.cache
 def trained_ladder() -> dict[int, Trained]:
-    """The detectors that were trained on shapes, by phi; loaded and timed once (the median of 21, after 3).
-
-    They take turns, so that whatever else the machine does meets all of them alike.
-    """
+    """The detectors trained on shapes, by phi; loaded and timed once, in turns (the median of 21, after 3)."""
     folder, image = course_folder(Path.cwd()) / "assets" / "checkpoints", PICTURES[0][0][None]
-    loaded = {phi: load_detector(folder / f"shapes-phi{phi}.safetensors") for phi in TRAINED}
-    folded = {phi: model.folded() for phi, (model, _) in loaded.items()}
-    turns = [
-        {phi: timeit.timeit(functools.partial(model.detect, image), number=1) for phi, model in folded.items()}
-        for _ in range(24)
-    ]
+    loaded = [load_detector(folder / f"shapes-phi{phi}.safetensors") for phi in TRAINED]
+    folded = [model.folded() for model, _ in loaded]
+    # In turns, whatever else the machine does meets all of them alike.
+    turns = [[timeit.timeit(functools.partial(model.detect, image), number=1) for model in folded] for _ in range(24)]
     found = {}
-    for phi, (model, header) in loaded.items():
+    for phi, (model, header), fast, took in zip(TRAINED, loaded, folded, np.median(turns[3:], axis=0), strict=True):
         total = sum(cost_by_part(replace(model.config, resolution=header["size"][0]), model.num_classes).values())
-        found[phi] = Trained(folded[phi], header, total, 1e3 * statistics.median(turn[phi] for turn in turns[3:]))
+        found[phi] = Trained(fast, header, total, 1e3 * float(took))
     return found
 
 
@@ -172,24 +166,16 @@ def _trained_panel(axis: Axes, chosen: int | None, picture: int) -> str:
     else:
         pixels, words = found_picture(chosen, picture)
         axis.imshow(pixels, extent=(0, 72, low - 3, low + 51), interpolation="nearest")
-    longest = max(one.milliseconds for one in ladder.values())
-    bottom, top = AP_SHOWN
-    places = [
-        (88 + 33 * one.milliseconds / longest, low + 44 * (one.header["result"]["ap"] - bottom) / (top - bottom))
-        for one in ladder.values()
-    ]
+    times, aps = zip(*((one.milliseconds, one.header["result"]["ap"]) for one in ladder.values()), strict=True)
+    across, up = np.interp(times, (0, max(times)), (88, 121)), np.interp(aps, AP_SHOWN, (low, low + 44))
     axis.plot([88, 88, 130], [high, low, low], color="black", linestyle="-", marker="", lw=0.8)
-    axis.plot(*zip(*places, strict=True))
+    axis.plot(across, up)
     if chosen is not None:
-        axis.plot(*places[TRAINED.index(chosen)], marker="*", markersize=14, color=PALETTE["vermillion"])
-    labels = {
-        (88, high + 1): "AP on shapes",
-        (85.5, low + 43): f"{top}",
-        (85.5, low): f"{bottom}",
-        (88, low - 3.5): "0",
-    }
-    labels |= {(107, low - 3.5): "ms a picture, here", (121, low - 3.5): f"{longest:.0f}"}
-    labels |= {(x + 4, y - 5): f"ϕ = {phi}" for phi, (x, y) in zip(TRAINED, places, strict=True)}
+        number = TRAINED.index(chosen)
+        axis.plot(across[number], up[number], marker="*", markersize=14, color=PALETTE["vermillion"])
+    labels = {(88, high + 1): "AP on shapes", (85.5, low): AP_SHOWN[0], (85.5, low + 43): AP_SHOWN[1]}
+    labels |= {(88, low - 3.5): "0", (107, low - 3.5): "ms a picture, here", (121, low - 3.5): f"{max(times):.0f}"}
+    labels |= {(x + 4, y - 5): f"ϕ = {phi}" for phi, x, y in zip(TRAINED, across, up, strict=True)}
     for (x, y), text in labels.items():
         axis.text(x, y, text, fontsize=8, ha="center")
     axis.set(xlim=(-9, 132), ylim=(low - 4, 25), aspect="auto")
