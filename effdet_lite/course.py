@@ -156,6 +156,14 @@ def _checkpoints() -> tuple[bool, str]:
     return True, f"All {len(SHIPPED)} load."
 
 
+def _told(path: Path) -> str:
+    """A folder as people are told of it, and as a stored notebook may show it: from the course or from home (~) on."""
+    for start, words in ((course_folder(Path.cwd()), "{} in the course's folder"), (Path.home(), "~/{}")):
+        if path.is_relative_to(start):
+            return words.format(path.relative_to(start).as_posix())
+    return str(path)
+
+
 def cells_folder() -> Path:
     """Where the blood cells are, or would be fetched to: $EFFDET_LITE_BCCD, or else data/bccd in the course."""
     from effdet_lite.data.opening import BCCD_FOLDER
@@ -170,7 +178,7 @@ def _blood_cells() -> tuple[bool, str, bool]:
     if number:
         return True, f"There are {number} photographs, for notebooks 08 and 10.", False
     fetch = "`effdet-lite prefetch` fetches them (9 MB)"
-    return False, f"Not in {folder}, and notebooks 08 and 10 do without; {fetch}.", False
+    return False, f"Not at {_told(folder)}, and notebooks 08 and 10 do without; {fetch}.", False
 
 
 def _published_weights() -> tuple[bool, str, bool]:
@@ -181,4 +189,4 @@ def _published_weights() -> tuple[bool, str, bool]:
     if not missing:
         return True, f"{' and '.join(PUBLISHED)} are there, for notebook 10.", False
     fetch = "`effdet-lite prefetch` fetches them (37 MB in all)"
-    return False, f"No {' and '.join(missing)} in {folder}, and notebook 10 does without; {fetch}.", False
+    return False, f"No {' and '.join(missing)} at {_told(folder)}, and notebook 10 does without; {fetch}.", False

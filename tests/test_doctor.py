@@ -134,7 +134,10 @@ def test_a_checkpoint_is_cut_short(copy):
 
 def test_the_photographs_may_be_missing_or_elsewhere(copy, monkeypatch):
     sentence, essential = wrong()["blood cells"]
-    assert "effdet-lite prefetch" in sentence and str(copy / "data" / "bccd") in sentence and not essential
+    assert "effdet-lite prefetch" in sentence and not essential
+    assert "Not at data/bccd in the course's folder, " in sentence
+    monkeypatch.setenv("EFFDET_LITE_BCCD", str(copy.parent / "nowhere"))
+    assert f"Not at {copy.parent / 'nowhere'}, " in wrong()["blood cells"][0]
     for name in ("Annotations", "JPEGImages"):
         (copy / "mine" / "BCCD" / name).mkdir(parents=True)
     (copy / "mine" / "BCCD" / "JPEGImages" / "a.jpg").touch()
@@ -147,7 +150,9 @@ def test_published_weights_may_be_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path))
     (tmp_path / published_url("b0").rpartition("/")[2]).touch()
     sentence, essential = wrong()["published weights"]
-    assert f"No d0 in {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
+    assert f"No d0 at {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path.parent)
+    assert f"No d0 at ~/{tmp_path.name}, " in wrong()["published weights"][0]
 
 
 def test_little_memory_and_a_full_disk_are_worth_a_note(monkeypatch):

@@ -165,6 +165,15 @@ def test_a_notebook_is_stored_finished(path):
 
 
 @each_notebook
+def test_a_notebook_names_no_folder_of_the_machine_that_ran_it(path):
+    texts = [output.get("text", "") for output in outputs(path)]
+    for output in outputs(path):
+        texts += [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+    words = re.sub(r'base64,[^"]*', "", "\n".join(texts))
+    assert not re.findall(r"(?<![\w.~])/(?:home|private|root|tmp|Users|work)/\S*", words)
+
+
+@each_notebook
 def test_a_notebook_keeps_no_widgets(path):
     """Without a kernel a stored view is an error message, and stored state loads scripts from the network."""
     assert "widgets" not in read(path).metadata
