@@ -1,7 +1,8 @@
-"""How the notebooks are tested: the kernels' environment, one sanitise file, and failures that a person can read.
+"""How the notebooks are tested: the kernels' environment, one sanitise file, and failures that a
+person can read.
 
-It stands at the top and not in `tests/`, because pytest reads only the conftest files above what it was asked to run,
-and `pytest notebooks/01_….ipynb` alone has to behave like the whole run.
+It stands at the top and not in `tests/`, because pytest reads only the conftest files above what it
+was asked to run, and `pytest notebooks/01_….ipynb` alone has to behave like the whole run.
 """
 
 import os
@@ -37,23 +38,28 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Files are shared out whole, but what is done with a notebook goes with it: its solved run takes as long as its
-    cells, and eleven of those in one file would be one worker's work."""
+    """Files are shared out whole, but what is done with a notebook goes with it: its solved run
+    takes as long as its cells, and eleven of those in one file would be one worker's work."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
     class NotebookScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            notebook = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)  # nbval writes 01_cost::ipynb::Cell 3
+            notebook = re.search(
+                r"(\w+)(?:\.|::)ipynb", nodeid
+            )  # nbval writes 01_cost::ipynb::Cell 3
             return notebook[1] if notebook else super()._split_scope(nodeid)
 
     return NotebookScheduling(config, log)
 
 
 def _execute_with_history(self, cell_input, allow_stdin=None):
-    # Only with history does IPython see the semicolon of `expression;`, which a person's own Run All respects.
-    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
+    # Only with history does IPython see the semicolon of `expression;`, which a person's own Run
+    # All respects.
+    return self.kc.execute(
+        cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+    )
 
 
 RunningKernel.execute_cell_input = _execute_with_history
@@ -73,7 +79,9 @@ def pytest_runtest_call(item):
     try:
         return (yield)
     except NbCellError as error:
-        if "outputs differ" not in str(error):  # it raised or timed out: what follows would only repeat it
+        if "outputs differ" not in str(
+            error
+        ):  # it raised or timed out: what follows would only repeat it
             item.parent.broken = _place(item)
         raise
 
@@ -82,7 +90,9 @@ def pytest_runtest_call(item):
 def pytest_runtest_makereport(item, call):
     report = yield
     if call.excinfo and isinstance(error := call.excinfo.value, NbCellError):
-        message = str(error).replace("outputs differ", "outputs differ: + was stored, - is computed now")
+        message = str(error).replace(
+            "outputs differ", "outputs differ: + was stored, - is computed now"
+        )
         details = f"{_place(item)}: {message}\n\n{error.source}\n\n{error.inner_traceback or ''}"
         report.longrepr = COLOUR.sub("", details)
     return report

@@ -1,4 +1,5 @@
-"""Draw assets/detections.png, the picture of the README: three test photographs, what is there and what is found.
+"""Draw assets/detections.png, the picture of the README: three test photographs, what is there and
+what is found.
 
 uv run python assets/draw_detections.py FOLDER_OF_THE_BLOOD_CELLS
 """
@@ -20,7 +21,9 @@ def main(cells: str) -> None:
     model, about = load_detector(ASSETS / "checkpoints" / "bccd.safetensors")
     dataset = BCCDDetection(cells, "test", transforms=eval_transforms(about["size"]))
     images, targets = collate([dataset[index] for index in (0, 20, 40)])
-    figure = image_grid(images, targets, dataset.classes, model.detect(images), columns=3, min_score=0.4)
+    figure = image_grid(
+        images, targets, dataset.classes, model.detect(images), columns=3, min_score=0.4
+    )
     figure.savefig(ASSETS / "detections.png", dpi=100)
 
 

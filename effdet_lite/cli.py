@@ -14,7 +14,9 @@ from effdet_lite.course import PUBLISHED, cells_folder, course_folder, preflight
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the subcommand that `arguments` name, by default the process's own. Bad input: one sentence and status 2."""
+    """Run the subcommand that `arguments` name, by default the process's own. Bad input: one
+    sentence and status 2.
+    """
     parser = argparse.ArgumentParser(
         prog="effdet-lite", description="EfficientDet as a course you run.", allow_abbrev=False
     )
@@ -38,11 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Find objects on photos. Writes each photo with its boxes, and detections.json, a COCO file.",
         allow_abbrev=False,
     )
-    detect.add_argument("photos", nargs="+", metavar="PHOTO", help="a picture, or a folder of pictures")
-    detect.add_argument("--weights", required=True, help="a detector.safetensors that `effdet-lite train` wrote")
-    detect.add_argument("--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)")
-    detect.add_argument("--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)")
-    detect.add_argument("--output", default="detections", help="folder for what is written (default: detections)")
+    detect.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="a picture, or a folder of pictures"
+    )
+    detect.add_argument(
+        "--weights", required=True, help="a detector.safetensors that `effdet-lite train` wrote"
+    )
+    detect.add_argument(
+        "--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
+    )
+    detect.add_argument(
+        "--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)"
+    )
+    detect.add_argument(
+        "--output", default="detections", help="folder for what is written (default: detections)"
+    )
     detect.set_defaults(run=_detect)
     export = commands.add_parser(
         "export",
@@ -51,9 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         allow_abbrev=False,
     )
     export.add_argument("weights", help="a detector.safetensors that `effdet-lite train` wrote")
-    export.add_argument("--output", default="detector.onnx", help="the file to write (default: detector.onnx)")
-    export.add_argument("--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)")
-    export.add_argument("--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)")
+    export.add_argument(
+        "--output", default="detector.onnx", help="the file to write (default: detector.onnx)"
+    )
+    export.add_argument(
+        "--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
+    )
+    export.add_argument(
+        "--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)"
+    )
     export.set_defaults(run=_export)
     doctor = commands.add_parser(
         "doctor",
@@ -86,14 +104,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
-    """JupyterLab's arguments to open the course; `root`: is the user root, `display`: can a browser be shown."""
+    """JupyterLab's arguments to open the course; `root`: is the user root, `display`: can a browser
+    be shown.
+    """
     first = next(iter(sorted(course.glob("notebooks/[0-9]*.ipynb"))), course / "README.md")
     arguments = [
         f"--ServerApp.root_dir={course}",
         f"--LabApp.default_url=/lab/tree/{quote(first.relative_to(course).as_posix())}",
     ]
     if not any(option.startswith(("--ip", "--ServerApp.ip")) for option in rest):
-        arguments.append("--ip=127.0.0.1")  # the learner's own machine, whatever a configuration file says
+        arguments.append(
+            "--ip=127.0.0.1"
+        )  # the learner's own machine, whatever a configuration file says
     if root:
         arguments.append("--allow-root")
     if not display:
@@ -105,8 +127,12 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    display = not sys.platform.startswith("linux") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-    LabApp.launch_instance(lab_arguments(course_folder(Path.cwd()), rest, root=root, display=display))
+    display = not sys.platform.startswith("linux") or any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
+    )
+    LabApp.launch_instance(
+        lab_arguments(course_folder(Path.cwd()), rest, root=root, display=display)
+    )
 
 
 def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
@@ -126,28 +152,43 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
         BCCDDetection(cells_folder(), "trainval", download=True, url=bccd.URL, verify=False)
         return cells_folder()
 
-    wanted = {"blood cells": cells} | {name: lambda name=name: fetch(published_url(name)) for name in PUBLISHED}
+    wanted = {"blood cells": cells} | {
+        name: lambda name=name: fetch(published_url(name)) for name in PUBLISHED
+    }
     failed = []
     for name, bring in wanted.items():
         try:
             print(f"{name}: in {bring()}")
-        except (OSError, ValueError) as error:  # what can be fetched is worth having without the rest
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # what can be fetched is worth having without the rest
             failed.append(name)
             print(f"{name}: {error}", file=sys.stderr)
     if failed:
-        raise ValueError(f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is there.")
+        raise ValueError(
+            f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is there."
+        )
 
 
 def _add_train_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of `training.TrainConfig`, which also has its default and its help."""
+    """One option for each field of `training.TrainConfig`, which also has its default and its
+    help.
+    """
     from effdet_lite.training import TrainConfig
 
     for entry in fields(TrainConfig):
         kind = next(kind for kind in (*get_args(entry.type), entry.type) if kind is not NoneType)
         parsing = {"type": int, "nargs": 2} if get_origin(kind) is tuple else {"type": kind}
-        meaning = entry.metadata["help"] + (f" (default: {entry.default})" if entry.default is not None else "")
-        parser.add_argument(f"--{entry.name.replace('_', '-')}", default=entry.default, help=meaning, **parsing)
-    parser.add_argument("--download", action="store_true", help="fetch the blood cells first, if they are not there")
+        meaning = entry.metadata["help"] + (
+            f" (default: {entry.default})" if entry.default is not None else ""
+        )
+        parser.add_argument(
+            f"--{entry.name.replace('_', '-')}", default=entry.default, help=meaning, **parsing
+        )
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the blood cells first, if they are not there"
+    )
 
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
@@ -157,7 +198,9 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
 
     values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
     values |= {name: tuple(values[name]) for name in ("size", "levels") if values[name]}
-    values["output"] = values["output"] or f"runs/{options.data.partition(':')[0]}-phi{options.phi:+g}"
+    values["output"] = (
+        values["output"] or f"runs/{options.data.partition(':')[0]}-phi{options.phi:+g}"
+    )
     config = TrainConfig(**values)
     kind, _, place = config.data.partition(":")
     if options.download and kind == "bccd":
@@ -167,7 +210,9 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
     if "ap" not in last:
         return  # of several processes, the first one tests and tells
     if not rows:
-        print(f"This training was already finished; choose another --output than {config.output} to train anew.")
+        print(
+            f"This training was already finished; choose another --output than {config.output} to train anew."
+        )
     print(
         f"{last['step']} steps in {last['seconds']:.0f} s of training: "
         f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"
@@ -203,14 +248,26 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
         inches = min(12, max(5, width / 100))
         edges = {"left": 0, "right": 1, "bottom": 0, "top": 1}
         figure, axes = new_figure(width=inches, height=inches * height / width, margins=edges)
-        draw_boxes(photo / 255, found["boxes"], found["labels"], about["classes"], found["scores"], axis=axes[0, 0])
+        draw_boxes(
+            photo / 255,
+            found["boxes"],
+            found["labels"],
+            about["classes"],
+            found["scores"],
+            axis=axes[0, 0],
+        )
         # Photos of one name may come from several folders.
         number = sum(Path(name).name == path.name for name in names)
-        (folder / (path.stem + (f"-{number + 1}" if number else "") + ".png")).write_bytes(png(figure, dpi=100))
+        (folder / (path.stem + (f"-{number + 1}" if number else "") + ".png")).write_bytes(
+            png(figure, dpi=100)
+        )
         names.append(str(path))
         sizes.append((height, width))
         detections.append(found)
-    predict.write_json(folder / "detections.json", predict.coco_document(names, sizes, detections, about["classes"]))
+    predict.write_json(
+        folder / "detections.json",
+        predict.coco_document(names, sizes, detections, about["classes"]),
+    )
     objects = sum(len(found["labels"]) for found in detections)
     print(f"{objects} objects on {len(detections)} photos, in {folder}.")
     if unread:
@@ -222,10 +279,18 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.export import export_onnx
 
     model, about = load_detector(options.weights)
-    export_onnx(model, about["size"], options.output, classes=about["classes"], score_threshold=options.score,
-                iou_threshold=options.iou)  # fmt: skip
+    export_onnx(
+        model,
+        about["size"],
+        options.output,
+        classes=about["classes"],
+        score_threshold=options.score,
+        iou_threshold=options.iou,
+    )
     height, width = about["size"]
-    print(f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores and labels.")
+    print(
+        f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores and labels."
+    )
 
 
 if __name__ == "__main__":

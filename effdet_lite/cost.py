@@ -1,8 +1,8 @@
 """What a network costs: its parameters and its multiply-adds (MACs).
 
-One MAC is one multiplication and one addition, so FLOPs = 2 * MACs. The papers behind this course write "FLOPs" where
-they count MACs. Normalisation, activation, pooling and bias additions are not counted; neither are they in the papers,
-nor in `torch.utils.flop_counter`.
+One MAC is one multiplication and one addition, so FLOPs = 2 * MACs. The papers behind this course
+write "FLOPs" where they count MACs. Normalisation, activation, pooling and bias additions are not
+counted; neither are they in the papers, nor in `torch.utils.flop_counter`.
 """
 
 import numbers
@@ -55,20 +55,27 @@ def conv2d(
 ) -> Cost:
     """Cost of a 2-D convolution with padding "same", in closed form.
 
-    Each output position applies every weight once: MACs = H_out * W_out * K_h * K_w * (C_in / groups) * C_out.
+    Each output position applies every weight once: MACs = H_out * W_out * K_h * K_w * (C_in /
+    groups) * C_out.
 
     Args:
         c_in, c_out: channels.
-        kernel, stride: one number, or (vertical, horizontal). Padding "same" makes the output ceil(input / stride)
-            whatever the kernel, and whatever the dilation.
+        kernel, stride: one number, or (vertical, horizontal). Padding "same" makes the output
+            ceil(input / stride) whatever the kernel, and whatever the dilation.
         height, width: of the *input*, in pixels.
 
     Raises:
-        ValueError: when an argument is not a positive whole number, or groups does not divide both channel counts.
+        ValueError: when an argument is not a positive whole number, or groups does not divide both
+        channel counts.
     """
     (kernel_h, kernel_w), (stride_h, stride_w) = _pair("kernel", kernel), _pair("stride", stride)
     sizes = {"c_in": c_in, "c_out": c_out, "height": height, "width": width, "groups": groups}
-    sizes |= {"kernel": kernel_h, "kernel's width": kernel_w, "stride": stride_h, "horizontal stride": stride_w}
+    sizes |= {
+        "kernel": kernel_h,
+        "kernel's width": kernel_w,
+        "stride": stride_h,
+        "horizontal stride": stride_w,
+    }
     for name, value in sizes.items():
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
@@ -85,17 +92,22 @@ def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
 
 
 def norm(channels: int) -> Cost:
-    """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference the convolution has it)."""
+    """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference the
+    convolution has it).
+    """
     return Cost(params=2 * channels)
 
 
 def count(module: nn.Module, *input_shape: int) -> Cost:
-    """Cost of any module on an input of this shape, batch included, counted while it runs on the meta device.
+    """Cost of any module on an input of this shape, batch included, counted while it runs on the
+    meta device.
 
-    The meta device computes shapes and no numbers, so this is exact and quick for the largest network. The module may
-    live on any device, "meta" included; it is left as it was. The count is of evaluation mode.
+    The meta device computes shapes and no numbers, so this is exact and quick for the largest
+    network. The module may live on any device, "meta" included; it is left as it was. The count is
+    of evaluation mode.
     """
-    # Each place that holds a tensor, once: torch would put a module that has two names back with its meta tensors.
+    # Each place that holds a tensor, once: torch would put a module that has two names back with
+    # its meta tensors.
     on_meta = {
         f"{path}.{name}".removeprefix("."): tensor.detach().to("meta")
         for path, child in module.named_modules()
@@ -103,15 +115,22 @@ def count(module: nn.Module, *input_shape: int) -> Cost:
         if tensor is not None
     }
     counter = _MacCounter()
-    # In inference mode torch would hand over a linear layer whole, and not the matrix product that it is made of.
+    # In inference mode torch would hand over a linear layer whole, and not the matrix product that
+    # it is made of.
     with evaluation_mode(module), torch.inference_mode(False), torch.no_grad(), counter:
-        torch.func.functional_call(module, on_meta, torch.empty(input_shape, device="meta"), tie_weights=False)
-    return Cost(params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs)
+        torch.func.functional_call(
+            module, on_meta, torch.empty(input_shape, device="meta"), tie_weights=False
+        )
+    return Cost(
+        params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs
+    )
 
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """`module.eval()` for a while; afterwards each submodule is as it was, frozen norms included."""
+    """`module.eval()` for a while; afterwards each submodule is as it was, frozen norms
+    included.
+    """
     training = {child: child.training for child in module.modules()}
     module.eval()
     try:
@@ -123,17 +142,21 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What one output position sees of the input: a window of `size` pixels that moves by `stride` pixels."""
+    """What one output position sees of the input: a window of `size` pixels that moves by `stride`
+    pixels.
+    """
 
     size: int
     stride: int
 
 
 def receptive_field(layers: Iterable[tuple[int, ...]]) -> ReceptiveField:
-    """Theoretical receptive field, along one axis, of layers given as (kernel, stride) or (kernel, stride, dilation).
+    """Theoretical receptive field, along one axis, of layers given as (kernel, stride) or (kernel,
+    stride, dilation).
 
     A kernel of k steps at the present stride widens the window by (k - 1) * dilation strides.
-    Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, equation 2.
+    Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill
+    2019, equation 2.
     """
     size = step = 1
     for kernel, stride, *dilation in layers:
@@ -154,7 +177,8 @@ class _MacCounter(TorchDispatchMode):
         aten = torch.ops.aten
         if operation is aten.convolution.default:
             image, weight, transposed = args[0], args[1], args[6]
-            # Every weight is used once for each output position (for a transposed convolution, each input position).
+            # Every weight is used once for each output position (for a transposed convolution, each
+            # input position).
             places = image if transposed else output
             self.macs += weight.numel() * places.shape[0] * places.shape[2:].numel()
         elif operation in (aten.mm.default, aten.bmm.default):

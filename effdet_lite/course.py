@@ -9,22 +9,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))  # detectors in assets/checkpoints
+SHIPPED = (
+    "shapes",
+    "bccd",
+    *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)),
+)  # detectors in assets/checkpoints
 PUBLISHED = ("b0", "d0")  # the published weights that notebook 10 can begin from
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
 INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
 
 
 def course_folder(start: Path) -> Path:
-    """The checkout that `start` lies in, or else the one that this package runs from; FileNotFoundError without any."""
+    """The checkout that `start` lies in, or else the one that this package runs from;
+    FileNotFoundError without any.
+    """
     for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
         if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
             return folder
-    raise FileNotFoundError(f"{start} is not inside a checkout of the course: clone the repository and run this in it.")
+    raise FileNotFoundError(
+        f"{start} is not inside a checkout of the course: clone the repository and run this in it."
+    )
 
 
 class Finding(NamedTuple):
-    """One line of `preflight`: what was looked at, is it fine, and what was found or how to mend it, in a sentence.
+    """One line of `preflight`: what was looked at, is it fine, and what was found or how to mend
+    it, in a sentence.
 
     essential: the course does not run without it.
     """
@@ -36,7 +45,9 @@ class Finding(NamedTuple):
 
 
 def preflight() -> list[Finding]:
-    """Look at everything that the course needs of this machine, without the network. Raises nothing."""
+    """Look at everything that the course needs of this machine, without the network. Raises
+    nothing.
+    """
     looks = {
         "Python": _python,
         "packages": _packages,
@@ -54,13 +65,20 @@ def preflight() -> list[Finding]:
 def _look(name: str, look: Callable[[], tuple]) -> Finding:
     try:
         return Finding(name, *look())
-    except Exception as error:  # a broken installation raises whatever it likes, and the other lines still matter
-        return Finding(name, False, f"looking failed with {type(error).__name__}: {error}; {INSTALL}.")
+    except (
+        Exception
+    ) as error:  # a broken installation raises whatever it likes, and the other lines still matter
+        return Finding(
+            name, False, f"looking failed with {type(error).__name__}: {error}; {INSTALL}."
+        )
 
 
 def _at_least(version: str, least: str) -> bool:
     """Do the first three numbers of `version`, 2.14.1+cpu for instance, reach those of `least`."""
-    have, need = ([*map(int, re.findall(r"\d+", text.partition("+")[0])[:3]), 0, 0][:3] for text in (version, least))
+    have, need = (
+        [*map(int, re.findall(r"\d+", text.partition("+")[0])[:3]), 0, 0][:3]
+        for text in (version, least)
+    )
     return have >= need
 
 
@@ -73,8 +91,12 @@ def _python() -> tuple[bool, str]:
 
 
 def _packages() -> tuple[bool, str]:
-    """Of the ranges in pyproject.toml, all of which are "at least"; the installed package carries them."""
-    requirements = [line.partition(";")[0].strip() for line in importlib.metadata.requires("effdet-lite") or ()]
+    """Of the ranges in pyproject.toml, all of which are "at least"; the installed package carries
+    them.
+    """
+    requirements = [
+        line.partition(";")[0].strip() for line in importlib.metadata.requires("effdet-lite") or ()
+    ]
     wrong = []
     for name, least in (line.split(">=") for line in requirements):
         try:
@@ -87,7 +109,8 @@ def _packages() -> tuple[bool, str]:
     if wrong:
         return False, f"{', '.join(wrong)}: {INSTALL}."
     versions = (
-        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy", "matplotlib")
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("torch", "torchvision", "numpy", "matplotlib")
     )
     return True, f"All {len(requirements)} are new enough: {', '.join(versions)} and the rest."
 
@@ -130,7 +153,9 @@ def _disk() -> tuple[bool, str]:
 
 
 def _sliders() -> tuple[bool, str]:
-    """JupyterLab 4 draws the widgets of ipywidgets 8 through jupyterlab_widgets 3, and no other combination."""
+    """JupyterLab 4 draws the widgets of ipywidgets 8 through jupyterlab_widgets 3, and no other
+    combination.
+    """
     from jupyter_core.paths import jupyter_path
 
     names = ("jupyterlab", "ipywidgets", "jupyterlab_widgets")
@@ -138,9 +163,15 @@ def _sliders() -> tuple[bool, str]:
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     if [version.partition(".")[0] for version in versions.values()] != ["4", "8", "3"]:
         return False, f"{found} do not fit together (4, 8 and 3 do): {INSTALL}."
-    folders = [Path(path) for path in jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager")]
+    folders = [
+        Path(path)
+        for path in jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager")
+    ]
     if not any((folder / "package.json").is_file() for folder in folders):
-        return False, "JupyterLab's part of the sliders is missing: `pip install --force-reinstall jupyterlab_widgets`."
+        return (
+            False,
+            "JupyterLab's part of the sliders is missing: `pip install --force-reinstall jupyterlab_widgets`.",
+        )
     return True, f"{found} fit together."
 
 
@@ -152,20 +183,30 @@ def _checkpoints() -> tuple[bool, str]:
         for name in SHIPPED:
             load_detector(folder / f"{name}.safetensors")
     except (OSError, ValueError) as error:
-        return False, f"{str(error).rstrip('.')}: get it back with `git checkout -- assets/checkpoints`."
+        return (
+            False,
+            f"{str(error).rstrip('.')}: get it back with `git checkout -- assets/checkpoints`.",
+        )
     return True, f"All {len(SHIPPED)} load."
 
 
 def _told(path: Path) -> str:
-    """A folder as people are told of it, and as a stored notebook may show it: from the course or from home (~) on."""
-    for start, words in ((course_folder(Path.cwd()), "{} in the course's folder"), (Path.home(), "~/{}")):
+    """A folder as people are told of it, and as a stored notebook may show it: from the course or
+    from home (~) on.
+    """
+    for start, words in (
+        (course_folder(Path.cwd()), "{} in the course's folder"),
+        (Path.home(), "~/{}"),
+    ):
         if path.is_relative_to(start):
             return words.format(path.relative_to(start).as_posix())
     return str(path)
 
 
 def cells_folder() -> Path:
-    """Where the blood cells are, or would be fetched to: $EFFDET_LITE_BCCD, or else data/bccd in the course."""
+    """Where the blood cells are, or would be fetched to: $EFFDET_LITE_BCCD, or else data/bccd in
+    the course.
+    """
     from effdet_lite.data.opening import BCCD_FOLDER
 
     return Path(os.environ.get("EFFDET_LITE_BCCD", course_folder(Path.cwd()) / BCCD_FOLDER))
@@ -185,8 +226,16 @@ def _published_weights() -> tuple[bool, str, bool]:
     from effdet_lite.pretrained import cache_folder, published_url
 
     folder = cache_folder()
-    missing = [name for name in PUBLISHED if not (folder / published_url(name).rpartition("/")[2]).is_file()]
+    missing = [
+        name
+        for name in PUBLISHED
+        if not (folder / published_url(name).rpartition("/")[2]).is_file()
+    ]
     if not missing:
         return True, f"{' and '.join(PUBLISHED)} are there, for notebook 10.", False
     fetch = "`effdet-lite prefetch` fetches them (37 MB in all)"
-    return False, f"No {' and '.join(missing)} at {_told(folder)}, and notebook 10 does without; {fetch}.", False
+    return (
+        False,
+        f"No {' and '.join(missing)} at {_told(folder)}, and notebook 10 does without; {fetch}.",
+        False,
+    )

@@ -1,6 +1,7 @@
 """EfficientDet: a backbone, repeated fusion, and two heads that look at every level.
 
-arXiv 1911.09070, section 4 and figure 3; details from the official code (`efficientdet_keras.py`) and effdet.
+arXiv 1911.09070, section 4 and figure 3; details from the official code (`efficientdet_keras.py`)
+and effdet.
 """
 
 import copy
@@ -20,14 +21,17 @@ from effdet_lite.fusion import FusionGraph, FusionNetwork, bifpn, fusion_cost, s
 from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
 
-# A fresh model gives each class this probability, so that the loss does not begin with a million false alarms.
+# A fresh model gives each class this probability, so that the loss does not begin with a million
+# false alarms.
 PRIOR = 0.01
-# Boxes that non-maximum suppression sees: the best of all (anchor, class) pairs (official code, MAX_DETECTION_POINTS).
+# Boxes that non-maximum suppression sees: the best of all (anchor, class) pairs (official code,
+# MAX_DETECTION_POINTS).
 CANDIDATES = 5000
 
 
 class Head(nn.Module):
-    """`repeats` separable convolutions and a last one that answers, for each anchor, `outputs` numbers.
+    """`repeats` separable convolutions and a last one that answers, for each anchor, `outputs`
+    numbers.
 
     The convolutions are shared by all levels; each level has batch norms of its own.
     """
@@ -36,12 +40,16 @@ class Head(nn.Module):
         super().__init__()
         self.outputs = outputs
         self.convs = nn.ModuleList(SeparableConv(channels, channels) for _ in range(repeats))
-        self.norms = nn.ModuleList(nn.ModuleList(style.norm(channels) for _ in range(levels)) for _ in range(repeats))
+        self.norms = nn.ModuleList(
+            nn.ModuleList(style.norm(channels) for _ in range(levels)) for _ in range(repeats)
+        )
         self.predict = SeparableConv(channels, outputs * ANCHORS_PER_POSITION)
         self.apply(_initialise)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """One map [N, C, H_l, W_l] for each level -> [N, A, outputs], in the order of `anchors.grid`."""
+        """One map [N, C, H_l, W_l] for each level -> [N, A, outputs], in the order of
+        `anchors.grid`.
+        """
         answers = []
         for level, x in enumerate(maps):
             for conv, norms in zip(self.convs, self.norms, strict=True):
@@ -63,19 +71,31 @@ class Head(nn.Module):
 
 
 class EfficientDet(nn.Module):
-    """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of any aspect ratio.
+    """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of
+    any aspect ratio.
 
-    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. For experiments, graph takes
-    the place of BiFPN, and backbone that of EfficientNet: a module with `features` and `level_channels` as it has them.
+    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. For
+    experiments, graph takes the place of BiFPN, and backbone that of EfficientNet: a module with
+    `features` and `level_channels` as it has them.
     """
 
-    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90, *,
-                 graph: FusionGraph | None = None, backbone: nn.Module | None = None):  # fmt: skip
+    def __init__(
+        self,
+        config: EfficientDetConfig = EfficientDetConfig(),
+        num_classes: int = 90,
+        *,
+        graph: FusionGraph | None = None,
+        backbone: nn.Module | None = None,
+    ):
         super().__init__()
         if not isinstance(num_classes, int) or num_classes < 1:
-            raise ValueError(f"num_classes must be a whole number of at least 1, got {num_classes!r}.")
+            raise ValueError(
+                f"num_classes must be a whole number of at least 1, got {num_classes!r}."
+            )
         self.config, self.num_classes = config, num_classes
-        style = LayerStyle(config.backbone.padding, config.backbone.norm_epsilon, config.backbone.norm_momentum)
+        style = LayerStyle(
+            config.backbone.padding, config.backbone.norm_epsilon, config.backbone.norm_momentum
+        )
         channels, levels = config.fusion_channels, config.levels
         self.backbone = backbone or EfficientNet(config.backbone, num_classes=None)
         self.fusion = FusionNetwork(
@@ -94,12 +114,16 @@ class EfficientDet(nn.Module):
     def from_name(cls, name: str, num_classes: int = 90) -> "EfficientDet":
         """One of "d0" ... "d7x" as published, with fresh weights."""
         if name not in EFFICIENTDETS:
-            raise ValueError(f"there is no EfficientDet {name!r}; choose one of {', '.join(EFFICIENTDETS)}.")
+            raise ValueError(
+                f"there is no EfficientDet {name!r}; choose one of {', '.join(EFFICIENTDETS)}."
+            )
         return cls(EFFICIENTDETS[name], num_classes)
 
     @classmethod
     def from_phi(cls, phi: float, num_classes: int = 90) -> "EfficientDet":
-        """The formula's detector for any phi from -3 to 7; below 0 the course's small models (see `scaling`)."""
+        """The formula's detector for any phi from -3 to 7; below 0 the course's small models (see
+        `scaling`).
+        """
         return cls(efficientdet(phi), num_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,28 +137,47 @@ class EfficientDet(nn.Module):
         """The anchors of an image of this size, [A, 4], xyxy in pixels, on the model's device."""
         check_size(height, width, self.config.max_level)
         device = next(self.parameters()).device
-        return anchor_boxes.grid(height, width, self.config.levels, self.config.anchor_scale, device)
+        return anchor_boxes.grid(
+            height, width, self.config.levels, self.config.anchor_scale, device
+        )
 
     @torch.no_grad()
     def detect(
-        self, images: Tensor, score_threshold: float = 0.05, iou_threshold: float = 0.5, max_detections: int = 100
+        self,
+        images: Tensor,
+        score_threshold: float = 0.05,
+        iou_threshold: float = 0.5,
+        max_detections: int = 100,
     ) -> list[dict[str, Tensor]]:
         """Objects in each image [N, 3, H, W], best first, in evaluation mode.
 
-        Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor may answer for several
-        classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside the image), "scores" [n], "labels" [n].
+        Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor
+        may answer for several classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside
+        the image), "scores" [n], "labels" [n].
         """
         check_images(images)
         if images.numel() and images.amax() > 2:  # resizing may leave values a little above 1
-            raise ValueError(f"images must be in 0-1, got values up to {images.amax():g}; divide 0-255 by 255.")
-        # What is made in inference mode cannot be written into, but callers rescale boxes: only the network runs in it.
+            raise ValueError(
+                f"images must be in 0-1, got values up to {images.amax():g}; divide 0-255 by 255."
+            )
+        # What is made in inference mode cannot be written into, but callers rescale boxes: only the
+        # network runs in it.
         with cost.evaluation_mode(self), torch.inference_mode():
             class_logits, box_deltas = self(images)
-        return postprocess(class_logits, box_deltas, self.anchors(*images.shape[-2:]), images.shape[-2:],
-                           score_threshold, iou_threshold, max_detections)  # fmt: skip
+        return postprocess(
+            class_logits,
+            box_deltas,
+            self.anchors(*images.shape[-2:]),
+            images.shape[-2:],
+            score_threshold,
+            iou_threshold,
+            max_detections,
+        )
 
     def folded(self) -> "EfficientDet":
-        """A copy for inference, with norms and padding folded into the convolutions: the same results, faster."""
+        """A copy for inference, with norms and padding folded into the convolutions: the same
+        results, faster.
+        """
         model = copy.deepcopy(self).eval()
         fold_for_inference(model)
         return model.to(memory_format=torch.channels_last)
@@ -149,14 +192,18 @@ def postprocess(
     iou_threshold: float = 0.5,
     max_detections: int = 100,
 ) -> list[dict[str, Tensor]]:
-    """From the network's answers to boxes; see `EfficientDet.detect`. effdet/bench.py, `_post_process`.
+    """From the network's answers to boxes; see `EfficientDet.detect`. effdet/bench.py,
+    `_post_process`.
 
-    class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the boxes are clipped to.
+    class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the
+    boxes are clipped to.
     """
     detections = []
     for image in zip(*candidates(class_logits, box_deltas, anchors, size), strict=True):
         confident = image[1] >= score_threshold
-        found = dict(zip(("boxes", "scores", "labels"), (values[confident] for values in image), strict=True))
+        found = dict(
+            zip(("boxes", "scores", "labels"), (values[confident] for values in image), strict=True)
+        )
         kept = batched_nms(*found.values(), iou_threshold)[:max_detections]
         detections.append({name: value[kept] for name, value in found.items()})
     return detections
@@ -165,19 +212,34 @@ def postprocess(
 def candidates(
     class_logits: Tensor, box_deltas: Tensor, anchors: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The best (anchor, class) pairs of each image, before suppression: boxes [N, n, 4], scores and labels [N, n]."""
+    """The best (anchor, class) pairs of each image, before suppression: boxes [N, n, 4], scores and
+    labels [N, n].
+    """
     number_of_anchors, classes = class_logits.shape[1:]
-    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so first the anchors.
-    strongest = class_logits.amax(2).topk(min(CANDIDATES, number_of_anchors)).indices  # [N, candidates]
+    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so
+    # first the anchors.
+    strongest = (
+        class_logits.amax(2).topk(min(CANDIDATES, number_of_anchors)).indices
+    )  # [N, candidates]
     rows = class_logits.gather(1, strongest[..., None].expand(-1, -1, classes))
     best, pair = rows.flatten(1).topk(min(CANDIDATES, rows[0].numel()) if len(rows) else 0)
-    scores, labels, anchor = best.float().sigmoid(), pair % classes, strongest.gather(1, pair // classes)
+    scores, labels, anchor = (
+        best.float().sigmoid(),
+        pair % classes,
+        strongest.gather(1, pair // classes),
+    )
     chosen = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
-    return clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size)), scores, labels
+    return (
+        clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size)),
+        scores,
+        labels,
+    )
 
 
 def check_size(height: int, width: int, max_level: int) -> None:
-    """Raise a ValueError that names the nearest legal sizes, unless both sides are multiples of 2**max_level."""
+    """Raise a ValueError that names the nearest legal sizes, unless both sides are multiples of
+    2**max_level.
+    """
     step = 2**max_level
     for name, size in (("height", height), ("width", width)):
         if size < step or size % step:
@@ -188,7 +250,9 @@ def check_size(height: int, width: int, max_level: int) -> None:
 
 
 def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, cost.Cost]:
-    """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on the configuration."""
+    """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on
+    the configuration.
+    """
     levels, channels = config.levels, config.fusion_channels
     sizes = [(config.resolution // 2**level,) * 2 for level in levels]
     backbone = config.backbone
@@ -200,13 +264,20 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
             + separable_cost(channels, outputs * ANCHORS_PER_POSITION, *size)
             for size in sizes
         ]
-        # The convolutions run on every level but are stored once; the norms are stored for every level.
+        # The convolutions run on every level but are stored once; the norms are stored for every
+        # level.
         norms = cost.norm(channels) * (config.head_repeats * len(levels))
         return cost.Cost(maps[0].params + norms.params, sum(maps).macs)
 
     return {
-        "backbone": sum(cost_by_stage(backbone.width, backbone.depth, config.resolution, None, backbone.fused_stages)),
-        "fusion": fusion_cost(bifpn(levels), in_channels, channels, config.fusion_repeats, config.weighting, sizes),
+        "backbone": sum(
+            cost_by_stage(
+                backbone.width, backbone.depth, config.resolution, None, backbone.fused_stages
+            )
+        ),
+        "fusion": fusion_cost(
+            bifpn(levels), in_channels, channels, config.fusion_repeats, config.weighting, sizes
+        ),
         "class_head": head(num_classes),
         "box_head": head(4),
     }

@@ -1,6 +1,7 @@
 """EfficientNet: one table of stages, multiplied in width and depth.
 
-arXiv 1905.11946, table 1 and section 4; details (rounding, biases, padding) from the official TensorFlow code.
+arXiv 1905.11946, table 1 and section 4; details (rounding, biases, padding) from the official
+TensorFlow code.
 """
 
 from typing import NamedTuple
@@ -44,14 +45,23 @@ LEVEL_STAGES = (0, 1, 2, 4, 6)
 
 
 def scaled_stages(width: float, depth: float, fused_stages: int = 0) -> tuple[Stage, ...]:
-    """B0's table with `width` times the channels and `depth` times the blocks, rounded as the official code does.
+    """B0's table with `width` times the channels and `depth` times the blocks, rounded as the
+    official code does.
 
-    The first `fused_stages` of the stages that widen are fused, with EfficientNetV2's ratio and kernel.
+    The first `fused_stages` of the stages that widen are fused, with EfficientNetV2's ratio and
+    kernel.
     """
-    table = [stage._replace(fused=True, expand_ratio=4, kernel=3) if 1 <= index <= fused_stages else stage
-             for index, stage in enumerate(B0_STAGES)]  # fmt: skip
+    table = [
+        stage._replace(fused=True, expand_ratio=4, kernel=3)
+        if 1 <= index <= fused_stages
+        else stage
+        for index, stage in enumerate(B0_STAGES)
+    ]
     return tuple(
-        stage._replace(channels=round_channels(stage.channels * width), blocks=round_blocks(stage.blocks * depth))
+        stage._replace(
+            channels=round_channels(stage.channels * width),
+            blocks=round_blocks(stage.blocks * depth),
+        )
         for stage in table
     )
 
@@ -62,10 +72,14 @@ class EfficientNet(nn.Module):
     Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalised inside.
     """
 
-    def __init__(self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000):
+    def __init__(
+        self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000
+    ):
         super().__init__()
         if num_classes is not None and num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, or None for no classifier, got {num_classes}.")
+            raise ValueError(
+                f"num_classes must be at least 1, or None for no classifier, got {num_classes}."
+            )
         style = LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
         self.config = config
         table = scaled_stages(config.width, config.depth, config.fused_stages)
@@ -81,9 +95,15 @@ class EfficientNet(nn.Module):
             for index in range(stage.blocks):
                 drop_path = config.stochastic_depth * blocks_before / blocks_in_all
                 stride = stage.stride if index == 0 else 1
-                shape = (stride, stage.expand_ratio) if stage.fused else (stage.kernel, stride, stage.expand_ratio)
+                shape = (
+                    (stride, stage.expand_ratio)
+                    if stage.fused
+                    else (stage.kernel, stride, stage.expand_ratio)
+                )
                 block = FusedMBConv if stage.fused else MBConv
-                blocks.append(block(channels, stage.channels, *shape, drop_path=drop_path, style=style))
+                blocks.append(
+                    block(channels, stage.channels, *shape, drop_path=drop_path, style=style)
+                )
                 channels = stage.channels
                 blocks_before += 1
             self.stages.append(blocks)
@@ -92,14 +112,18 @@ class EfficientNet(nn.Module):
         if num_classes is not None:
             head = round_channels(B0_HEAD * config.width)
             self.head = ConvNorm(channels, head, activation=True, style=style)
-            self.classifier = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(head, num_classes))
+            self.classifier = nn.Sequential(
+                nn.Dropout(config.dropout), nn.Linear(head, num_classes)
+            )
         self.apply(_initialise)
 
     @classmethod
     def from_name(cls, name: str, num_classes: int | None = 1000) -> "EfficientNet":
         """One of "b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out."""
         if name not in EFFICIENTNETS:
-            raise ValueError(f"there is no EfficientNet {name!r}; choose one of {', '.join(EFFICIENTNETS)}.")
+            raise ValueError(
+                f"there is no EfficientNet {name!r}; choose one of {', '.join(EFFICIENTNETS)}."
+            )
         return cls(EFFICIENTNETS[name], num_classes)
 
     @property
@@ -111,7 +135,9 @@ class EfficientNet(nn.Module):
         """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)]."""
         check_images(images)
         # Channels last: torch's fast path for 1x1 and depthwise convolutions, on CPUs and on GPUs.
-        x = ((images.to(self.mean.dtype) - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = ((images.to(self.mean.dtype) - self.mean) / self.std).contiguous(
+            memory_format=torch.channels_last
+        )
         x = self.stem(x)
         maps = []
         for blocks in self.stages:
@@ -123,16 +149,22 @@ class EfficientNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """images [N, 3, H, W] -> class logits [N, num_classes]."""
         if self.classifier is None:
-            raise ValueError("this EfficientNet was built without a classifier; pass num_classes, or call .features().")
+            raise ValueError(
+                "this EfficientNet was built without a classifier; pass num_classes, or call .features()."
+            )
         return self.classifier(self.head(self.features(images)[-1]).mean((2, 3)))
 
 
 def check_images(images: Tensor) -> None:
     """Raise a ValueError unless these are floats [N, 3, H, W]."""
     if not isinstance(images, Tensor):
-        raise ValueError(f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes one.")
+        raise ValueError(
+            f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes one."
+        )
     if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be [N, 3, H, W], got {list(images.shape)}; image[None] is a batch of one.")
+        raise ValueError(
+            f"images must be [N, 3, H, W], got {list(images.shape)}; image[None] is a batch of one."
+        )
     if not images.is_floating_point():
         raise ValueError(f"images must be floats in 0-1, got {images.dtype}; divide 0-255 by 255.")
 
@@ -143,9 +175,14 @@ def level_channels(width: float) -> tuple[int, ...]:
 
 
 def cost_by_stage(
-    width: float, depth: float, resolution: int | tuple[int, int], num_classes: int | None = 1000, fused_stages: int = 0
+    width: float,
+    depth: float,
+    resolution: int | tuple[int, int],
+    num_classes: int | None = 1000,
+    fused_stages: int = 0,
 ) -> list[Cost]:
-    """Cost of the stem, of the seven stages and, unless `num_classes` is None, of the head; by arithmetic alone.
+    """Cost of the stem, of the seven stages and, unless `num_classes` is None, of the head; by
+    arithmetic alone.
 
     resolution: of the input image in pixels; one number, or (height, width).
     """
@@ -171,16 +208,25 @@ def mbconv_cost(c_in: int, stage: Stage, height: int, width: int, stride: int) -
     """Cost of one MBConv block of this stage on an input of height x width positions."""
     widened, squeezed = c_in * stage.expand_ratio, squeezed_channels(c_in)
     out_height, out_width = (_halve(height), _halve(width)) if stride == 2 else (height, width)
-    project = cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(stage.channels)
+    project = cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(
+        stage.channels
+    )
     if stage.fused:
-        return cost.conv2d(c_in, widened, 3, height, width, stride=stride) + cost.norm(widened) + project
+        return (
+            cost.conv2d(c_in, widened, 3, height, width, stride=stride)
+            + cost.norm(widened)
+            + project
+        )
     expand = cost.conv2d(c_in, widened, 1, height, width) + cost.norm(widened)
-    depthwise = cost.conv2d(widened, widened, stage.kernel, height, width, stride=stride, groups=widened)
+    depthwise = cost.conv2d(
+        widened, widened, stage.kernel, height, width, stride=stride, groups=widened
+    )
     return sum(
         [
             expand if stage.expand_ratio > 1 else Cost(),
             depthwise + cost.norm(widened),
-            cost.conv2d(widened, squeezed, 1, 1, 1, bias=True) + cost.conv2d(squeezed, widened, 1, 1, 1, bias=True),
+            cost.conv2d(widened, squeezed, 1, 1, 1, bias=True)
+            + cost.conv2d(squeezed, widened, 1, 1, 1, bias=True),
             project,
         ]
     )
@@ -193,7 +239,9 @@ def _halve(size: int) -> int:
 def _initialise(module: nn.Module) -> None:
     # Official code, `conv_kernel_initializer` and `dense_kernel_initializer`.
     if isinstance(module, nn.Conv2d):
-        fan_out = module.out_channels * module.kernel_size[0] * module.kernel_size[1] // module.groups
+        fan_out = (
+            module.out_channels * module.kernel_size[0] * module.kernel_size[1] // module.groups
+        )
         nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -1,6 +1,8 @@
-"""A trained detector as one ONNX file, for programs without torch: network, boxes and suppression are all inside.
+"""A trained detector as one ONNX file, for programs without torch: network, boxes and suppression
+are all inside.
 
-Needs the packages of the extra `export`, which are imported only to export. Operators: https://onnx.ai/onnx/operators/
+Needs the packages of the extra `export`, which are imported only to export. Operators:
+https://onnx.ai/onnx/operators/
 """
 
 import contextlib
@@ -24,7 +26,9 @@ OPSET = 18
 
 
 class Exported(nn.Module):
-    """What torch exports, of one image: the network's answers, and the boxes that suppression chooses from."""
+    """What torch exports, of one image: the network's answers, and the boxes that suppression
+    chooses from.
+    """
 
     def __init__(self, model: EfficientDet, size: tuple[int, int]):
         super().__init__()
@@ -33,7 +37,9 @@ class Exported(nn.Module):
         self.register_buffer("classes", torch.arange(model.num_classes)[:, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """images [1, 3, H, W] -> logits, deltas; boxes [1, n, 4], scores [n], labels [n], scores by class [1, K, n]."""
+        """images [1, 3, H, W] -> logits, deltas; boxes [1, n, 4], scores [n], labels [n], scores by
+        class [1, K, n].
+        """
         logits, deltas = self.model(images)
         boxes, scores, labels = candidates(logits, deltas, self.anchors, self.size)
         # A pair is a candidate of its own class alone.
@@ -53,27 +59,39 @@ def export_onnx(
 ) -> None:
     """Write a detector for images of one size (height, width) to path, whole or not at all.
 
-    The file takes "images", float32 [1, 3, H, W], RGB in 0-1, one image at a time, and gives what `EfficientDet.detect`
-    gives: "boxes" [n, 4] (xyxy, pixels), "scores" [n], "labels" [n], best first. Its metadata has "classes" (names) and
-    "size" as JSON. Raises ImportError without the extra's packages, ValueError, or OSError if path cannot be written.
+    The file takes "images", float32 [1, 3, H, W], RGB in 0-1, one image at a time, and gives what
+    `EfficientDet.detect`
+    gives: "boxes" [n, 4] (xyxy, pixels), "scores" [n], "labels" [n], best first. Its metadata has
+    "classes" (names) and "size" as JSON. Raises ImportError without the extra's packages,
+    ValueError, or OSError if path cannot be written.
     """
     check_size(*size, model.config.max_level)
     if not (0 <= score_threshold <= 1 and 0 <= iou_threshold <= 1 and max_detections >= 1):
-        raise ValueError(f"score_threshold and iou_threshold must lie in 0-1 and max_detections be at least 1, got "
-                         f"{score_threshold}, {iou_threshold} and {max_detections}.")  # fmt: skip
+        raise ValueError(
+            f"score_threshold and iou_threshold must lie in 0-1 and max_detections be at least 1, got "
+            f"{score_threshold}, {iou_threshold} and {max_detections}."
+        )
     if classes and len(classes) != model.num_classes:
-        raise ValueError(f"the model has {model.num_classes} classes, but {len(classes)} names were given.")
+        raise ValueError(
+            f"the model has {model.num_classes} classes, but {len(classes)} names were given."
+        )
     try:
         import onnx
         import onnxscript  # noqa: F401  torch's exporter is written in it
     except ImportError as error:
-        raise ImportError(f"to write an ONNX file takes {error.name}: pip install onnx onnxscript.") from None
+        raise ImportError(
+            f"to write an ONNX file takes {error.name}: pip install onnx onnxscript."
+        ) from None
     path = Path(path)
     # What cannot be written is better known before the export, which takes seconds.
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            whole = _with_suppression(_traced(model, size), score_threshold, iou_threshold, max_detections)
-            onnx.helper.set_model_props(whole, {"classes": json.dumps(list(classes)), "size": json.dumps(list(size))})
+            whole = _with_suppression(
+                _traced(model, size), score_threshold, iou_threshold, max_detections
+            )
+            onnx.helper.set_model_props(
+                whole, {"classes": json.dumps(list(classes)), "size": json.dumps(list(size))}
+            )
             onnx.checker.check_model(whole)
             onnx.save(whole, Path(folder) / path.name)
             os.replace(Path(folder) / path.name, path)
@@ -83,7 +101,14 @@ def export_onnx(
 
 def _traced(model: EfficientDet, size: tuple[int, int]):
     """torch's part as an onnx.ModelProto."""
-    names = ["class_logits", "box_deltas", "candidate_boxes", "candidate_scores", "candidate_labels", "scores_by_class"]
+    names = [
+        "class_logits",
+        "box_deltas",
+        "candidate_boxes",
+        "candidate_scores",
+        "candidate_labels",
+        "scores_by_class",
+    ]
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
     chatter.setLevel(logging.ERROR)
@@ -91,8 +116,15 @@ def _traced(model: EfficientDet, size: tuple[int, int]):
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")  # about torch's own insides
             exported = Exported(model, size).eval().cpu()
-            program = torch.onnx.export(exported, (torch.zeros(1, 3, *size),), dynamo=True, opset_version=OPSET,
-                                        input_names=["images"], output_names=names, verbose=False)  # fmt: skip
+            program = torch.onnx.export(
+                exported,
+                (torch.zeros(1, 3, *size),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=names,
+                verbose=False,
+            )
     finally:
         chatter.setLevel(level)
     return program.model_proto
@@ -102,12 +134,23 @@ def _with_suppression(traced, score_threshold: float, iou_threshold: float, max_
     """Let the best of overlapping candidates, class by class, be the file's only outputs."""
     from onnx import TensorProto, helper, numpy_helper
 
-    # ONNX keeps scores above the threshold, and `detect` also those on it: so the number just below.
+    # ONNX keeps scores above the threshold, and `detect` also those on it: so the number just
+    # below.
     lowest = np.nextafter(np.float32(score_threshold), np.float32(-1))
-    constants = {"overlap": np.float32([iou_threshold]), "lowest": np.float32([lowest]),
-                 "most": np.int64([max_detections]), "column": np.int64(2), "image": np.int64([0])}  # fmt: skip
+    constants = {
+        "overlap": np.float32([iou_threshold]),
+        "lowest": np.float32([lowest]),
+        "most": np.int64([max_detections]),
+        "column": np.int64(2),
+        "image": np.int64([0]),
+    }
     steps = [
-        ("NonMaxSuppression", ["candidate_boxes", "scores_by_class", "most", "overlap", "lowest"], "kept", {}),
+        (
+            "NonMaxSuppression",
+            ["candidate_boxes", "scores_by_class", "most", "overlap", "lowest"],
+            "kept",
+            {},
+        ),
         ("Gather", ["kept", "column"], "kept_index", {"axis": 1}),  # of (image, class, candidate)
         ("Shape", ["kept_index"], "kept_count", {}),
         ("Min", ["kept_count", "most"], "count", {}),
@@ -119,16 +162,20 @@ def _with_suppression(traced, score_threshold: float, iou_threshold: float, max_
         ("Gather", ["candidate_labels", "index"], "labels", {}),
     ]
     graph = traced.graph
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
     for operator, inputs, outputs, options in steps:
         outputs = [outputs] if isinstance(outputs, str) else list(outputs)
         graph.node.append(helper.make_node(operator, inputs, outputs, **options))
     for part in (*graph.node, *graph.value_info, *graph.input, *graph.initializer):
         del part.metadata_props[:]  # torch's notes, in which folders of this machine are named
     del graph.output[:]
-    graph.output.extend([
-        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["n", 4]),
-        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n"]),
-        helper.make_tensor_value_info("labels", TensorProto.INT64, ["n"]),
-    ])  # fmt: skip
+    graph.output.extend(
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["n", 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n"]),
+            helper.make_tensor_value_info("labels", TensorProto.INT64, ["n"]),
+        ]
+    )
     return traced

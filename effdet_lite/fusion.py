@@ -1,7 +1,7 @@
 """Feature fusion as data: FPN, PANet and BiFPN are three graphs, and one module runs any graph.
 
-FPN: arXiv 1612.03144. PANet: arXiv 1803.01534. BiFPN: EfficientDet, arXiv 1911.09070, section 3 and figure 2; details
-from the official code (`fpn_configs.py`, `efficientdet_keras.py`).
+FPN: arXiv 1612.03144. PANet: arXiv 1803.01534. BiFPN: EfficientDet, arXiv 1911.09070, section 3 and
+figure 2; details from the official code (`fpn_configs.py`, `efficientdet_keras.py`).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,9 @@ from effdet_lite.scaling import WEIGHTINGS
 
 @dataclass(frozen=True)
 class Node:
-    """One fusion: `inputs` are resized to `level`, added and convolved. "P4_in" is the map that comes in at level 4."""
+    """One fusion: `inputs` are resized to `level`, added and convolved. "P4_in" is the map that
+    comes in at level 4.
+    """
 
     name: str
     level: int
@@ -32,8 +34,8 @@ class Node:
 class FusionGraph:
     """Nodes in any order. Each level's output is the node of that level that runs last.
 
-    Raises ValueError for a graph that cannot run: a cycle, a node without inputs, an unknown input, a name used twice,
-    a level left out between two others.
+    Raises ValueError for a graph that cannot run: a cycle, a node without inputs, an unknown input,
+    a name used twice, a level left out between two others.
     """
 
     name: str
@@ -44,34 +46,53 @@ class FusionGraph:
         if not nodes:
             raise ValueError(f"graph {self.name!r} has no nodes.")
         if len(nodes) < len(self.nodes):
-            raise ValueError(f"graph {self.name!r} uses a node name twice: {[node.name for node in self.nodes]}.")
+            raise ValueError(
+                f"graph {self.name!r} uses a node name twice: {[node.name for node in self.nodes]}."
+            )
         present = {node.level for node in self.nodes}
         if missing := set(range(min(present), max(present))) - present:
-            raise ValueError(f"graph {self.name!r} has no node at level {min(missing)}, between two that it has.")
+            raise ValueError(
+                f"graph {self.name!r} has no node at level {min(missing)}, between two that it has."
+            )
         arriving = {f"P{level}_in": level for level in self.levels}
         if taken := nodes.keys() & arriving.keys():
-            raise ValueError(f"{min(taken)!r} names the map that comes in at that level; give the node another name.")
+            raise ValueError(
+                f"{min(taken)!r} names the map that comes in at that level; give the node another name."
+            )
         for node in self.nodes:
             # Names become names of submodules, so that a state dict can be read.
             if not node.name.isidentifier() or hasattr(nn.ModuleDict(), node.name):
-                raise ValueError(f"{node.name!r} cannot name a node; use letters, digits and _, such as 'P4_td'.")
+                raise ValueError(
+                    f"{node.name!r} cannot name a node; use letters, digits and _, such as 'P4_td'."
+                )
             if not node.inputs:
                 raise ValueError(f"node {node.name!r} has no inputs; give it at least one.")
             if isinstance(node.inputs, str):
-                raise ValueError(f"inputs of node {node.name!r} must be a tuple: write ({node.inputs!r},).")
+                raise ValueError(
+                    f"inputs of node {node.name!r} must be a tuple: write ({node.inputs!r},)."
+                )
             for source in node.inputs:
                 if source not in nodes and source not in arriving:
                     known = ", ".join([*arriving, *nodes])
-                    raise ValueError(f"node {node.name!r} has the unknown input {source!r}; known here: {known}.")
+                    raise ValueError(
+                        f"node {node.name!r} has the unknown input {source!r}; known here: {known}."
+                    )
         try:
-            order = list(TopologicalSorter({node.name: node.inputs for node in self.nodes}).static_order())
+            order = list(
+                TopologicalSorter({node.name: node.inputs for node in self.nodes}).static_order()
+            )
         except CycleError as error:
-            raise ValueError(f"graph {self.name!r} has a cycle: {' -> '.join(error.args[1][::-1])}.") from None
-        # Keep the author's order where it runs already, so that a valid list reads as it was written.
+            raise ValueError(
+                f"graph {self.name!r} has a cycle: {' -> '.join(error.args[1][::-1])}."
+            ) from None
+        # Keep the author's order where it runs already, so that a valid list reads as it was
+        # written.
         seen = set(arriving)
         for node in self.nodes:
             if not seen.issuperset(node.inputs):
-                object.__setattr__(self, "nodes", tuple(nodes[name] for name in order if name in nodes))
+                object.__setattr__(
+                    self, "nodes", tuple(nodes[name] for name in order if name in nodes)
+                )
                 break
             seen.add(node.name)
 
@@ -108,12 +129,14 @@ def panet(levels: Sequence[int]) -> FusionGraph:
     return FusionGraph("PANet", bifpn(levels, skip=False, prune=False).nodes)
 
 
-def bifpn(levels: Sequence[int], bottom_up: bool = True, skip: bool = True, prune: bool = True) -> FusionGraph:
+def bifpn(
+    levels: Sequence[int], bottom_up: bool = True, skip: bool = True, prune: bool = True
+) -> FusionGraph:
     """One cell of BiFPN.
 
-    bottom_up: add the path from fine to coarse. prune: leave out the nodes that would have one input, at both ends of
-    the pyramid. skip: let each level's output see the map that came in there. Without all three it is FPN; with
-    bottom_up alone it is PANet.
+    bottom_up: add the path from fine to coarse. prune: leave out the nodes that would have one
+    input, at both ends of the pyramid. skip: let each level's output see the map that came in
+    there. Without all three it is FPN; with bottom_up alone it is PANet.
     """
     if not bottom_up:
         # Each node is its level's only output, so there is nothing to prune and nothing to skip.
@@ -146,7 +169,9 @@ def _top_down(levels: Sequence[int], prune: bool) -> tuple[Node, ...]:
 
 
 def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
-    """The factors with which a node's inputs are added, from its learned weights [inputs]. Paper, section 3.3."""
+    """The factors with which a node's inputs are added, from its learned weights [inputs]. Paper,
+    section 3.3.
+    """
     if weighting == "fast":
         weights = F.relu(weights)
         return weights / (weights.sum() + 1e-4)
@@ -156,18 +181,29 @@ def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
 
 
 class FusionNode(nn.Module):
-    """Bring each input to this node's width and level, add them, then SiLU, separable convolution, batch norm.
+    """Bring each input to this node's width and level, add them, then SiLU, separable convolution,
+    batch norm.
 
-    An input is projected (1x1 with bias, batch norm) only where its channels differ; each use has a projection of its
-    own, also where two nodes use the same map. No activation follows: the next node begins with one.
+    An input is projected (1x1 with bias, batch norm) only where its channels differ; each use has a
+    projection of its own, also where two nodes use the same map. No activation follows: the next
+    node begins with one.
     """
 
-    def __init__(self, level: int, inputs: Sequence[tuple[int, int]], channels: int, weighting: str, style: LayerStyle):
+    def __init__(
+        self,
+        level: int,
+        inputs: Sequence[tuple[int, int]],
+        channels: int,
+        weighting: str,
+        style: LayerStyle,
+    ):
         """inputs: (level, channels) of each."""
         super().__init__()
         self.steps = [source - level for source, _ in inputs]
         self.project = nn.ModuleList(
-            ConvNorm(width, channels, bias=True, style=style) if width != channels else nn.Identity()
+            ConvNorm(width, channels, bias=True, style=style)
+            if width != channels
+            else nn.Identity()
             for _, width in inputs
         )
         self.weighting = weighting
@@ -178,7 +214,9 @@ class FusionNode(nn.Module):
 
     def forward(self, inputs: Sequence[Tensor], size: torch.Size) -> Tensor:
         """inputs [N, C_i, H_i, W_i] each; size: (H, W) of this level. Returns [N, C, H, W]."""
-        fused = self.fuse([project(x) for project, x in zip(self.project, inputs, strict=True)], size)
+        fused = self.fuse(
+            [project(x) for project, x in zip(self.project, inputs, strict=True)], size
+        )
         # A single input that nothing changed is still the caller's: it must not be overwritten.
         activate = silu if len(inputs) > 1 else F.silu
         return self.norm(self.conv(activate(fused)))
@@ -190,7 +228,11 @@ class FusionNode(nn.Module):
 
     def fuse(self, maps: Sequence[Tensor], size: torch.Size) -> Tensor:
         """The weighted sum of the projected inputs, resized to this level."""
-        weights = [1] * len(maps) if self.weighting == "sum" else fusion_weights(self.weights, self.weighting)
+        weights = (
+            [1] * len(maps)
+            if self.weighting == "sum"
+            else fusion_weights(self.weights, self.weighting)
+        )
         total = None
         for x, weight, steps in zip(maps, weights, self.steps, strict=True):
             for _ in range(-steps):
@@ -205,41 +247,63 @@ class FusionNode(nn.Module):
 class FusionNetwork(nn.Module):
     """`repeats` cells of one graph over the maps of a backbone.
 
-    graph: any valid graph. in_channels: of the maps that come in, fine to coarse from the graph's finest level on.
-    Levels beyond the backbone's are made here: the first by a 1x1 convolution with batch norm and a max pool, each
-    further one by a max pool. channels: of every output. weighting: "fast", "softmax", "unbounded" or "sum".
+    graph: any valid graph. in_channels: of the maps that come in, fine to coarse from the graph's
+    finest level on. Levels beyond the backbone's are made here: the first by a 1x1 convolution with
+    batch norm and a max pool, each further one by a max pool. channels: of every output. weighting:
+    "fast", "softmax", "unbounded" or "sum".
     """
 
-    def __init__(self, graph: FusionGraph, in_channels: Sequence[int], channels: int, repeats: int = 1,
-                 weighting: str = "fast", style: LayerStyle = LayerStyle()):  # fmt: skip
+    def __init__(
+        self,
+        graph: FusionGraph,
+        in_channels: Sequence[int],
+        channels: int,
+        repeats: int = 1,
+        weighting: str = "fast",
+        style: LayerStyle = LayerStyle(),
+    ):
         super().__init__()
         if weighting not in WEIGHTINGS:
-            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}.")
+            raise ValueError(
+                f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}."
+            )
         if not 1 <= len(in_channels) <= len(graph.levels):
-            raise ValueError(f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} in_channels, "
-                             f"got {len(in_channels)}.")  # fmt: skip
+            raise ValueError(
+                f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} in_channels, "
+                f"got {len(in_channels)}."
+            )
         if repeats < 1:
             raise ValueError(f"repeats must be at least 1, got {repeats}.")
         self.graph = graph
         self.backbone_levels = len(in_channels)
         extra_levels = len(graph.levels) - len(in_channels)
         needs_projection = extra_levels and in_channels[-1] != channels
-        self.project_extra = ConvNorm(in_channels[-1], channels, bias=True, style=style) if needs_projection else None
+        self.project_extra = (
+            ConvNorm(in_channels[-1], channels, bias=True, style=style)
+            if needs_projection
+            else None
+        )
 
         arriving = [*in_channels, *[channels] * extra_levels]
         self.cells = nn.ModuleList()
         for _ in range(repeats):
-            widths = {f"P{level}_in": width for level, width in zip(graph.levels, arriving, strict=True)}
+            widths = {
+                f"P{level}_in": width for level, width in zip(graph.levels, arriving, strict=True)
+            }
             cell = nn.ModuleDict()
             for node in graph.nodes:
-                inputs = [(graph.level_of(name), widths.get(name, channels)) for name in node.inputs]
+                inputs = [
+                    (graph.level_of(name), widths.get(name, channels)) for name in node.inputs
+                ]
                 cell[node.name] = FusionNode(node.level, inputs, channels, weighting, style)
             self.cells.append(cell)
             arriving = [channels] * len(graph.levels)
         self.apply(_initialise)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns [N, channels, H_l, W_l] for each level."""
+        """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns [N, channels, H_l, W_l]
+        for each level.
+        """
         if len(maps) != self.backbone_levels:
             raise ValueError(f"this network takes {self.backbone_levels} maps, got {len(maps)}.")
         maps = self.extend(list(maps))
@@ -247,7 +311,9 @@ class FusionNetwork(nn.Module):
             known = {f"P{level}_in": x for level, x in zip(self.graph.levels, maps, strict=True)}
             sizes = {level: x.shape[-2:] for level, x in zip(self.graph.levels, maps, strict=True)}
             for node in self.graph.nodes:
-                known[node.name] = cell[node.name]([known[name] for name in node.inputs], sizes[node.level])
+                known[node.name] = cell[node.name](
+                    [known[name] for name in node.inputs], sizes[node.level]
+                )
             maps = [known[name] for name in self.graph.outputs]
         return maps
 
@@ -260,19 +326,33 @@ class FusionNetwork(nn.Module):
         return maps
 
 
-def fusion_cost(graph: FusionGraph, in_channels: Sequence[int], channels: int, repeats: int, weighting: str,
-                sizes: Sequence[tuple[int, int]]) -> Cost:  # fmt: skip
-    """Cost of a FusionNetwork by arithmetic alone. sizes: (height, width) of each level's map, fine to coarse."""
+def fusion_cost(
+    graph: FusionGraph,
+    in_channels: Sequence[int],
+    channels: int,
+    repeats: int,
+    weighting: str,
+    sizes: Sequence[tuple[int, int]],
+) -> Cost:
+    """Cost of a FusionNetwork by arithmetic alone. sizes: (height, width) of each level's map, fine
+    to coarse.
+    """
 
     def projection(c_in: int, size: tuple[int, int]) -> Cost:
-        return cost.conv2d(c_in, channels, 1, *size, bias=True) + cost.norm(channels) if c_in != channels else Cost()
+        return (
+            cost.conv2d(c_in, channels, 1, *size, bias=True) + cost.norm(channels)
+            if c_in != channels
+            else Cost()
+        )
 
     extra_levels = len(graph.levels) - len(in_channels)
     total = projection(in_channels[-1], sizes[len(in_channels) - 1]) if extra_levels else Cost()
     size_of = dict(zip(graph.levels, sizes, strict=True))
     for node in graph.nodes:
         weights = Cost(params=len(node.inputs) if weighting != "sum" else 0)
-        total += (weights + separable_cost(channels, channels, *size_of[node.level]) + cost.norm(channels)) * repeats
+        total += (
+            weights + separable_cost(channels, channels, *size_of[node.level]) + cost.norm(channels)
+        ) * repeats
     # Only the first cell has projections, and each at the size of the map that it projects.
     backbone_levels = zip(graph.levels, in_channels, strict=False)
     arriving = {f"P{level}_in": (width, size_of[level]) for level, width in backbone_levels}

@@ -1,7 +1,8 @@
 """The layers that EfficientNet and EfficientDet are made of.
 
-Sources: EfficientNet (arXiv 1905.11946, appendix), MobileNetV2 for the inverted bottleneck (arXiv 1801.04381),
-squeeze-and-excitation (arXiv 1709.01507), stochastic depth (arXiv 1603.09382); numbers from the official code.
+Sources: EfficientNet (arXiv 1905.11946, appendix), MobileNetV2 for the inverted bottleneck (arXiv
+1801.04381), squeeze-and-excitation (arXiv 1709.01507), stochastic depth (arXiv 1603.09382); numbers
+from the official code.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ Padding = Literal["same", "symmetric"]
 class LayerStyle:
     """The conventions in which published weights differ.
 
-    padding: "same" is TensorFlow's, where an odd pixel of padding goes to the bottom and the right; "symmetric" is
-        torchvision's kernel // 2 on each side. Sizes and costs are equal, values are not.
+    padding: "same" is TensorFlow's, where an odd pixel of padding goes to the bottom and the right;
+        "symmetric" is torchvision's kernel // 2 on each side. Sizes and costs are equal, values are
+        not.
     norm_epsilon, norm_momentum: of batch norm; momentum is torch's, 1 minus TensorFlow's.
     """
 
@@ -39,38 +41,71 @@ class LayerStyle:
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's padding before and after one axis, such that the output has ceil(size / stride) positions."""
+    """TensorFlow's padding before and after one axis, such that the output has ceil(size / stride)
+    positions.
+    """
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """x [N, C, H, W], padded on its bottom and right first, for a window of `kernel` that moves by `stride`."""
+    """x [N, C, H, W], padded on its bottom and right first, for a window of `kernel` that moves by
+    `stride`.
+    """
     top, bottom = same_padding(x.shape[-2], kernel, stride)
     left, right = same_padding(x.shape[-1], kernel, stride)
-    return F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
+    return (
+        F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
+    )
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution whose output has ceil(size / stride) positions, padded in either style; the kernel is odd."""
+    """A convolution whose output has ceil(size / stride) positions, padded in either style; the
+    kernel is odd.
+    """
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False,
-                 padding: Padding = "same"):  # fmt: skip
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        padding: Padding = "same",
+    ):
         if kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that it has a centre, got {kernel}.")
-        # At stride 1 both styles pad alike, so the convolution can do it without a copy of its input.
+        # At stride 1 both styles pad alike, so the convolution can do it without a copy of its
+        # input.
         self.pads_itself = padding == "symmetric" or stride == 1
-        super().__init__(c_in, c_out, kernel, stride, kernel // 2 if self.pads_itself else 0, groups=groups, bias=bias)
+        super().__init__(
+            c_in,
+            c_out,
+            kernel,
+            stride,
+            kernel // 2 if self.pads_itself else 0,
+            groups=groups,
+            bias=bias,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # Only a folded kernel is even, and on odd sizes it would look one pixel beside the place.
         if self.kernel_size[0] % 2 == 0 and (x.shape[-2] % 2 or x.shape[-1] % 2):
-            raise ValueError(f"a folded network takes even sizes before each stride of 2, got {tuple(x.shape[-2:])}; "
-                             "pass a multiple of 32 pixels, or use the network that is not folded.")  # fmt: skip
+            raise ValueError(
+                f"a folded network takes even sizes before each stride of 2, got {tuple(x.shape[-2:])}; "
+                "pass a multiple of 32 pixels, or use the network that is not folded."
+            )
         x = x if self.pads_itself else pad_same(x, self.kernel_size[0], self.stride[0])
-        if self.groups > 1 and self.kernel_size[0] > 3 and x.is_cpu and torch.is_autocast_enabled("cpu"):
-            # Half precision makes all others faster on a CPU with bf16 units, a 3x3 depthwise one up to 5 times in the
-            # backward pass; there the kernel's gradient of a 5x5 one takes 2 to 4 times as long.
+        if (
+            self.groups > 1
+            and self.kernel_size[0] > 3
+            and x.is_cpu
+            and torch.is_autocast_enabled("cpu")
+        ):
+            # Half precision makes all others faster on a CPU with bf16 units, a 3x3 depthwise one
+            # up to 5 times in the backward pass; there the kernel's gradient of a 5x5 one takes 2
+            # to 4 times as long.
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.float())
         return super().forward(x)
@@ -78,8 +113,9 @@ class Conv2d(nn.Conv2d):
     def fold_padding(self) -> None:
         """Spare the padded copy of the input, for inference on maps of even size.
 
-        There TensorFlow's padding is the symmetric one moved by one pixel, which a row and a column of zeros before the
-        kernel undo. It is 3 to 5 times as fast, though the convolution now multiplies by those zeros too.
+        There TensorFlow's padding is the symmetric one moved by one pixel, which a row and a column
+        of zeros before the kernel undo. It is 3 to 5 times as fast, though the convolution now
+        multiplies by those zeros too.
         """
         if not self.pads_itself:
             self.padding = (self.kernel_size[0] // 2,) * 2
@@ -89,11 +125,14 @@ class Conv2d(nn.Conv2d):
 
 
 def max_pool(x: Tensor) -> Tensor:
-    """Max pooling, 3x3 with stride 2 and padding "same": [N, C, H, W] -> [N, C, ceil(H / 2), ceil(W / 2)].
+    """Max pooling, 3x3 with stride 2 and padding "same": [N, C, H, W] -> [N, C, ceil(H / 2), ceil(W
+    / 2)].
 
-    The padding is minus infinity, as in TensorFlow: the maps are signed, so that zeros would win along the border.
+    The padding is minus infinity, as in TensorFlow: the maps are signed, so that zeros would win
+    along the border.
     """
-    # Even sizes need padding below and to the right only, where a window cut short by ceil_mode does the same.
+    # Even sizes need padding below and to the right only, where a window cut short by ceil_mode
+    # does the same.
     if x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0:
         return F.max_pool2d(x, 3, 2, ceil_mode=True)
     return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, 2)
@@ -107,8 +146,18 @@ def silu(x: Tensor) -> Tensor:
 class ConvNorm(nn.Module):
     """Convolution and batch norm; with `activation`, SiLU after them."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, bias: bool = False,
-                 activation: bool = False, style: LayerStyle = LayerStyle()):  # fmt: skip
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        bias: bool = False,
+        activation: bool = False,
+        style: LayerStyle = LayerStyle(),
+    ):
         super().__init__()
         self.conv = Conv2d(c_in, c_out, kernel, stride, groups, bias, style.padding)
         self.norm = style.norm(c_out)
@@ -124,7 +173,9 @@ class ConvNorm(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over the image."""
+    """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over
+    the image.
+    """
 
     def __init__(self, channels: int, squeezed: int):
         super().__init__()
@@ -140,18 +191,35 @@ class SqueezeExcite(nn.Module):
 
 
 class MBConv(nn.Module):
-    """The inverted bottleneck: widen (1x1), filter each channel (depthwise), gate, narrow (1x1), add the input.
+    """The inverted bottleneck: widen (1x1), filter each channel (depthwise), gate, narrow (1x1),
+    add the input.
 
-    The gate is squeezed to a quarter of the block's *input* channels, not of the widened ones: B0 would otherwise have
-    8.4 million parameters. The last convolution has no activation. The input is added where its shape allows it.
+    The gate is squeezed to a quarter of the block's *input* channels, not of the widened ones: B0
+    would otherwise have 8.4 million parameters. The last convolution has no activation. The input
+    is added where its shape allows it.
     """
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 3, stride: int = 1, expand_ratio: int = 6, *,
-                 drop_path: float = 0.0, style: LayerStyle = LayerStyle()):  # fmt: skip
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int = 3,
+        stride: int = 1,
+        expand_ratio: int = 6,
+        *,
+        drop_path: float = 0.0,
+        style: LayerStyle = LayerStyle(),
+    ):
         super().__init__()
         widened = c_in * expand_ratio
-        self.expand = ConvNorm(c_in, widened, activation=True, style=style) if expand_ratio > 1 else nn.Identity()
-        self.depthwise = ConvNorm(widened, widened, kernel, stride, groups=widened, activation=True, style=style)
+        self.expand = (
+            ConvNorm(c_in, widened, activation=True, style=style)
+            if expand_ratio > 1
+            else nn.Identity()
+        )
+        self.depthwise = ConvNorm(
+            widened, widened, kernel, stride, groups=widened, activation=True, style=style
+        )
         self.squeeze_excite = SqueezeExcite(widened, squeezed_channels(c_in))
         self.project = ConvNorm(widened, c_out, style=style)
         self.has_skip = stride == 1 and c_in == c_out
@@ -165,12 +233,20 @@ class MBConv(nn.Module):
 class FusedMBConv(nn.Module):
     """MBConv with one dense 3x3 convolution that widens and filters at once, and no gate.
 
-    It has more MACs on a fine map and takes less time, for a depthwise convolution moves much memory for few MACs.
-    EfficientNetV2, arXiv 2104.00298, section 3.2.
+    It has more MACs on a fine map and takes less time, for a depthwise convolution moves much
+    memory for few MACs. EfficientNetV2, arXiv 2104.00298, section 3.2.
     """
 
-    def __init__(self, c_in: int, c_out: int, stride: int = 1, expand_ratio: int = 4, *, drop_path: float = 0.0,
-                 style: LayerStyle = LayerStyle()):  # fmt: skip
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int = 1,
+        expand_ratio: int = 4,
+        *,
+        drop_path: float = 0.0,
+        style: LayerStyle = LayerStyle(),
+    ):
         super().__init__()
         self.expand = ConvNorm(c_in, c_in * expand_ratio, 3, stride, activation=True, style=style)
         self.project = ConvNorm(c_in * expand_ratio, c_out, style=style)
@@ -200,8 +276,12 @@ class SeparableConv(nn.Module):
 
 
 def fold_for_inference(module: nn.Module) -> None:
-    """Fold batch norms and padding into the convolutions, in place: the same results, faster, on even sizes only."""
+    """Fold batch norms and padding into the convolutions, in place: the same results, faster, on
+    even sizes only.
+    """
     with torch.no_grad():
         for child in list(module.modules()):
-            if hasattr(child, "fold") and any(isinstance(part, nn.BatchNorm2d) for part in child.modules()):
+            if hasattr(child, "fold") and any(
+                isinstance(part, nn.BatchNorm2d) for part in child.modules()
+            ):
                 child.fold()

@@ -1,4 +1,6 @@
-"""What batch norm needs besides: one batch over several processes, and statistics that fit the final weights."""
+"""What batch norm needs besides: one batch over several processes, and statistics that fit the
+final weights.
+"""
 
 import copy
 from collections.abc import Iterator
@@ -10,9 +12,11 @@ from torch.utils.data import Dataset
 
 
 def synchronise_norms(model: nn.Module) -> nn.Module:
-    """Make each batch norm in the model see the batches of all processes; in place where there is no GPU.
+    """Make each batch norm in the model see the batches of all processes; in place where there is
+    no GPU.
 
-    Each process would normalise by its own share otherwise, and two would train another model than one.
+    Each process would normalise by its own share otherwise, and two would train another model than
+    one.
     """
     if next(model.parameters()).is_cuda:
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -23,7 +27,9 @@ def synchronise_norms(model: nn.Module) -> nn.Module:
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, which torch has for GPUs only. Every share has the same size."""
+    """Batch norm over the batches of all processes, which torch has for GPUs only. Every share has
+    the same size.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -44,10 +50,14 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
 
 
-def settled(model: nn.Module, train_set: Dataset, images: int = 256, batch_size: int = 64) -> nn.Module:
-    """A copy in evaluation mode, whose batch norms have the statistics of just these weights over training images.
+def settled(
+    model: nn.Module, train_set: Dataset, images: int = 256, batch_size: int = 64
+) -> nn.Module:
+    """A copy in evaluation mode, whose batch norms have the statistics of just these weights over
+    training images.
 
-    Running statistics lag behind the weights, and those of small batches are biased. "Precise BN", arXiv 2105.07576, 3.
+    Running statistics lag behind the weights, and those of small batches are biased. "Precise BN",
+    arXiv 2105.07576, 3.
     """
     model = copy.deepcopy(model)
     images = min(images, len(train_set))

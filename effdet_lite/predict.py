@@ -1,7 +1,9 @@
-"""Photographs in, objects out: a trained detector on pictures of any size, and its answers as a COCO file.
+"""Photographs in, objects out: a trained detector on pictures of any size, and its answers as a
+COCO file.
 
-Format: https://cocodataset.org/#format-data, with the "score" of https://cocodataset.org/#format-results; one file that
-`data.CocoFolder` opens, and whose annotations pycocotools' `loadRes` takes.
+Format: https://cocodataset.org/#format-data, with the "score" of
+https://cocodataset.org/#format-results; one file that `data.CocoFolder` opens, and whose
+annotations pycocotools' `loadRes` takes.
 """
 
 import json
@@ -21,11 +23,15 @@ from effdet_lite.efficientdet import EfficientDet
 
 
 def find_photos(places: Iterable[str | Path]) -> list[Path]:
-    """The files that are named, and the pictures in the folders that are. FileNotFoundError where there is nothing."""
+    """The files that are named, and the pictures in the folders that are. FileNotFoundError where
+    there is nothing.
+    """
     photos = []
     for place in map(Path, places):
         if place.is_dir():
-            inside = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            inside = sorted(
+                path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES
+            )
             if not inside:
                 raise FileNotFoundError(
                     f"there is no picture in {place}; known are {', '.join(sorted(IMAGE_SUFFIXES))}."
@@ -39,18 +45,26 @@ def find_photos(places: Iterable[str | Path]) -> list[Path]:
 
 
 def read_photo(path: str | Path) -> Tensor:
-    """A picture as uint8 [3, H, W], upright. Raises ValueError for a file that is no picture, or a broken one."""
+    """A picture as uint8 [3, H, W], upright. Raises ValueError for a file that is no picture, or a
+    broken one.
+    """
     try:
         with Image.open(path) as image:
-            return torch.from_numpy(np.array(ImageOps.exif_transpose(image).convert("RGB"))).permute(2, 0, 1)
+            return torch.from_numpy(
+                np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            ).permute(2, 0, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a picture that can be read: {error}.") from error
 
 
-def detect_photo(model: EfficientDet, photo: Tensor, size: tuple[int, int], **options) -> dict[str, Tensor]:
-    """What `EfficientDet.detect` finds on a photo, uint8 [3, H, W], with boxes in the photo's own pixels.
+def detect_photo(
+    model: EfficientDet, photo: Tensor, size: tuple[int, int], **options
+) -> dict[str, Tensor]:
+    """What `EfficientDet.detect` finds on a photo, uint8 [3, H, W], with boxes in the photo's own
+    pixels.
 
-    size: (height, width) that the model was trained at, into which the photo is fitted; options: of `detect`.
+    size: (height, width) that the model was trained at, into which the photo is fitted; options: of
+    `detect`.
     """
     height, width = photo.shape[-2:]
     image = eval_transforms(size)(tv_tensors.Image(photo)).as_subclass(Tensor)
@@ -60,24 +74,44 @@ def detect_photo(model: EfficientDet, photo: Tensor, size: tuple[int, int], **op
     # As `FitInside` rounds: each side by itself.
     shown = torch.tensor([max(1, round(width * scale)), max(1, round(height * scale))] * 2)
     boxes = found["boxes"].cpu() * (torch.tensor([width, height] * 2) / shown)
-    boxes = torch.minimum(boxes, torch.tensor([width, height] * 2))  # none in the border below or beside the photo
+    boxes = torch.minimum(
+        boxes, torch.tensor([width, height] * 2)
+    )  # none in the border below or beside the photo
     seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
-    return {"boxes": boxes[seen], "scores": found["scores"].cpu()[seen], "labels": found["labels"].cpu()[seen]}
+    return {
+        "boxes": boxes[seen],
+        "scores": found["scores"].cpu()[seen],
+        "labels": found["labels"].cpu()[seen],
+    }
 
 
 def coco_document(
-    names: Sequence[str], sizes: Sequence[tuple[int, int]], detections: Sequence[dict], classes: Sequence[str]
+    names: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    detections: Sequence[dict],
+    classes: Sequence[str],
 ) -> dict:
-    """A COCO file's content. names, sizes (height, width) and detections: of each photo; ids count from 1."""
+    """A COCO file's content. names, sizes (height, width) and detections: of each photo; ids count
+    from 1.
+    """
     annotations = []
     for image_id, found in enumerate(detections, 1):
-        values = zip(found["boxes"].tolist(), found["scores"].tolist(), found["labels"].tolist(), strict=True)
+        values = zip(
+            found["boxes"].tolist(), found["scores"].tolist(), found["labels"].tolist(), strict=True
+        )
         for (left, top, right, bottom), score, label in values:
             width, height = right - left, bottom - top
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": image_id, "category_id": label + 1, "score": score,
-                "bbox": [left, top, width, height], "area": width * height, "iscrowd": 0,
-            })  # fmt: skip
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": label + 1,
+                    "score": score,
+                    "bbox": [left, top, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }
+            )
     return {
         "images": [
             {"id": image_id, "file_name": name, "height": height, "width": width}

@@ -1,7 +1,8 @@
 """Published weights into these modules: torchvision's EfficientNet B0-B7, and EfficientDet D0-D7x.
 
-The EfficientDet files are the official TensorFlow checkpoints as the `effdet` project converted them. The two renamings
-below walk over our own structure and say what each part is called over there.
+The EfficientDet files are the official TensorFlow checkpoints as the `effdet` project converted
+them. The two renamings below walk over our own structure and say what each part is called over
+there.
 """
 
 import os
@@ -35,7 +36,8 @@ EFFDET_FILES = {
     "d7": "tf_efficientdet_d7_53-6d1d7a95.pth",
     "d7x": "tf_efficientdet_d7x-f390b87c.pth",
 }
-# torchvision trained B0-B4 with PyTorch's epsilon; B5-B7, the widest, were converted from TensorFlow.
+# torchvision trained B0-B4 with PyTorch's epsilon; B5-B7, the widest, were converted from
+# TensorFlow.
 TORCHVISION_WIDE, TORCHVISION_EPSILON, TENSORFLOW_EPSILON = 1.6, 1e-5, 1e-3
 
 Names = Iterator[tuple[str, str]]  # (ours, theirs), each the path of a module or of a tensor
@@ -44,11 +46,13 @@ Names = Iterator[tuple[str, str]]  # (ours, theirs), each the path of a module o
 def from_pretrained(
     name: str, cache_dir: str | Path | None = None, url: str | None = None, *, progress: bool = True
 ) -> EfficientNet | EfficientDet:
-    """The published model "b0" ... "b7" (ImageNet, 1000 classes) or "d0" ... "d7x" (COCO, 90), in evaluation mode.
+    """The published model "b0" ... "b7" (ImageNet, 1000 classes) or "d0" ... "d7x" (COCO, 90), in
+    evaluation mode.
 
-    The file is fetched once, checked against the hash in its name, and kept in cache_dir (by default in
-    `cache_folder()`). url: take the file from there, http(s) or file, instead of from its publisher.
-    Raises ValueError for an unknown name or a file that does not fit, DownloadError where it cannot be fetched whole.
+    The file is fetched once, checked against the hash in its name, and kept in cache_dir (by
+    default in `cache_folder()`). url: take the file from there, http(s) or file, instead of from
+    its publisher. Raises ValueError for an unknown name or a file that does not fit, DownloadError
+    where it cannot be fetched whole.
     """
     if name not in EFFICIENTNETS and name not in EFFICIENTDETS:
         known = ", ".join([*EFFICIENTNETS, *EFFICIENTDETS])
@@ -71,14 +75,18 @@ def published_url(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """$EFFDET_LITE_CACHE, or else effdet_lite in the user's cache folder ($XDG_CACHE_HOME, by default ~/.cache)."""
+    """$EFFDET_LITE_CACHE, or else effdet_lite in the user's cache folder ($XDG_CACHE_HOME, by
+    default ~/.cache).
+    """
     if folder := os.environ.get("EFFDET_LITE_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "effdet_lite"
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors in a .pth file. A file with anything else in it raises ValueError, and no code in it is run."""
+    """The tensors in a .pth file. A file with anything else in it raises ValueError, and no code in
+    it is run.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
@@ -87,7 +95,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path} is damaged or holds code, of which none was run; pass a file of tensors only."
         ) from None
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(value, Tensor) for value in state.values()
+    ):
         raise ValueError(
             f"{path} does not hold a state dict, a flat mapping from names to tensors; pass a file that does."
         )
@@ -95,10 +105,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_torchvision(model: EfficientNet, state_dict: Mapping[str, Tensor]) -> None:
-    """Load the state dict of `torchvision.models.efficientnet_b*` into a model with a classifier, all of it or nothing.
+    """Load the state dict of `torchvision.models.efficientnet_b*` into a model with a classifier,
+    all of it or nothing.
 
-    The weights are right only with the padding and the norm epsilon that they were trained with, so the model takes on
-    both. Raises ValueError that names the tensors which do not fit.
+    The weights are right only with the padding and the norm epsilon that they were trained with, so
+    the model takes on both. Raises ValueError that names the tensors which do not fit.
     """
     _load(model, state_dict, _torchvision_names(model))
     wide = model.config.width >= TORCHVISION_WIDE
@@ -106,13 +117,17 @@ def load_torchvision(model: EfficientNet, state_dict: Mapping[str, Tensor]) -> N
 
 
 def load_effdet(model: EfficientDet, state_dict: Mapping[str, Tensor]) -> None:
-    """Load the state dict of `effdet`'s `tf_efficientdet_*` into a model of the same size, all of it or nothing.
+    """Load the state dict of `effdet`'s `tf_efficientdet_*` into a model of the same size, all of
+    it or nothing.
 
-    As with `load_torchvision`, the model takes on the padding and the epsilon, here TensorFlow's, that it has already
-    unless its configuration said otherwise. Raises ValueError that names the tensors which do not fit.
+    As with `load_torchvision`, the model takes on the padding and the epsilon, here TensorFlow's,
+    that it has already unless its configuration said otherwise. Raises ValueError that names the
+    tensors which do not fit.
     """
     _load(model, state_dict, _effdet_names(model))
-    with torch.no_grad():  # each anchor's offsets are (dy, dx, dh, dw) over there and (dx, dy, dw, dh) here
+    with (
+        torch.no_grad()
+    ):  # each anchor's offsets are (dy, dx, dh, dw) over there and (dx, dy, dw, dh) here
         for tensor in model.box_head.predict.pointwise.parameters():
             tensor.copy_(tensor.unflatten(0, (-1, 4))[:, [1, 0, 3, 2]].flatten(0, 1))
     set_style(model, "same", TENSORFLOW_EPSILON)
@@ -123,12 +138,15 @@ def _torchvision_names(model: EfficientNet) -> Names:
     yield from _pair("stem", "features.0", conv="0", norm="1")
     for s, stage in enumerate(model.stages):
         for b, block in enumerate(stage):
-            # torchvision numbers the parts that a block has: without an expansion everything moves up by one.
+            # torchvision numbers the parts that a block has: without an expansion everything moves
+            # up by one.
             expands = not isinstance(block.expand, nn.Identity)
             parts = ["expand", "depthwise", "squeeze_excite", "project"][0 if expands else 1 :]
             for index, part in enumerate(parts):
                 theirs = f"features.{s + 1}.{b}.block.{index}"
-                yield from _pair(f"stages.{s}.{b}.{part}", theirs, conv="0", norm="1", reduce="fc1", expand="fc2")
+                yield from _pair(
+                    f"stages.{s}.{b}.{part}", theirs, conv="0", norm="1", reduce="fc1", expand="fc2"
+                )
     yield from _pair("head", "features.8", conv="0", norm="1")
     yield from _pair("classifier", "classifier", **{"1": "1"})
 
@@ -138,26 +156,39 @@ def _effdet_names(model: EfficientDet) -> Names:
     for s, stage in enumerate(model.backbone.stages):
         for b, block in enumerate(stage):
             ours, theirs = f"backbone.stages.{s}.{b}", f"backbone.blocks.{s}.{b}"
-            # timm's blocks call the projection conv_pwl, except where there is no expansion before it.
+            # timm's blocks call the projection conv_pwl, except where there is no expansion before
+            # it.
             expands = not isinstance(block.expand, nn.Identity)
             first = 2 if expands else 1
             yield from _pair(f"{ours}.expand", theirs, conv="conv_pw", norm="bn1")
             yield from _pair(f"{ours}.depthwise", theirs, conv="conv_dw", norm=f"bn{first}")
-            yield from _pair(f"{ours}.squeeze_excite", f"{theirs}.se", reduce="conv_reduce", expand="conv_expand")
             yield from _pair(
-                f"{ours}.project", theirs, conv="conv_pwl" if expands else "conv_pw", norm=f"bn{first + 1}"
+                f"{ours}.squeeze_excite", f"{theirs}.se", reduce="conv_reduce", expand="conv_expand"
+            )
+            yield from _pair(
+                f"{ours}.project",
+                theirs,
+                conv="conv_pwl" if expands else "conv_pw",
+                norm=f"bn{first + 1}",
             )
 
     graph = model.fusion.graph
     yield from _pair(
-        "fusion.project_extra", f"fpn.resample.{model.fusion.backbone_levels}.conv", conv="conv", norm="bn"
+        "fusion.project_extra",
+        f"fpn.resample.{model.fusion.backbone_levels}.conv",
+        conv="conv",
+        norm="bn",
     )
     for c in range(len(model.fusion.cells)):
         for n, node in enumerate(graph.nodes):
             ours, theirs = f"fusion.cells.{c}.{node.name}", f"fpn.cell.{c}.fnode.{n}"
             yield f"{ours}.weights", f"{theirs}.combine.edge_weights"
-            for index, source in enumerate(node.inputs):  # a lateral is called by the place of its level
-                lateral = f"{theirs}.combine.resample.{graph.level_of(source) - graph.levels[0]}.conv"
+            for index, source in enumerate(
+                node.inputs
+            ):  # a lateral is called by the place of its level
+                lateral = (
+                    f"{theirs}.combine.resample.{graph.level_of(source) - graph.levels[0]}.conv"
+                )
                 yield from _pair(f"{ours}.project.{index}", lateral, conv="conv", norm="bn")
             yield from _separable(f"{ours}.conv", f"{theirs}.after_combine.conv")
             yield f"{ours}.norm", f"{theirs}.after_combine.conv.bn"
@@ -193,7 +224,9 @@ def _load(model: nn.Module, state: Mapping[str, Tensor], names: Names) -> None:
         elif found is None:
             missing.append(theirs)
         elif found.shape != tensor.shape:
-            misshapen.append(f"{theirs} {list(found.shape)} where this model has {list(tensor.shape)}")
+            misshapen.append(
+                f"{theirs} {list(found.shape)} where this model has {list(tensor.shape)}"
+            )
         else:
             loaded[key] = found
     complaints = {
@@ -204,7 +237,9 @@ def _load(model: nn.Module, state: Mapping[str, Tensor], names: Names) -> None:
     if any(complaints.values()):
         raise ValueError(
             "these weights are not for this model, and none were loaded; "
-            + "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in complaints.items() if keys)
+            + "; ".join(
+                f"{len(keys)} {what}: {_some(keys)}" for what, keys in complaints.items() if keys
+            )
             + "."
         )
     model.load_state_dict(loaded)
@@ -216,7 +251,9 @@ def _some(keys: list[str], count: int = 3) -> str:
 
 
 def set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
-    """Give a model's layers the padding and the norm epsilon that its weights were trained with, in place."""
+    """Give a model's layers the padding and the norm epsilon that its weights were trained with, in
+    place.
+    """
     for module in model.modules():
         if isinstance(module, EfficientNet):
             module.config = replace(module.config, padding=padding, norm_epsilon=norm_epsilon)
@@ -224,13 +261,16 @@ def set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
             module.eps = norm_epsilon
         elif isinstance(module, Conv2d):
             module.pads_itself = padding == "symmetric" or module.stride == (1, 1)
-            module.padding = tuple(size // 2 if module.pads_itself else 0 for size in module.kernel_size)
+            module.padding = tuple(
+                size // 2 if module.pads_itself else 0 for size in module.kernel_size
+            )
 
 
 def fetch(url: str, cache_dir: str | Path | None = None, *, progress: bool = True) -> Path:
     """The file at url in cache_dir (by default `cache_folder()`), fetched unless it is there.
 
-    Checked against the hash in its name. Raises ValueError for a url that ends in no file's name, or DownloadError.
+    Checked against the hash in its name. Raises ValueError for a url that ends in no file's name,
+    or DownloadError.
     """
     folder = cache_folder() if cache_dir is None else Path(cache_dir)
     name = unquote(urlsplit(url).path).rpartition("/")[2]
@@ -242,7 +282,9 @@ def fetch(url: str, cache_dir: str | Path | None = None, *, progress: bool = Tru
     if prefix and path.is_file() and file_sha256(path).startswith(prefix):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:  # so that nothing unchecked ever bears the final name
+    with tempfile.TemporaryDirectory(
+        dir=folder
+    ) as temporary:  # so that nothing unchecked ever bears the final name
         fresh = download(url, Path(temporary) / name, progress=progress)
         if not (found := file_sha256(fresh)).startswith(prefix):
             raise DownloadError(

@@ -1,7 +1,9 @@
-"""Compound scaling: from one number, phi, to the size of a whole network. Numbers only; no network is built here.
+"""Compound scaling: from one number, phi, to the size of a whole network. Numbers only; no network
+is built here.
 
-EfficientNet: arXiv 1905.11946, equation 3 and section 3.3. EfficientDet: arXiv 1911.09070, section 4.2 and table 1.
-The published B1-B7 and D1-D7x do not follow their formulas throughout, so both stand here, side by side.
+EfficientNet: arXiv 1905.11946, equation 3 and section 3.3. EfficientDet: arXiv 1911.09070, section
+4.2 and table 1. The published B1-B7 and D1-D7x do not follow their formulas throughout, so both
+stand here, side by side.
 """
 
 import math
@@ -17,10 +19,12 @@ class EfficientNetConfig:
 
     width, depth: factors on B0's channels and on its blocks per stage.
     resolution: side of the square input, in pixels.
-    dropout: before the classifier. stochastic_depth: of the last block; earlier blocks have proportionally less.
-    padding, norm_epsilon, norm_momentum: see `layers.LayerStyle`; the defaults are the official TensorFlow network's.
-    fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as EfficientNetV2 has
-        on its fine maps. 0 is EfficientNet.
+    dropout: before the classifier. stochastic_depth: of the last block; earlier blocks have
+    proportionally less.
+    padding, norm_epsilon, norm_momentum: see `layers.LayerStyle`; the defaults are the official
+    TensorFlow network's.
+    fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as
+        EfficientNetV2 has on its fine maps. 0 is EfficientNet.
     """
 
     width: float = 1.0
@@ -43,7 +47,8 @@ class EfficientDetConfig:
     """An EfficientDet.
 
     resolution: side of the square input, in pixels; a multiple of 2**max_level.
-    fusion_channels, fusion_repeats: width and number of the BiFPN cells. head_repeats: convolutions in each head.
+    fusion_channels, fusion_repeats: width and number of the BiFPN cells. head_repeats: convolutions
+    in each head.
     min_level, max_level: pyramid levels; level l has one position for each 2**l pixels.
     anchor_scale: side of a level's smallest square anchor, in strides of that level.
     weighting: how a BiFPN node adds its inputs: "fast", "softmax", "unbounded" or "sum".
@@ -70,10 +75,15 @@ class EfficientDetConfig:
                 f"resolution must be a multiple of {2**self.max_level} for levels up to P{self.max_level}, "
                 f"got {self.resolution}."
             )
-        if min(self.fusion_channels, self.fusion_repeats, self.head_repeats) < 1 or not self.anchor_scale > 0:
+        if (
+            min(self.fusion_channels, self.fusion_repeats, self.head_repeats) < 1
+            or not self.anchor_scale > 0
+        ):
             raise ValueError(f"channels, repeats and anchor_scale must be positive, got {self}.")
         if self.weighting not in WEIGHTINGS:
-            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {self.weighting!r}.")
+            raise ValueError(
+                f"weighting must be one of {', '.join(WEIGHTINGS)}, got {self.weighting!r}."
+            )
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -83,7 +93,9 @@ class EfficientDetConfig:
 
 @dataclass(frozen=True)
 class Published:
-    """What a paper reports. params and macs: as rounded there. accuracy: ImageNet top-1 or COCO test-dev AP, in %."""
+    """What a paper reports. params and macs: as rounded there. accuracy: ImageNet top-1 or COCO
+    test-dev AP, in %.
+    """
 
     params: float
     macs: float
@@ -91,7 +103,9 @@ class Published:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """The nearest multiple of 8, half up, but never below 90 % of the wish. Official code, `round_filters`."""
+    """The nearest multiple of 8, half up, but never below 90 % of the wish. Official code,
+    `round_filters`.
+    """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
@@ -101,10 +115,14 @@ def round_blocks(blocks: float) -> int:
     return math.ceil(blocks)
 
 
-def efficientnet(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> EfficientNetConfig:
-    """The EfficientNet of this phi by the formula alone: depth alpha^phi, width beta^phi, resolution 224 gamma^phi.
+def efficientnet(
+    phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15
+) -> EfficientNetConfig:
+    """The EfficientNet of this phi by the formula alone: depth alpha^phi, width beta^phi,
+    resolution 224 gamma^phi.
 
-    phi: any real number from -3 to 7; 0 is B0. alpha, beta, gamma: growth of each dimension for one step of phi, > 0.
+    phi: any real number from -3 to 7; 0 is B0. alpha, beta, gamma: growth of each dimension for one
+    step of phi, > 0.
     """
     _check_phi(phi)
     for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma}.items():
@@ -120,12 +138,13 @@ def efficientnet(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float
 
 
 def efficientdet(phi: float) -> EfficientDetConfig:
-    """The EfficientDet of this phi by the formulas alone (equations 1-3), for any real phi from -3 to 7; 0 is D0.
+    """The EfficientDet of this phi by the formulas alone (equations 1-3), for any real phi from -3
+    to 7; 0 is D0.
 
-    What is not a whole number is rounded: channels to the nearest 8, repeats to the nearest 1, resolution to the
-    nearest legal one. Below 0 the formulas alone would give nothing useful, so there (the course's small models):
-    BiFPN and heads are repeated at least once, and levels are P2-P6 with anchor scale 2, since 128-256 px images
-    have small objects.
+    What is not a whole number is rounded: channels to the nearest 8, repeats to the nearest 1,
+    resolution to the nearest legal one. Below 0 the formulas alone would give nothing useful, so
+    there (the course's small models): BiFPN and heads are repeated at least once, and levels are
+    P2-P6 with anchor scale 2, since 128-256 px images have small objects.
     """
     _check_phi(phi)
     min_level, max_level, anchor_scale = (2, 6, 2.0) if phi < 0 else (3, 7, 4.0)
@@ -141,7 +160,8 @@ def efficientdet(phi: float) -> EfficientDetConfig:
     )
 
 
-# Width, depth, resolution and dropout as the official code has them (efficientnet_builder.py, `efficientnet_params`).
+# Width, depth, resolution and dropout as the official code has them (efficientnet_builder.py,
+# `efficientnet_params`).
 EFFICIENTNETS = {
     "b0": EfficientNetConfig(1.0, 1.0, 224, 0.2),
     "b1": EfficientNetConfig(1.0, 1.1, 240, 0.2),
@@ -153,7 +173,8 @@ EFFICIENTNETS = {
     "b7": EfficientNetConfig(2.0, 3.1, 600, 0.5),
 }
 
-# Resolution, backbone, BiFPN channels and repeats, head repeats (paper, table 1; hparams_config.py for the rest).
+# Resolution, backbone, BiFPN channels and repeats, head repeats (paper, table 1; hparams_config.py
+# for the rest).
 EFFICIENTDETS = {
     "d0": EfficientDetConfig(512, EFFICIENTNETS["b0"], 64, 3, 3),
     "d1": EfficientDetConfig(640, EFFICIENTNETS["b1"], 88, 4, 3),
@@ -162,7 +183,9 @@ EFFICIENTDETS = {
     "d4": EfficientDetConfig(1024, EFFICIENTNETS["b4"], 224, 7, 4),
     "d5": EfficientDetConfig(1280, EFFICIENTNETS["b5"], 288, 7, 4),
     "d6": EfficientDetConfig(1280, EFFICIENTNETS["b6"], 384, 8, 5, weighting="sum"),
-    "d7": EfficientDetConfig(1536, EFFICIENTNETS["b6"], 384, 8, 5, anchor_scale=5.0, weighting="sum"),
+    "d7": EfficientDetConfig(
+        1536, EFFICIENTNETS["b6"], 384, 8, 5, anchor_scale=5.0, weighting="sum"
+    ),
     "d7x": EfficientDetConfig(1536, EFFICIENTNETS["b7"], 384, 8, 5, max_level=8, weighting="sum"),
 }
 

@@ -10,7 +10,9 @@ from lessons import RESULTS
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """The order of a sum depends on the number of threads, so runs that are compared bit for bit have one."""
+    """The order of a sum depends on the number of threads, so runs that are compared bit for bit
+    have one.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -19,7 +21,9 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def experiment_script(one_thread):
-    """A function that loads a script of assets/results by name, so that the processes that it starts find it too."""
+    """A function that loads a script of assets/results by name, so that the processes that it
+    starts find it too.
+    """
     sys.path.append(str(RESULTS))
     yield importlib.import_module
     sys.path.remove(str(RESULTS))

@@ -25,17 +25,23 @@ def code_cells(notebook):
 
 
 def exercise_cells(notebook):
-    """(exercise, its cell) in the notebook's order: the cells whose last line is `check("01.2", answer)`."""
+    """(exercise, its cell) in the notebook's order: the cells whose last line is `check("01.2",
+    answer)`.
+    """
     for cell in code_cells(notebook):
         if found := CHECK.match(cell.source.rstrip().rpartition("\n")[2]):
             yield found[1], cell
 
 
 def solutions(path):
-    """The code that solves each exercise of this notebook, by exercise: what follows each line `# %% 01.2`."""
+    """The code that solves each exercise of this notebook, by exercise: what follows each line `#
+    %% 01.2`.
+    """
     text = (path.parent / "solutions" / f"{number(path)}.py").read_text(encoding="utf-8")
     _, *parts = re.split(r"^# %% +", text, flags=re.MULTILINE)
-    return {name.strip(): code.strip() for name, _, code in (part.partition("\n") for part in parts)}
+    return {
+        name.strip(): code.strip() for name, _, code in (part.partition("\n") for part in parts)
+    }
 
 
 def put_in(notebook, solved):
@@ -46,4 +52,8 @@ def put_in(notebook, solved):
 
 def said(cell):
     """What the checks of a cell put on the page, as plain text."""
-    return [output.data.get("text/plain", "") for output in cell.outputs if output.output_type == "display_data"]
+    return [
+        output.data.get("text/plain", "")
+        for output in cell.outputs
+        if output.output_type == "display_data"
+    ]

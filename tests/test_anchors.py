@@ -71,7 +71,9 @@ def test_the_grid_is_shared_and_fit_for_training():
     torch.testing.assert_close(weight.grad, made)
 
 
-@pytest.mark.parametrize("arguments", [(0, 64, (3,), 4.0), (64, -1, (3,), 4.0), (64, 64, (3,), 0), (64, 64, (3,), -2)])
+@pytest.mark.parametrize(
+    "arguments", [(0, 64, (3,), 4.0), (64, -1, (3,), 4.0), (64, 64, (3,), 0), (64, 64, (3,), -2)]
+)
 def test_grids_that_cannot_be(arguments):
     with pytest.raises(ValueError, match="must be positive"):
         grid(*arguments)
@@ -85,11 +87,16 @@ def test_iou_equals_torchvisions():
     boxes, others = random_boxes(40, 200, 300), random_boxes(60, 200, 300)
     torch.testing.assert_close(iou(boxes, others), box_iou(boxes, others))
     batch = boxes.reshape(4, 10, 4)
-    torch.testing.assert_close(iou(batch, others), torch.stack([box_iou(part, others) for part in batch]))
+    torch.testing.assert_close(
+        iou(batch, others), torch.stack([box_iou(part, others) for part in batch])
+    )
 
 
 def test_iou_of_whole_numbers_equals_torchvisions():
-    boxes, others = torch.tensor([[0, 0, 10, 10], [3, 3, 4, 9]]), torch.tensor([[5, 5, 15, 15], [0, 0, 10, 10]])
+    boxes, others = (
+        torch.tensor([[0, 0, 10, 10], [3, 3, 4, 9]]),
+        torch.tensor([[5, 5, 15, 15], [0, 0, 10, 10]]),
+    )
     torch.testing.assert_close(iou(boxes, others), box_iou(boxes.float(), others.float()))
     torch.testing.assert_close(iou(boxes.float(), others), iou(boxes, others.float()))
 
@@ -102,7 +109,9 @@ def test_iou_of_boxes_without_area_is_zero():
 
 
 def test_iou_with_other_areas_by_hand():
-    """The overlap 25 of boxes of 100: 25 / (100 + 100 - 25), and 25 / (100 + 50 - 25) if the anchor counts as 50."""
+    """The overlap 25 of boxes of 100: 25 / (100 + 100 - 25), and 25 / (100 + 50 - 25) if the anchor
+    counts as 50.
+    """
     box, anchor = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[5.0, 5, 15, 15]])
     assert iou(box, anchor).item() == pytest.approx(1 / 7)
     assert iou(box, anchor, torch.tensor([50.0])).item() == pytest.approx(0.2)
@@ -110,7 +119,10 @@ def test_iou_with_other_areas_by_hand():
 
 def test_iou_of_batches_of_boxes_with_batches_of_anchors():
     torch.manual_seed(0)
-    boxes, others = random_boxes(12, 200, 300).reshape(4, 3, 4), random_boxes(20, 200, 300).reshape(4, 5, 4)
+    boxes, others = (
+        random_boxes(12, 200, 300).reshape(4, 3, 4),
+        random_boxes(20, 200, 300).reshape(4, 5, 4),
+    )
     expected = torch.stack([box_iou(*pair) for pair in zip(boxes, others, strict=True)])
     torch.testing.assert_close(iou(boxes, others), expected)
 
@@ -119,7 +131,9 @@ def test_offsets_equal_effdets():
     torch.manual_seed(0)
     places = grid(128, 128, (3, 4, 5), 4.0)
     boxes = random_boxes(len(places), 128, 128)
-    reference = FasterRcnnBoxCoder().encode(BoxList(boxes[:, YX]), BoxList(places[:, YX]))  # (dy, dx, dh, dw)
+    reference = FasterRcnnBoxCoder().encode(
+        BoxList(boxes[:, YX]), BoxList(places[:, YX])
+    )  # (dy, dx, dh, dw)
     torch.testing.assert_close(encode(boxes, places), reference[:, YX], rtol=1e-4, atol=1e-5)
     deltas = torch.randn(len(places), 4)
     reference = FasterRcnnBoxCoder().decode(deltas[:, YX], BoxList(places[:, YX])).boxes()[:, YX]
@@ -130,7 +144,9 @@ def test_decode_undoes_encode():
     torch.manual_seed(0)
     places, boxes = (random_boxes(500, 300, 200).double() for _ in range(2))
     torch.testing.assert_close(decode(encode(boxes, places), places), boxes, rtol=1e-5, atol=1e-5)
-    assert (encode(places, places) == 0).all() and torch.equal(decode(torch.zeros_like(places), places), places)
+    assert (encode(places, places) == 0).all() and torch.equal(
+        decode(torch.zeros_like(places), places), places
+    )
 
 
 def test_a_box_without_area_has_finite_offsets():
@@ -173,8 +189,12 @@ def test_matches_equal_effdets(seed, numbers):
 
 
 def assert_matches_equal_effdets_assigner(places, boxes, labels, threshold=0.5):
-    """As above, for any anchors: every object must overlap one of them, or effdet gives it anchor 0."""
-    assigner = AnchorLabeler(reference_anchors(64, 64), num_classes=90, match_threshold=threshold).target_assigner
+    """As above, for any anchors: every object must overlap one of them, or effdet gives it anchor
+    0.
+    """
+    assigner = AnchorLabeler(
+        reference_anchors(64, 64), num_classes=90, match_threshold=threshold
+    ).target_assigner
     classes, offsets, _ = assigner.assign(BoxList(places[:, YX]), BoxList(boxes[:, YX]), labels + 1)
     ours = match(places, [boxes], [labels], threshold)
     assert torch.equal(ours.labels[0], classes.long() - 1)
@@ -186,18 +206,27 @@ def assert_matches_equal_effdets_assigner(places, boxes, labels, threshold=0.5):
     "sides", [(0.01, 0.5), (1, 12), (20, 150), (200, 900)], ids=["specks", "small", "mixed", "huge"]
 )
 def test_boxes_of_any_size_at_any_threshold(threshold, sides):
-    """Smaller than every anchor, larger than the image, partly outside it; 200 x 140 has no whole number of strides."""
+    """Smaller than every anchor, larger than the image, partly outside it; 200 x 140 has no whole
+    number of strides.
+    """
     generator = torch.Generator().manual_seed(0)
     centre = torch.rand(25, 2, generator=generator) * torch.tensor([160, 220]) - 10
     half = (sides[0] + torch.rand(25, 2, generator=generator) * (sides[1] - sides[0])) / 2
-    boxes, labels = torch.cat([centre - half, centre + half], 1), torch.randint(90, (25,), generator=generator)
-    assert_matches_equal_effdets_assigner(grid(200, 140, (3, 4, 5, 6, 7), 4.0), boxes, labels, threshold)
+    boxes, labels = (
+        torch.cat([centre - half, centre + half], 1),
+        torch.randint(90, (25,), generator=generator),
+    )
+    assert_matches_equal_effdets_assigner(
+        grid(200, 140, (3, 4, 5, 6, 7), 4.0), boxes, labels, threshold
+    )
 
 
 @pytest.mark.parametrize("number", [1, 35, 36, 37, 1000])
 @pytest.mark.parametrize("equal", [False, True], ids=["all differ", "some are equal"])
 def test_anchors_need_not_be_a_grid(number, equal):
-    """Anchors in no order and of all sizes; objects that are anchors, and others. The last anchor overlaps them all."""
+    """Anchors in no order and of all sizes; objects that are anchors, and others. The last anchor
+    overlaps them all.
+    """
     generator = torch.Generator().manual_seed(number)
     places = random_boxes(number, 100, 160, generator=generator)
     places[-1] = torch.tensor([0.0, 0, 160, 100])
@@ -210,7 +239,9 @@ def test_anchors_need_not_be_a_grid(number, equal):
 
 
 def test_an_object_below_the_threshold_finds_its_best_anchor_in_the_last_group_too():
-    """One anchor among many far ones overlaps the object a little, wherever it stands in the list."""
+    """One anchor among many far ones overlaps the object a little, wherever it stands in the
+    list.
+    """
     object_box, label = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([2])
     far = torch.tensor([500.0, 500, 510, 510])
     for place in (0, 35, 36, 99):
@@ -220,7 +251,9 @@ def test_an_object_below_the_threshold_finds_its_best_anchor_in_the_last_group_t
 
 
 def test_ties_go_to_the_first():
-    """Equal boxes of different class, and boxes centred between anchors, which overlap several of them equally."""
+    """Equal boxes of different class, and boxes centred between anchors, which overlap several of
+    them equally.
+    """
     between = torch.tensor([[48.0, 48, 80, 80], [56, 56, 72, 72], [64, 64, 64.5, 64.5]])
     boxes = torch.cat([between, between, torch.tensor([[0.0, 0, 128, 128]]).repeat(3, 1)])
     labels = torch.arange(len(boxes))
@@ -239,11 +272,15 @@ def test_an_object_keeps_its_best_anchor_though_another_overlaps_it_more():
 
 def test_the_threshold_is_reached_at_exactly_half():
     places = torch.tensor([[0.0, 0, 8, 8], [0, 0, 8, 4], [0, 0, 8, 3.99]])
-    assert match(places, [torch.tensor([[0.0, 0, 8, 8]])], [torch.tensor([3])]).labels.tolist() == [[3, 3, -1]]
+    assert match(places, [torch.tensor([[0.0, 0, 8, 8]])], [torch.tensor([3])]).labels.tolist() == [
+        [3, 3, -1]
+    ]
 
 
 def test_an_object_beyond_all_anchors_is_left_out_where_effdet_takes_anchor_0():
-    """A box outside the image, or without area: nothing can answer for it, least of all an anchor far away."""
+    """A box outside the image, or without area: nothing can answer for it, least of all an anchor
+    far away.
+    """
     nowhere = torch.tensor([[5000.0, 5000, 5040, 5040]])
     somewhere = torch.tensor([[40.0, 40, 80, 80]])
     labels = torch.tensor([5])
@@ -254,20 +291,35 @@ def test_an_object_beyond_all_anchors_is_left_out_where_effdet_takes_anchor_0():
         assert (match(places, [empty], [labels]).labels == -1).all()
         together = match(places, [torch.cat([empty, somewhere])], [torch.tensor([5, 6])])
         alone = match(places, [somewhere], [torch.tensor([6])])
-        assert torch.equal(together.labels, alone.labels) and torch.equal(together.deltas, alone.deltas)
+        assert torch.equal(together.labels, alone.labels) and torch.equal(
+            together.deltas, alone.deltas
+        )
 
 
 def test_no_boxes_at_all():
     places = grid(64, 64, (3, 4), 4.0)
-    for boxes, labels in (([], []), ([torch.zeros(0, 4)] * 2, [torch.zeros(0, dtype=torch.int64)] * 2)):
+    for boxes, labels in (
+        ([], []),
+        ([torch.zeros(0, 4)] * 2, [torch.zeros(0, dtype=torch.int64)] * 2),
+    ):
         ours = match(places, boxes, labels)
-        assert ours.labels.shape == (len(boxes), len(places)) and ours.deltas.shape == (len(boxes), len(places), 4)
-        assert (ours.labels == -1).all() and ours.labels.dtype == torch.int64 and not ours.deltas.any()
+        assert ours.labels.shape == (len(boxes), len(places)) and ours.deltas.shape == (
+            len(boxes),
+            len(places),
+            4,
+        )
+        assert (
+            (ours.labels == -1).all() and ours.labels.dtype == torch.int64 and not ours.deltas.any()
+        )
 
 
 def test_empty_tensors_of_another_type_are_empty():
     """`torch.tensor([])` is of floats, and has one dimension."""
-    places, box, label = grid(64, 64, (3, 4), 4.0), torch.tensor([[8.0, 8, 40, 40]]), torch.tensor([1])
+    places, box, label = (
+        grid(64, 64, (3, 4), 4.0),
+        torch.tensor([[8.0, 8, 40, 40]]),
+        torch.tensor([1]),
+    )
     expected = match(places, [torch.zeros(0, 4), box], [torch.zeros(0, dtype=torch.int64), label])
     ours = match(places, [torch.tensor([]), box], [torch.tensor([]), label])
     assert torch.equal(ours.labels, expected.labels) and torch.equal(ours.deltas, expected.deltas)

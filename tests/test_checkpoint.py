@@ -1,4 +1,5 @@
-"""Files of tensors: what is written is whole, what is not ours is refused, and nothing in a file is ever run.
+"""Files of tensors: what is written is whole, what is not ours is refused, and nothing in a file is
+ever run.
 
 Oracles: the safetensors library reads the files; the file system and pickle give the failures.
 """
@@ -19,7 +20,11 @@ from effdet_lite import checkpoint
 from effdet_lite.checkpoint import load_detector, load_tensors, save_detector, save_tensors
 from effdet_lite.efficientdet import EfficientDet
 
-TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7), "c": torch.ones(2, 2).bfloat16()}
+TENSORS = {
+    "a": torch.arange(6.0).view(2, 3),
+    "b": torch.tensor(7),
+    "c": torch.ones(2, 2).bfloat16(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +68,12 @@ def break_replace(monkeypatch, error):
 
 
 @pytest.mark.parametrize("broken", [break_save_file, break_replace])
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path, monkeypatch, broken, error):
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
+def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(
+    tmp_path, monkeypatch, broken, error
+):
     path = tmp_path / "x.safetensors"
     save_tensors(path, TENSORS, step=1)
     before = path.read_bytes()
@@ -75,11 +84,15 @@ def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path, mo
     assert os.listdir(tmp_path) == ["x.safetensors"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk"
+)
 def test_a_disk_that_is_really_full(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("no disk can be mounted here")
     try:
@@ -96,7 +109,9 @@ def test_a_disk_that_is_really_full(tmp_path):
 def test_a_truncated_file_is_refused(tmp_path, share):
     save_tensors(tmp_path / "whole", TENSORS, step=1)
     content = (tmp_path / "whole").read_bytes()
-    (tmp_path / "x").write_bytes(content[: share if isinstance(share, int) else int(share * len(content))])
+    (tmp_path / "x").write_bytes(
+        content[: share if isinstance(share, int) else int(share * len(content))]
+    )
     with pytest.raises(ValueError, match="not a whole safetensors file"):
         load_tensors(tmp_path / "x")
 
@@ -125,14 +140,22 @@ def test_a_detector_comes_back_and_half_precision_changes_little(tmp_path, detec
     images = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(1))
     save_detector(tmp_path / "d.safetensors", detector, ("x", "y", "z"), (64, 128), note="kept")
     found, header = load_detector(tmp_path / "d.safetensors")
-    assert (header["classes"], header["size"], header["note"]) == (("x", "y", "z"), (64, 128), "kept")
+    assert (header["classes"], header["size"], header["note"]) == (
+        ("x", "y", "z"),
+        (64, 128),
+        "kept",
+    )
     assert found.config == detector.config and not found.training
     assert all(parameter.dtype == torch.float32 for parameter in found.parameters())
-    assert (tmp_path / "d.safetensors").stat().st_size < 2.2 * sum(p.numel() for p in detector.state_dict().values())
+    assert (tmp_path / "d.safetensors").stat().st_size < 2.2 * sum(
+        p.numel() for p in detector.state_dict().values()
+    )
     with torch.inference_mode():
         for mine, theirs in zip(detector(images), found(images), strict=True):
             assert mine.std() > 1e-3
-            torch.testing.assert_close(theirs, mine, rtol=1e-3, atol=0.02 * mine.std().item())  # half: 2^-11
+            torch.testing.assert_close(
+                theirs, mine, rtol=1e-3, atol=0.02 * mine.std().item()
+            )  # half: 2^-11
 
 
 HEADER = {"classes": ["x", "y", "z"], "size": [64, 64]}

@@ -1,6 +1,7 @@
 """The table of claims: one row a claim, and nothing in it that a stored notebook does not say.
 
-Oracles: the tags of the notebooks' cells, what these cells put out, and each notebook's own closing table.
+Oracles: the tags of the notebooks' cells, what these cells put out, and each notebook's own closing
+table.
 """
 
 import re
@@ -27,9 +28,15 @@ class Row(NamedTuple):
 
     @property
     def sections(self):
-        """(notebook, section) for each that the row names: `[01](01_cost.ipynb): 1. This; 2. That`."""
+        """(notebook, section) for each that the row names: `[01](01_cost.ipynb): 1. This; 2.
+        That`.
+        """
         named = re.findall(r"\[\d\d\]\(([^)]+)\): ([^<\[]+)", self.where)
-        return {(notebook, section.strip()) for notebook, sections in named for section in sections.split("; ")}
+        return {
+            (notebook, section.strip())
+            for notebook, sections in named
+            for section in sections.split("; ")
+        }
 
 
 def rows():
@@ -46,11 +53,16 @@ def numbers(text):
 
 def text_of(cell):
     """What a cell put out, as plain text."""
-    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    )
 
 
 def tagged(path):
-    """(claim, section, text put out) for each claim that a code cell is tagged with, the closing table's aside."""
+    """(claim, section, text put out) for each claim that a code cell is tagged with, the closing
+    table's aside.
+    """
     section = ""
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
@@ -77,7 +89,9 @@ def test_verdicts_are_of_the_five_and_conditions_are_said():
 def test_the_table_and_the_tags_name_the_same_sections():
     """Both ways: no section without its tag, and no tag that the table forgets."""
     told = {(row.claim, *place) for row in rows() for place in row.sections}
-    assert told == {(claim, path.name, section) for path in NOTEBOOKS for claim, section, _ in tagged(path)}
+    assert told == {
+        (claim, path.name, section) for path in NOTEBOOKS for claim, section, _ in tagged(path)
+    }
 
 
 def test_a_claim_is_untested_just_as_long_as_no_notebook_tests_it():
@@ -99,14 +113,30 @@ def test_what_a_row_says_was_measured_stands_in_its_cells(row):
 def test_the_notebook_itself_comes_to_the_same_verdict(row):
     """In its closing table, whose last column it is; of several notebooks, the last one's."""
     last = max(notebook for notebook, _ in row.sections)
-    lines = [line for cell in code_cells(read(TABLE.parent / last)) for line in text_of(cell).splitlines()]
+    lines = [
+        line
+        for cell in code_cells(read(TABLE.parent / last))
+        for line in text_of(cell).splitlines()
+    ]
     closing = [re.split(r"\s{2,}", line)[-1] for line in lines if re.match(rf"{row.claim}\b", line)]
     assert len(closing) == 1, f"{last} has no one line on {row.claim}"
-    assert max((verdict for verdict in VERDICTS if closing[0].startswith(verdict)), key=len) == row.verdict
+    assert (
+        max((verdict for verdict in VERDICTS if closing[0].startswith(verdict)), key=len)
+        == row.verdict
+    )
 
 
 def test_a_number_is_compared_whole_with_its_sign_of_times_or_percent():
     assert numbers("5,288,548 of 10^-12, 2×, 80 %, 5 × 5 and 0.5 in C24, MBConv6; 3×7") == {
-        "5,288,548", "10^-12", "2×", "80%", "5", "0.5", "3", "7",
-    }  # fmt: skip
-    assert not numbers("4×") <= numbers("4") and not numbers("28") <= numbers("288 and 2.8 and 1,228")
+        "5,288,548",
+        "10^-12",
+        "2×",
+        "80%",
+        "5",
+        "0.5",
+        "3",
+        "7",
+    }
+    assert not numbers("4×") <= numbers("4") and not numbers("28") <= numbers(
+        "288 and 2.8 and 1,228"
+    )

@@ -1,4 +1,6 @@
-"""Costs against torch's own convolutions and `torch.utils.flop_counter`, and against published and measured figures."""
+"""Costs against torch's own convolutions and `torch.utils.flop_counter`, and against published and
+measured figures.
+"""
 
 import pytest
 import torch
@@ -15,8 +17,9 @@ from effdet_lite.efficientnet import B0_STAGES, EfficientNet
 from effdet_lite.layers import Conv2d
 from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS
 
-# MACs of the published networks at their own resolution, counted on timm's and effdet's implementations by
-# FlopCounterMode. They lie within 5 % of what the papers print (EfficientNet, table 2; EfficientDet, table 2).
+# MACs of the published networks at their own resolution, counted on timm's and effdet's
+# implementations by FlopCounterMode. They lie within 5 % of what the papers print (EfficientNet,
+# table 2; EfficientDet, table 2).
 MACS = {
     "b0": 385_814_752,
     "b1": 686_802_832,
@@ -72,18 +75,28 @@ def convolutions(draw):
 @settings(max_examples=150, deadline=None)
 @given(convolutions())
 def test_closed_form_equals_torchs_convolution(arguments):
-    """Any kernel, stride, groups, bias and size: parameters of nn.Conv2d, and what torch counts when it runs."""
+    """Any kernel, stride, groups, bias and size: parameters of nn.Conv2d, and what torch counts
+    when it runs.
+    """
     kernel, stride = (
-        value if isinstance(value, tuple) else (value, value) for value in (arguments["kernel"], arguments["stride"])
+        value if isinstance(value, tuple) else (value, value)
+        for value in (arguments["kernel"], arguments["stride"])
     )
     conv = nn.Conv2d(
-        arguments["c_in"], arguments["c_out"], kernel, stride, groups=arguments["groups"], bias=arguments["bias"],
+        arguments["c_in"],
+        arguments["c_out"],
+        kernel,
+        stride,
+        groups=arguments["groups"],
+        bias=arguments["bias"],
         device="meta",
-    )  # fmt: skip
-    # With padding "same" the output has ceil(size / stride) positions; pad by as much as that takes.
+    )
+    # With padding "same" the output has ceil(size / stride) positions; pad by as much as that
+    # takes.
     sizes = arguments["height"], arguments["width"]
     rows, columns = (
-        (-(-size // step) - 1) * step + window - size for size, step, window in zip(sizes, stride, kernel, strict=True)
+        (-(-size // step) - 1) * step + window - size
+        for size, step, window in zip(sizes, stride, kernel, strict=True)
     )
     padded = 1, arguments["c_in"], sizes[0] + rows, sizes[1] + columns
     ours = cost.conv2d(**arguments)
@@ -128,7 +141,9 @@ def test_conv2d_refuses_what_is_no_convolution(change, says):
 
 
 def test_kernel_may_be_a_list():
-    assert cost.conv2d(4, 8, [3, 5], 9, 9, stride=[1, 2]) == cost.conv2d(4, 8, (3, 5), 9, 9, stride=(1, 2))
+    assert cost.conv2d(4, 8, [3, 5], 9, 9, stride=[1, 2]) == cost.conv2d(
+        4, 8, (3, 5), 9, 9, stride=(1, 2)
+    )
 
 
 # --- counting a module ---
@@ -138,7 +153,11 @@ def test_kernel_may_be_a_list():
 def test_count_equals_flop_counter_on_every_published_network(name, monkeypatch):
     # Batch norms have no MACs, and on the meta device they take most of the time.
     monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
-    kind, config = (EfficientDet, EFFICIENTDETS[name]) if name in EFFICIENTDETS else (EfficientNet, EFFICIENTNETS[name])
+    kind, config = (
+        (EfficientDet, EFFICIENTDETS[name])
+        if name in EFFICIENTDETS
+        else (EfficientNet, EFFICIENTNETS[name])
+    )
     with torch.device("meta"):
         model = kind.from_name(name)
     shape = 1, 3, config.resolution, config.resolution
@@ -148,7 +167,9 @@ def test_count_equals_flop_counter_on_every_published_network(name, monkeypatch)
 
 
 class Assorted(nn.Module):
-    """Functional calls, a transposed convolution, 1-D and 3-D ones, a matrix product, a batched one, linear layers."""
+    """Functional calls, a transposed convolution, 1-D and 3-D ones, a matrix product, a batched
+    one, linear layers.
+    """
 
     def __init__(self):
         super().__init__()
@@ -219,19 +240,33 @@ def test_receptive_field_of_b0(stages, size, stride):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3), st.integers(1, 3)), max_size=4))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3), st.integers(1, 3)), max_size=4
+    )
+)
 def test_receptive_field_equals_the_reach_of_gradients(layers):
-    """The first output of all-ones convolutions has gradients in just this window, the second one `stride` further."""
+    """The first output of all-ones convolutions has gradients in just this window, the second one
+    `stride` further.
+    """
     field = cost.receptive_field(layers)
     x = torch.ones(1, 1, field.size + field.stride, dtype=torch.float64, requires_grad=True)
     y = x
     for kernel, stride, dilation in layers:
-        y = F.conv1d(y, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride, dilation=dilation)
-    first, second = (torch.autograd.grad(y[0, 0, i], x, retain_graph=True)[0][0, 0].nonzero() for i in (0, 1))
+        y = F.conv1d(
+            y, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride, dilation=dilation
+        )
+    first, second = (
+        torch.autograd.grad(y[0, 0, i], x, retain_graph=True)[0][0, 0].nonzero() for i in (0, 1)
+    )
     assert (first.min(), first.max()) == (0, field.size - 1)
     assert second.min() == field.stride
 
 
 def test_padding_styles_cost_the_same():
     conv = [Conv2d(4, 6, 5, 2, padding=padding) for padding in ("same", "symmetric")]
-    assert cost.count(conv[0], 1, 4, 15, 18) == cost.count(conv[1], 1, 4, 15, 18) == Cost(600, 8 * 9 * 600)
+    assert (
+        cost.count(conv[0], 1, 4, 15, 18)
+        == cost.count(conv[1], 1, 4, 15, 18)
+        == Cost(600, 8 * 9 * 600)
+    )

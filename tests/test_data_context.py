@@ -1,4 +1,5 @@
-"""Shapes in context against their own pixels: what was painted where, and what a crop can and cannot tell.
+"""Shapes in context against their own pixels: what was painted where, and what a crop can and
+cannot tell.
 
 Oracles: the pixels that change with each object, and a ridge regression on crops, fitted here.
 """
@@ -14,7 +15,9 @@ each_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 
 @each_direction
-def test_the_same_picture_whatever_was_read_before_and_another_for_each_seed_split_and_index(direction):
+def test_the_same_picture_whatever_was_read_before_and_another_for_each_seed_split_and_index(
+    direction,
+):
     data = ShapesInContext("train", length=5, direction=direction)
     images = [data[index][0] for index in range(5)]
     np.random.seed(1)
@@ -22,7 +25,9 @@ def test_the_same_picture_whatever_was_read_before_and_another_for_each_seed_spl
     again = ShapesInContext("train", length=9, direction=direction, cache=True)
     assert all(torch.equal(again[index][0], images[index]) for index in (4, 2, 0, 3, 1, 4))
     others = [ShapesInContext("train", seed=1), ShapesInContext("val"), ShapesInContext("test")]
-    assert not any(torch.equal(images[0], other[0][0]) for other in others) and not torch.equal(images[0], images[1])
+    assert not any(torch.equal(images[0], other[0][0]) for other in others) and not torch.equal(
+        images[0], images[1]
+    )
     assert [len(ShapesInContext(split)) for split in ("train", "val", "test")] == [3000, 200, 200]
 
 
@@ -33,8 +38,16 @@ def test_items_follow_the_contract(direction, size):
     counts = set()
     for index, (image, target) in enumerate(data):
         boxes, labels = target["boxes"].as_subclass(torch.Tensor), target["labels"].tolist()
-        assert image.shape == (3, size, size) and image.dtype == torch.float32 and 0 <= image.min() <= image.max() <= 1
-        assert boxes.dtype == torch.float32 and len(boxes) == len(labels) and target["image_id"] == index
+        assert (
+            image.shape == (3, size, size)
+            and image.dtype == torch.float32
+            and 0 <= image.min() <= image.max() <= 1
+        )
+        assert (
+            boxes.dtype == torch.float32
+            and len(boxes) == len(labels)
+            and target["image_id"] == index
+        )
         assert boxes.min() >= 0 and boxes.max() <= size
         sides = boxes[:, 2:] - boxes[:, :2]
         low, high = context.LARGE[direction]
@@ -69,7 +82,9 @@ def test_a_box_is_tight_around_the_pixels_that_its_object_changed(direction, mon
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             edges = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
             outside = np.array([left, top, -right, -bottom]) - edges * [1, 1, -1, -1]
-            assert outside.min() > -1.2 and outside.max() < 1.2  # soft edges reach half a pixel further
+            assert (
+                outside.min() > -1.2 and outside.max() < 1.2
+            )  # soft edges reach half a pixel further
 
 
 @each_direction
@@ -97,13 +112,19 @@ def crop_and_colour(data, index):
         x, y, x_end, y_end = boxes[1 - asked].int().tolist()
         image[:, y : y_end + 2, x : x_end + 2] = image[:, top:bottom, left:right].median()
     inset = (right - left) // 7  # a disc's corners hold ground
-    return resized(image[:, top + inset : bottom - inset, left + inset : right - inset]), colour, int(labels[asked]) - 3
+    return (
+        resized(image[:, top + inset : bottom - inset, left + inset : right - inset]),
+        colour,
+        int(labels[asked]) - 3,
+    )
 
 
 @each_direction
 def test_the_objects_own_pixels_do_not_tell_its_class_and_what_decides_does(direction):
     data = ShapesInContext("train", length=900, seed=7, direction=direction)
-    crops, colours, classes = zip(*(crop_and_colour(data, index) for index in range(len(data))), strict=True)
+    crops, colours, classes = zip(
+        *(crop_and_colour(data, index) for index in range(len(data))), strict=True
+    )
     crops, colours, classes = torch.stack(crops), torch.stack(colours), torch.tensor(classes)
     assert torch.equal(colours.argmax(1), classes)  # red, green, blue, in the order of the channels
     features = torch.cat([crops, torch.ones(len(crops), 1)], 1)
@@ -121,7 +142,10 @@ def test_rings_and_dots_have_the_diameters_that_are_asked_for():
     for index in range(len(data)):
         _, boxes, _, _ = data.load(index)
         sides = boxes[:, 2] - boxes[:, 0]
-        assert 40 - 1e-3 <= sides[0] <= 44 + 1e-3 and 8 - 1e-3 <= sides[1:].min() <= sides[1:].max() <= 10 + 1e-3
+        assert (
+            40 - 1e-3 <= sides[0] <= 44 + 1e-3
+            and 8 - 1e-3 <= sides[1:].min() <= sides[1:].max() <= 10 + 1e-3
+        )
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         assert np.linalg.norm(centres[1:] - centres[0], axis=1).max() <= 0.15 * sides[0] + 1e-3
 

@@ -1,4 +1,6 @@
-"""COCO and VOC folders against pycocotools and ElementTree, and against everything that goes wrong in real folders."""
+"""COCO and VOC folders against pycocotools and ElementTree, and against everything that goes wrong
+in real folders.
+"""
 
 import copy
 import json
@@ -20,13 +22,23 @@ IDS = (7, 3, 90)  # category ids with gaps and out of order
 
 @pytest.fixture
 def coco(tmp_path):
-    """Five images of different sizes with random boxes: (document, save) where save writes it and opens the folder."""
+    """Five images of different sizes with random boxes: (document, save) where save writes it and
+    opens the folder.
+    """
     rng = np.random.default_rng(0)
-    document = {"images": [], "annotations": [], "categories": [{"id": i, "name": f"class{i}"} for i in IDS]}
+    document = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": i, "name": f"class{i}"} for i in IDS],
+    }
     for image_id in (11, 4, 25, 8, 1):
         width, height = (int(side) for side in rng.integers(40, 90, 2))
-        Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(tmp_path / f"{image_id}.jpg")
-        document["images"].append({"id": image_id, "file_name": f"{image_id}.jpg", "width": width, "height": height})
+        Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(
+            tmp_path / f"{image_id}.jpg"
+        )
+        document["images"].append(
+            {"id": image_id, "file_name": f"{image_id}.jpg", "width": width, "height": height}
+        )
         for _ in range(image_id % 4):
             corner, size = rng.random(2) * 20, 1 + rng.random(2) * 19
             box = {"bbox": [*corner, *size], "area": float(size.prod()), "iscrowd": 0}
@@ -49,10 +61,16 @@ def everything(data):
     """Read every item: the contract holds, and nothing raises."""
     for image, target in data:
         boxes = target["boxes"]
-        assert image.dtype == torch.float32 and image.shape == (3, *boxes.canvas_size) and boxes.shape[1] == 4
+        assert (
+            image.dtype == torch.float32
+            and image.shape == (3, *boxes.canvas_size)
+            and boxes.shape[1] == 4
+        )
         limit = torch.tensor([image.shape[2], image.shape[1]] * 2)
         assert (boxes >= 0).all() and (boxes <= limit).all() and (boxes[:, 2:] > boxes[:, :2]).all()
-        assert len(target["labels"]) == len(boxes) and all(0 <= label < len(data.classes) for label in target["labels"])
+        assert len(target["labels"]) == len(boxes) and all(
+            0 <= label < len(data.classes) for label in target["labels"]
+        )
 
 
 def test_coco_equals_pycocotools(coco, tmp_path):
@@ -63,9 +81,15 @@ def test_coco_equals_pycocotools(coco, tmp_path):
     for image, target in data:
         entries = oracle.loadAnns(oracle.getAnnIds([target["image_id"]]))
         expected = [[x, y, x + w, y + h] for x, y, w, h in (entry["bbox"] for entry in entries)]
-        np.testing.assert_allclose(target["boxes"].numpy(), np.reshape(expected, (-1, 4)), rtol=1e-6)
-        assert [data.category_ids[label] for label in target["labels"]] == [entry["category_id"] for entry in entries]
-        pixels = np.asarray(Image.open(tmp_path / f"{target['image_id']}.jpg")).transpose(2, 0, 1) / 255
+        np.testing.assert_allclose(
+            target["boxes"].numpy(), np.reshape(expected, (-1, 4)), rtol=1e-6
+        )
+        assert [data.category_ids[label] for label in target["labels"]] == [
+            entry["category_id"] for entry in entries
+        ]
+        pixels = (
+            np.asarray(Image.open(tmp_path / f"{target['image_id']}.jpg")).transpose(2, 0, 1) / 255
+        )
         np.testing.assert_allclose(image.numpy(), pixels, atol=1e-6)
     assert not data.skipped and not data.clipped
 
@@ -77,11 +101,24 @@ def test_what_cannot_be_used_is_left_out_and_counted(coco, tmp_path):
     (tmp_path / "8.jpg").unlink()
     (tmp_path / "1.jpg").write_bytes(b"no image")
     document["images"][1] |= {"width": 1000}
-    bad = [[-5, 5, 20, 20], [5, 5, 0, 9], [5, 5, 9, -9], [500, 5, 5, 5], [1, 2, 3], None, "12", [1, 2, float("nan"), 4]]
+    bad = [
+        [-5, 5, 20, 20],
+        [5, 5, 0, 9],
+        [5, 5, 9, -9],
+        [500, 5, 5, 5],
+        [1, 2, 3],
+        None,
+        "12",
+        [1, 2, float("nan"), 4],
+    ]
     for number, box in enumerate(bad):
-        document["annotations"].append({"id": number, "image_id": 11, "category_id": 3, "bbox": box})
-    document["annotations"] += [{"id": 50, "image_id": 11, "category_id": 3, "bbox": [1, 1, 5, 5], "iscrowd": 1},
-                                {"id": 51, "image_id": 999, "category_id": 3, "bbox": [1, 1, 5, 5]}]  # fmt: skip
+        document["annotations"].append(
+            {"id": number, "image_id": 11, "category_id": 3, "bbox": box}
+        )
+    document["annotations"] += [
+        {"id": 50, "image_id": 11, "category_id": 3, "bbox": [1, 1, 5, 5], "iscrowd": 1},
+        {"id": 51, "image_id": 999, "category_id": 3, "bbox": [1, 1, 5, 5]},
+    ]
     with pytest.warns(UserWarning, match=r"2 images that cannot be read \(first: 25.jpg\)") as told:
         data = save()
     assert len(told) == 1 and "\n" not in str(told[0].message)
@@ -109,10 +146,19 @@ def test_what_cannot_be_used_is_left_out_and_counted(coco, tmp_path):
         (lambda d: "[" * 100_000, "is not a COCO detection file"),
         (lambda d: d.__delitem__("categories"), "it has no 'categories'"),
         (lambda d: d["images"].append(d["images"][0]), "id 11 appears more than once in images"),
-        (lambda d: d["categories"].append(d["categories"][0]), "id 7 appears more than once in categories"),
-        (lambda d: d["annotations"].append(d["annotations"][0]), "id 100 appears more than once in annotations"),
+        (
+            lambda d: d["categories"].append(d["categories"][0]),
+            "id 7 appears more than once in categories",
+        ),
+        (
+            lambda d: d["annotations"].append(d["annotations"][0]),
+            "id 100 appears more than once in annotations",
+        ),
         (lambda d: d["annotations"][0].update(category_id=5), r"classes \[5\]"),
-        (lambda d: d["annotations"][0].update(category_id="cat"), "category_id must be an integer, not 'cat'"),
+        (
+            lambda d: d["annotations"][0].update(category_id="cat"),
+            "category_id must be an integer, not 'cat'",
+        ),
         (lambda d: d["images"][0].update(id=1.5), "id must be an integer, not 1.5"),
         (lambda d: d["images"][0].__delitem__("file_name"), "it has no 'file_name'"),
         (lambda d: d.update(images=[]), "no image that can be used"),
@@ -128,18 +174,24 @@ def test_a_doubtful_coco_file_is_refused_in_one_sentence(coco, change, sentence)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(value=JSON, choice=st.data())
 def test_any_damage_to_a_coco_file_is_an_error_now_or_no_error_later(coco, value, choice):
     document, save = coco
     document = copy.deepcopy(document)
     node = document
-    for _ in range(choice.draw(st.integers(1, 4))):  # walk down to a random place, and put value there
+    for _ in range(
+        choice.draw(st.integers(1, 4))
+    ):  # walk down to a random place, and put value there
         keys = sorted(node) if isinstance(node, dict) else range(len(node))
         key = choice.draw(st.sampled_from(keys))
         if not isinstance(node[key], (dict, list)) or not node[key]:
@@ -201,7 +253,10 @@ def test_every_kind_of_image_becomes_rgb_or_a_counted_skip(tmp_path, max_side):
         assert any(name.startswith(cut) for name in names)
     with pytest.warns(UserWarning, match="cannot be read"):
         data = VocFolder(tmp_path, max_side=max_side)
-    assert data.skipped == {"images that cannot be read": 4, "images of more than 8 bits a channel": 1}
+    assert data.skipped == {
+        "images that cannot be read": 4,
+        "images of more than 8 bits a channel": 1,
+    }
     assert len(data) == 8
     everything(data)
     sizes = {data.samples[index].path.stem: tuple(data[index][0].shape[1:]) for index in range(8)}
@@ -212,18 +267,26 @@ def test_every_kind_of_image_becomes_rgb_or_a_counted_skip(tmp_path, max_side):
 
 
 def test_the_annotated_size_says_whether_exif_turns_the_picture(tmp_path):
-    """A white block drawn in the stored picture lies under its box, annotated as shown or as stored."""
+    """A white block drawn in the stored picture lies under its box, annotated as shown or as
+    stored.
+    """
     exif, stored = Image.Exif(), np.zeros((40, 60, 3), np.uint8)
     exif[0x0112] = 6  # shown turned by 90 degrees clockwise: (x, y) goes to (height - y, x)
     stored[5:15, 20:50] = 255
-    for kind, size, box in (("stored", (60, 40), (20, 5, 50, 15)), ("shown", (40, 60), (25, 20, 35, 50))):
+    for kind, size, box in (
+        ("stored", (60, 40), (20, 5, 50, 15)),
+        ("shown", (40, 60), (25, 20, 35, 50)),
+    ):
         root = tmp_path / kind
         xml = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>{OBJECT.format('block', *box)}"
         voc(root, ["a"], f"<annotation>{xml}</annotation>")
         Image.fromarray(stored).save(root / "JPEGImages" / "a.jpg", exif=exif, quality=95)
         image, target = VocFolder(root)[0]
         assert image.shape[1:] == size[::-1]
-        rows, columns = (image[0] > 0.5).any(1).nonzero().ravel(), (image[0] > 0.5).any(0).nonzero().ravel()
+        rows, columns = (
+            (image[0] > 0.5).any(1).nonzero().ravel(),
+            (image[0] > 0.5).any(0).nonzero().ravel(),
+        )
         assert target["boxes"].tolist() == [[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]]
 
 
@@ -232,8 +295,12 @@ def test_max_side_shrinks_boxes_with_the_pixels_and_cache_reads_once(coco, tmp_p
     full, small = save(), save(max_side=30, cache=True)
     for (_, a), (image, b), entry in zip(full, small, document["images"], strict=True):
         assert max(image.shape) == 30
-        scale = torch.tensor([image.shape[2] / entry["width"], image.shape[1] / entry["height"]]).repeat(2)
-        torch.testing.assert_close(b["boxes"].as_subclass(torch.Tensor), a["boxes"].as_subclass(torch.Tensor) * scale)
+        scale = torch.tensor(
+            [image.shape[2] / entry["width"], image.shape[1] / entry["height"]]
+        ).repeat(2)
+        torch.testing.assert_close(
+            b["boxes"].as_subclass(torch.Tensor), a["boxes"].as_subclass(torch.Tensor) * scale
+        )
     for path in tmp_path.glob("*.jpg"):
         path.unlink()
     everything(small)
@@ -243,7 +310,9 @@ def test_max_side_shrinks_boxes_with_the_pixels_and_cache_reads_once(coco, tmp_p
 
 def test_voc_equals_a_reading_by_hand(tmp_path):
     objects = (
-        OBJECT.format("cat", 1, 2, 30, 40) + OBJECT.format("dog", 3.5, 4, 500, 20) + OBJECT.format("cat", 9, 9, 9, 30)
+        OBJECT.format("cat", 1, 2, 30, 40)
+        + OBJECT.format("dog", 3.5, 4, 500, 20)
+        + OBJECT.format("cat", 9, 9, 9, 30)
     )
     voc(
         tmp_path,
@@ -256,10 +325,15 @@ def test_voc_equals_a_reading_by_hand(tmp_path):
     (tmp_path / "ImageSets/Main/val.txt").write_text("b  1\na -1\n\nbroken\nabsent\nb\n")
     with pytest.warns(UserWarning):
         data = VocFolder(tmp_path, "val")
-    assert data.classes == ("cat", "dog") and [sample.path.name for sample in data.samples] == ["b.jpeg", "a.PNG"]
+    assert data.classes == ("cat", "dog") and [sample.path.name for sample in data.samples] == [
+        "b.jpeg",
+        "a.PNG",
+    ]
     limits = {"xmin": 60, "ymin": 50, "xmax": 60, "ymax": 50}
     boxes = ElementTree.parse(tmp_path / "Annotations" / "a.xml").findall("object/bndbox")
-    expected = [[min(float(box.findtext(side)), limit) for side, limit in limits.items()] for box in boxes]
+    expected = [
+        [min(float(box.findtext(side)), limit) for side, limit in limits.items()] for box in boxes
+    ]
     assert data[0][1]["boxes"].tolist() == expected[:2] and data[0][1]["labels"].tolist() == [0, 1]
     assert data.skipped == {
         "annotation files that cannot be read": 1,

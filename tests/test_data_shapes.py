@@ -1,4 +1,6 @@
-"""Shapes against what can be seen: polygons drawn by Pillow at sixteen times the size, and the pixels themselves."""
+"""Shapes against what can be seen: polygons drawn by Pillow at sixteen times the size, and the
+pixels themselves.
+"""
 
 import math
 
@@ -15,16 +17,26 @@ FINE = 16  # Pillow draws without anti-aliasing, so it draws this much larger
 def outline(shape, angle):
     """Corners of the turned unit shape, written down without the package's table."""
     if shape == "circle":
-        points = [(math.cos(t), math.sin(t)) for t in np.linspace(0, 2 * math.pi, 720, endpoint=False)]
+        points = [
+            (math.cos(t), math.sin(t)) for t in np.linspace(0, 2 * math.pi, 720, endpoint=False)
+        ]
     elif shape == "square":
         points = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
     elif shape == "triangle":
         points = [(math.cos(t), math.sin(t)) for t in (-math.pi / 2, math.pi / 6, math.pi * 5 / 6)]
     else:
         arm = [(1, -0.3), (1, 0.3), (0.3, 0.3)]  # one arm; a quarter turn gives the next
-        points = [(x * c - y * s, x * s + y * c) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1)) for x, y in arm]
-    return np.array([(x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))
-                     for x, y in points])  # fmt: skip
+        points = [
+            (x * c - y * s, x * s + y * c)
+            for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))
+            for x, y in arm
+        ]
+    return np.array(
+        [
+            (x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))
+            for x, y in points
+        ]
+    )
 
 
 @pytest.mark.parametrize("shape", shapes.CLASSES)
@@ -55,18 +67,29 @@ def test_the_same_scene_whatever_was_read_before_and_another_for_each_seed_split
     again = ShapesDetection("train", length=9)
     assert all(torch.equal(again[index][0], images[index]) for index in (4, 2, 0, 3, 1))
     assert torch.equal(data[-1][0], images[4])
-    others = [data[1], ShapesDetection("train", seed=1)[0], ShapesDetection("val")[0], ShapesDetection("test")[0]]
+    others = [
+        data[1],
+        ShapesDetection("train", seed=1)[0],
+        ShapesDetection("val")[0],
+        ShapesDetection("test")[0],
+    ]
     assert not any(torch.equal(images[0], image) for image, _ in others)
     assert [len(ShapesDetection(split)) for split in ("train", "val", "test")] == [3000, 200, 200]
     assert len(list(data)) == 5  # iteration ends by IndexError
 
 
 def test_the_test_split_stays_the_one_that_published_figures_were_measured_on():
-    """Not an oracle but an anchor: written down once, so that no machine or numpy moves the scenes unseen."""
+    """Not an oracle but an anchor: written down once, so that no machine or numpy moves the scenes
+    unseen.
+    """
     pixels, boxes, labels, _ = ShapesDetection("test").load(0)
     assert labels.tolist() == [0, 0, 0, 3]
-    expected = [[8.87, 76.65, 24.187, 91.967], [18.306, 55.101, 50.184, 86.979],
-                [71.516, 52.678, 82.309, 63.471], [37.59, 46.134, 48.845, 57.389]]  # fmt: skip
+    expected = [
+        [8.87, 76.65, 24.187, 91.967],
+        [18.306, 55.101, 50.184, 86.979],
+        [71.516, 52.678, 82.309, 63.471],
+        [37.59, 46.134, 48.845, 57.389],
+    ]
     np.testing.assert_allclose(boxes, expected, atol=1e-3)
     np.testing.assert_allclose(pixels.mean((1, 2)), [233.640, 38.893, 77.919], atol=0.01)
 
@@ -79,8 +102,16 @@ def test_items_follow_the_contract(size):
         boxes, labels = target["boxes"], target["labels"]
         assert image.shape == (3, size, size) and image.dtype == torch.float32
         assert image.min() >= 0 and image.max() <= 1 and image.std() > 0.01
-        assert boxes.dtype == torch.float32 and boxes.canvas_size == (size, size) and boxes.format.name == "XYXY"
-        assert labels.dtype == torch.int64 and set(labels.tolist()) <= set(range(4)) and len(labels) == len(boxes)
+        assert (
+            boxes.dtype == torch.float32
+            and boxes.canvas_size == (size, size)
+            and boxes.format.name == "XYXY"
+        )
+        assert (
+            labels.dtype == torch.int64
+            and set(labels.tolist()) <= set(range(4))
+            and len(labels) == len(boxes)
+        )
         assert target["image_id"] == index and isinstance(target["image_id"], int)
         sides = (boxes[:, 2:] - boxes[:, :2]).amax(1)
         assert boxes.min() >= 0 and boxes.max() <= size
@@ -106,7 +137,9 @@ def test_each_object_shows_at_least_sixty_percent_and_boxes_hold_every_pixel_of_
         for number, box in enumerate(boxes, 1):
             size = box[2:] - box[:2]
             total = next(
-                np.sum(mask > 0.5) for mask, own in candidates if np.allclose(own[2:] - own[:2], size, atol=1e-3)
+                np.sum(mask > 0.5)
+                for mask, own in candidates
+                if np.allclose(own[2:] - own[:2], size, atol=1e-3)
             )
             rows, columns = np.nonzero(owner == number)
             lowest = min(lowest, len(rows) / total)
@@ -116,7 +149,9 @@ def test_each_object_shows_at_least_sixty_percent_and_boxes_hold_every_pixel_of_
 
 
 def test_colour_and_texture_do_not_tell_the_class():
-    """Means over a few hundred objects a class: a real difference of 0.08 would show, chance stays under it."""
+    """Means over a few hundred objects a class: a real difference of 0.08 would show, chance stays
+    under it.
+    """
     looks = [[] for _ in shapes.CLASSES]
     for seed in range(350):
         image, _, labels, owner = shapes.draw_scene(np.random.default_rng(seed), 64)
@@ -128,7 +163,9 @@ def test_colour_and_texture_do_not_tell_the_class():
     assert np.ptp(means, axis=0).max() < 0.08
 
 
-@pytest.mark.parametrize("wrong", [{"split": "dev"}, {"size": 8}, {"length": 0}, {"seed": -1}, {"size": 64.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"split": "dev"}, {"size": 8}, {"length": 0}, {"seed": -1}, {"size": 64.0}]
+)
 def test_bad_arguments_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ShapesDetection(**{"split": "train"} | wrong)

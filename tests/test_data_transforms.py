@@ -1,4 +1,6 @@
-"""Transforms against pixels: a white rectangle is drawn, transformed, and found again by thresholding."""
+"""Transforms against pixels: a white rectangle is drawn, transformed, and found again by
+thresholding.
+"""
 
 import pickle
 
@@ -14,12 +16,17 @@ from effdet_lite.data.transforms import RandomColour, RandomWindow
 def marked(height, width, box):
     image = torch.zeros(3, height, width, dtype=torch.uint8)
     image[:, box[1] : box[3], box[0] : box[2]] = 255
-    boxes = tv_tensors.BoundingBoxes([box], format="XYXY", canvas_size=(height, width), dtype=torch.float32)
+    boxes = tv_tensors.BoundingBoxes(
+        [box], format="XYXY", canvas_size=(height, width), dtype=torch.float32
+    )
     return tv_tensors.Image(image), {"boxes": boxes, "labels": torch.tensor([7]), "image_id": 5}
 
 
 def found(image):
-    rows, columns = (image[0] > 0.5).any(1).nonzero().ravel(), (image[0] > 0.5).any(0).nonzero().ravel()
+    rows, columns = (
+        (image[0] > 0.5).any(1).nonzero().ravel(),
+        (image[0] > 0.5).any(0).nonzero().ravel(),
+    )
     return torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=torch.float32)
 
 
@@ -39,13 +46,17 @@ def test_training_moves_boxes_with_pixels(source, size):
         if len(target["boxes"]):
             kept += 1
             boxes.append(target["boxes"][0])
-            torch.testing.assert_close(found(image), target["boxes"][0].as_subclass(torch.Tensor), atol=1.01, rtol=0)
+            torch.testing.assert_close(
+                found(image), target["boxes"][0].as_subclass(torch.Tensor), atol=1.01, rtol=0
+            )
     assert kept > 25
     assert torch.stack(boxes).std(0).min() > 5  # it does move
 
 
 def test_a_box_is_dropped_where_less_than_min_visible_is_left():
-    transform = RandomWindow((128, 128), zoom=(2, 2), min_visible=0.4)  # twice as large: areas are four times
+    transform = RandomWindow(
+        (128, 128), zoom=(2, 2), min_visible=0.4
+    )  # twice as large: areas are four times
     torch.manual_seed(0)
     outcomes = set()
     for _ in range(200):
@@ -59,14 +70,18 @@ def test_a_box_is_dropped_where_less_than_min_visible_is_left():
 
 def test_an_image_without_boxes_stays_legal():
     image, target = marked(60, 80, [1, 1, 2, 2])
-    target |= {"boxes": tv_tensors.wrap(target["boxes"][:0], like=target["boxes"]), "labels": target["labels"][:0]}
+    target |= {
+        "boxes": tv_tensors.wrap(target["boxes"][:0], like=target["boxes"]),
+        "labels": target["labels"][:0],
+    }
     for transform in (train_transforms((64, 64)), eval_transforms((64, 64))):
         _, out = transform(image, target)
         assert out["boxes"].shape == (0, 4) and out["labels"].shape == (0,)
 
 
 @pytest.mark.parametrize(
-    "source, size, scale", [((480, 640), (192, 256), 0.4), ((100, 300), (128, 128), 128 / 300), ((64, 32), (64, 96), 1)]
+    "source, size, scale",
+    [((480, 640), (192, 256), 0.4), ((100, 300), (128, 128), 128 / 300), ((64, 32), (64, 96), 1)],
 )
 def test_evaluation_keeps_the_aspect_ratio_and_pads_right_and_bottom(source, size, scale):
     height, width = source
@@ -74,18 +89,27 @@ def test_evaluation_keeps_the_aspect_ratio_and_pads_right_and_bottom(source, siz
     image, target = eval_transforms(size)(*marked(height, width, box))
     assert image.shape == (3, *size) and target["boxes"].canvas_size == size
     assert target["boxes"][0].tolist() == pytest.approx([side * scale for side in box], abs=0.51)
-    torch.testing.assert_close(found(image), target["boxes"][0].as_subclass(torch.Tensor), atol=0.75, rtol=0)
-    assert image[:, round(height * scale) :].sum() == 0 and image[:, :, round(width * scale) :].sum() == 0
+    torch.testing.assert_close(
+        found(image), target["boxes"][0].as_subclass(torch.Tensor), atol=0.75, rtol=0
+    )
+    assert (
+        image[:, round(height * scale) :].sum() == 0
+        and image[:, :, round(width * scale) :].sum() == 0
+    )
 
 
 def test_colour_equals_torchvision_s_three_adjustments():
     torch.manual_seed(0)
-    image = tv_tensors.Image(0.35 + 0.3 * torch.rand(3, 20, 30))  # mid-grey, so that nothing is clipped
+    image = tv_tensors.Image(
+        0.35 + 0.3 * torch.rand(3, 20, 30)
+    )  # mid-grey, so that nothing is clipped
     transform = RandomColour(0.3)
     for _ in range(10):
         params = transform.make_params([image])
         expected = F.adjust_saturation(image, params["saturation"])
-        expected = F.adjust_brightness(F.adjust_contrast(expected, params["contrast"]), params["brightness"])
+        expected = F.adjust_brightness(
+            F.adjust_contrast(expected, params["contrast"]), params["brightness"]
+        )
         out = transform.transform(image, params)
         assert isinstance(out, tv_tensors.Image)
         torch.testing.assert_close(out, expected, atol=1e-3, rtol=0)
@@ -96,8 +120,14 @@ def test_two_workers_batches_and_errors():
     data = ShapesDetection("train", size=64, length=9, transforms=train_transforms((64, 64)))
     assert len(pickle.loads(pickle.dumps(data))) == 9
     loader = torch.utils.data.DataLoader(data, batch_size=4, num_workers=2, collate_fn=collate)
-    sizes = [(images.shape, [target["image_id"] for target in targets]) for images, targets in loader]
-    assert sizes == [((4, 3, 64, 64), [0, 1, 2, 3]), ((4, 3, 64, 64), [4, 5, 6, 7]), ((1, 3, 64, 64), [8])]
+    sizes = [
+        (images.shape, [target["image_id"] for target in targets]) for images, targets in loader
+    ]
+    assert sizes == [
+        ((4, 3, 64, 64), [0, 1, 2, 3]),
+        ((4, 3, 64, 64), [4, 5, 6, 7]),
+        ((1, 3, 64, 64), [8]),
+    ]
     images, _ = collate([data[0], data[1]])
     assert type(images) is torch.Tensor and images.dtype == torch.float32
     with pytest.raises(ValueError, match="one size"):

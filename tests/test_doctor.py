@@ -1,6 +1,8 @@
-"""The preflight, here and on machines where something is wrong: each fault is told in a sentence and the rest still is.
+"""The preflight, here and on machines where something is wrong: each fault is told in a sentence
+and the rest still is.
 
-Oracles: files deleted, cut short and moved for real, and version numbers that pyproject.toml does not allow.
+Oracles: files deleted, cut short and moved for real, and version numbers that pyproject.toml does
+not allow.
 """
 
 import importlib.metadata
@@ -25,12 +27,18 @@ ESSENTIAL = {"Python", "packages", "device", "sliders", "trained detectors"}
 
 def wrong():
     """name: (sentence, essential) of what the preflight finds wrong."""
-    return {finding.name: (finding.sentence, finding.essential) for finding in preflight() if not finding.ok}
+    return {
+        finding.name: (finding.sentence, finding.essential)
+        for finding in preflight()
+        if not finding.ok
+    }
 
 
 @pytest.fixture(autouse=True)
 def photographs(tmp_path_factory, monkeypatch):
-    """Folders as the blood cells and the weights have them, so that what is found does not depend on a download."""
+    """Folders as the blood cells and the weights have them, so that what is found does not depend
+    on a download.
+    """
     folder = tmp_path_factory.mktemp("bccd")
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
@@ -76,7 +84,9 @@ def test_nothing_essential_is_wrong_here_and_nobody_is_asked(monkeypatch):
     findings = preflight()
     assert {finding.name for finding in findings} >= ESSENTIAL | {"memory", "disk", "blood cells"}
     assert not {name: sentence for name, (sentence, essential) in wrong().items() if essential}
-    assert all(finding.sentence.endswith(".") and "\n" not in finding.sentence for finding in findings)
+    assert all(
+        finding.sentence.endswith(".") and "\n" not in finding.sentence for finding in findings
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,17 +107,25 @@ def test_packages_too_old_or_missing(monkeypatch):
     versions(monkeypatch, numpy="1.9.3", tqdm=None)
     assert wrong().keys() == {"packages"}
     sentence, essential = wrong()["packages"]
-    assert "numpy 1.9.3 is older than 1.26" in sentence and "tqdm is missing" in sentence and "uv sync" in sentence
+    assert (
+        "numpy 1.9.3 is older than 1.26" in sentence
+        and "tqdm is missing" in sentence
+        and "uv sync" in sentence
+    )
     assert essential
 
 
 def test_python_too_old(monkeypatch):
     monkeypatch.setattr("platform.python_version", lambda: "3.9.18")
-    assert wrong() == {"Python": ("Python 3.9.18 is too old: make an environment with Python 3.10 or newer.", True)}
+    assert wrong() == {
+        "Python": ("Python 3.9.18 is too old: make an environment with Python 3.10 or newer.", True)
+    }
 
 
 @pytest.mark.parametrize(
-    "pair", [{"jupyterlab": "3.6.8"}, {"ipywidgets": "7.8.5"}, {"jupyterlab_widgets": "1.1.11"}], ids=str
+    "pair",
+    [{"jupyterlab": "3.6.8"}, {"ipywidgets": "7.8.5"}, {"jupyterlab_widgets": "1.1.11"}],
+    ids=str,
 )
 def test_jupyterlab_and_sliders_that_do_not_fit_together(monkeypatch, pair):
     versions(monkeypatch, **pair)
@@ -116,7 +134,9 @@ def test_jupyterlab_and_sliders_that_do_not_fit_together(monkeypatch, pair):
 
 
 def test_jupyterlab_without_its_part_of_the_sliders(monkeypatch, tmp_path):
-    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *names: [str(tmp_path.joinpath(*names))])
+    monkeypatch.setattr(
+        "jupyter_core.paths.jupyter_path", lambda *names: [str(tmp_path.joinpath(*names))]
+    )
     assert "JupyterLab's part of the sliders is missing" in wrong()["sliders"][0]
 
 
@@ -150,7 +170,9 @@ def test_published_weights_may_be_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path))
     (tmp_path / published_url("b0").rpartition("/")[2]).touch()
     sentence, essential = wrong()["published weights"]
-    assert f"No d0 at {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
+    assert (
+        f"No d0 at {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
+    )
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path.parent)
     assert f"No d0 at ~/{tmp_path.name}, " in wrong()["published weights"][0]
 
@@ -186,4 +208,8 @@ def test_doctor_prints_each_finding_and_its_status_tells(copy, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["doctor"])
     assert stop.value.code == 1
-    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("MEND  trained detectors")]
+    assert [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("MEND  trained detectors")
+    ]

@@ -1,4 +1,6 @@
-"""download(): the oracle is a loopback server whose bytes, faults and requests the test itself controls."""
+"""download(): the oracle is a loopback server whose bytes, faults and requests the test itself
+controls.
+"""
 
 import hashlib
 import http.server
@@ -85,7 +87,9 @@ def test_a_damaged_file_on_disk_is_replaced(server, tmp_path, capsys):
     ],
 )
 @pytest.mark.parametrize("before", [None, b"older file"])
-def test_a_failure_is_one_sentence_and_leaves_the_folder_as_it_was(server, tmp_path, path, sha256, sentence, before):
+def test_a_failure_is_one_sentence_and_leaves_the_folder_as_it_was(
+    server, tmp_path, path, sha256, sentence, before
+):
     target = tmp_path / "weights.bin"
     if before and sha256 is None:
         sha256 = SHA256  # otherwise the older file would be taken as good
@@ -94,7 +98,9 @@ def test_a_failure_is_one_sentence_and_leaves_the_folder_as_it_was(server, tmp_p
     with pytest.raises(DownloadError, match=sentence) as caught:
         download(server.url + path, target, sha256, progress=False)
     assert "\n" not in str(caught.value)
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == ({"weights.bin": before} if before else {})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
+        {"weights.bin": before} if before else {}
+    )
 
 
 @pytest.mark.parametrize("server", [Stalled], indirect=True)
@@ -109,7 +115,9 @@ def test_unreachable_host_unwritable_place_and_odd_scheme(tmp_path, monkeypatch)
     with socket.socket() as unused:  # bound but not listening: a connection is refused
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(DownloadError, match="refused"):
-            download(f"http://127.0.0.1:{unused.getsockname()[1]}/x", tmp_path / "x", progress=False)
+            download(
+                f"http://127.0.0.1:{unused.getsockname()[1]}/x", tmp_path / "x", progress=False
+            )
     (tmp_path / "source").write_bytes(BODY)
     with pytest.raises(DownloadError, match="cannot be fetched to"):
         download((tmp_path / "source").as_uri(), tmp_path / "source" / "x", progress=False)

@@ -1,4 +1,6 @@
-"""The detector: costs against torch's counter and measured figures, boxes against a loop over images and classes."""
+"""The detector: costs against torch's counter and measured figures, boxes against a loop over
+images and classes.
+"""
 
 import copy
 import dataclasses
@@ -18,26 +20,65 @@ from effdet_lite.layers import LayerStyle
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig
 from effdet_lite.scaling import efficientdet as by_formula
 
-# Parameters and MACs of backbone, fusion, class head and box head, 90 classes, counted on effdet's tf_efficientdet_*.
+# Parameters and MACs of backbone, fusion, class head and box head, 90 classes, counted on effdet's
+# tf_efficientdet_*.
 PARTS = {
     "d0": ((3595388, 1901490688), (196281, 136203264), (69354, 362452992), (19044, 92184576)),
     "d1": ((6101024, 4467988480), (390972, 450639200), (101394, 832722000), (32508, 252067200)),
     "d2": ((7202562, 7430027200), (708159, 1216329408), (136890, 1625145984), (49428, 560964096)),
-    "d3": ((10103336, 14888439104), (1559474, 3755971520), (247050, 3996792800), (122436, 1927550240)),
-    "d4": ((16742216, 30502916448), (3349829, 10744760320), (402890, 8559896576), (228740, 4776138752)),
-    "d5": ((27288112, 75039058752), (5405893, 27275414400), (591498, 19710345600), (367812, 12109046400)),
-    "d6": ((39403992, 107284332384), (10583808, 54062592000), (1090986, 36454809600), (792996, 26319744000)),
-    "d7": ((39403992, 154486146912), (10583808, 77850132480), (1090986, 52494925824), (792996, 37900431360)),
-    "d7x": ((62143440, 238646285312), (13112064, 78520430592), (1094826, 52533411840), (796836, 37928217600)),
+    "d3": (
+        (10103336, 14888439104),
+        (1559474, 3755971520),
+        (247050, 3996792800),
+        (122436, 1927550240),
+    ),
+    "d4": (
+        (16742216, 30502916448),
+        (3349829, 10744760320),
+        (402890, 8559896576),
+        (228740, 4776138752),
+    ),
+    "d5": (
+        (27288112, 75039058752),
+        (5405893, 27275414400),
+        (591498, 19710345600),
+        (367812, 12109046400),
+    ),
+    "d6": (
+        (39403992, 107284332384),
+        (10583808, 54062592000),
+        (1090986, 36454809600),
+        (792996, 26319744000),
+    ),
+    "d7": (
+        (39403992, 154486146912),
+        (10583808, 77850132480),
+        (1090986, 52494925824),
+        (792996, 37900431360),
+    ),
+    "d7x": (
+        (62143440, 238646285312),
+        (13112064, 78520430592),
+        (1094826, 52533411840),
+        (796836, 37928217600),
+    ),
 }
 SMALL = EfficientDetConfig(
-    64, EfficientNetConfig(0.3, 0.3), fusion_channels=16, fusion_repeats=1, head_repeats=1, min_level=2, max_level=6,
+    64,
+    EfficientNetConfig(0.3, 0.3),
+    fusion_channels=16,
+    fusion_repeats=1,
+    head_repeats=1,
+    min_level=2,
+    max_level=6,
     anchor_scale=2.0,
-)  # fmt: skip
+)
 
 
 def make_lively(model):
-    """Norm statistics of random images, and class logits and offsets with a deviation near 1.5 and 0.3."""
+    """Norm statistics of random images, and class logits and offsets with a deviation near 1.5 and
+    0.3.
+    """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     images = torch.rand(8, 3, 64, 128)
     with torch.no_grad():
@@ -45,7 +86,9 @@ def make_lively(model):
             norm.momentum = 1.0
         model.train()(images)
         for norm in norms:
-            norm.running_var += 0.1  # on the coarsest maps there are few values, which may be nearly equal
+            norm.running_var += (
+                0.1  # on the coarsest maps there are few values, which may be nearly equal
+            )
         logits, deltas = model.eval()(images)
         model.class_head.predict.pointwise.weight *= 1.5 / logits.std()
         model.box_head.predict.pointwise.weight *= 0.3 / deltas.std()
@@ -68,7 +111,9 @@ def images():
 
 @pytest.fixture
 def quick_meta(monkeypatch):
-    """On the meta device norms take most of the time, and neither they nor first values have MACs."""
+    """On the meta device norms take most of the time, and neither they nor first values have
+    MACs.
+    """
     monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
     for name in ("normal_", "uniform_", "zeros_", "xavier_uniform_", "kaiming_uniform_"):
         monkeypatch.setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
@@ -78,7 +123,9 @@ def counted(config, num_classes=90):
     """(params of each part, MACs of all of it), of the network that is built."""
     with torch.device("meta"):
         model = EfficientDet(config, num_classes)
-    parts = {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()}
+    parts = {
+        name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()
+    }
     return parts, cost.count(model, 1, 3, config.resolution, config.resolution).macs
 
 
@@ -115,12 +162,23 @@ def test_cost_by_part_equals_count_for_any_phi(phi, quick_meta):
         ({"min_level": 5, "max_level": 7}, 90),
         ({"min_level": 4, "max_level": 5, "weighting": "sum"}, 3),
         ({"weighting": "softmax", "fusion_channels": 40}, 3),  # as wide as P3: no projection there
-        ({"weighting": "unbounded", "fusion_channels": 320}, 3),  # as wide as P5: none for P6 either
-        ({"backbone": EfficientNetConfig(0.35, 2.3, 999, padding="symmetric"), "resolution": 768}, 20),
+        (
+            {"weighting": "unbounded", "fusion_channels": 320},
+            3,
+        ),  # as wide as P5: none for P6 either
+        (
+            {
+                "backbone": EfficientNetConfig(0.35, 2.3, 999, padding="symmetric"),
+                "resolution": 768,
+            },
+            20,
+        ),
     ],
 )
 def test_cost_by_part_of_altered_configurations_by_torchs_counter(change, num_classes, quick_meta):
-    config = dataclasses.replace(EfficientDetConfig(256, head_repeats=2, fusion_repeats=2), **change)
+    config = dataclasses.replace(
+        EfficientDetConfig(256, head_repeats=2, fusion_repeats=2), **change
+    )
     assert_cost_is_counted(config, num_classes)
     with torch.device("meta"):
         model = EfficientDet(config, num_classes).eval()
@@ -137,7 +195,9 @@ def test_cost_by_part_of_altered_configurations_by_torchs_counter(change, num_cl
 
 @pytest.mark.parametrize("outputs", [1, 4, 7])
 def test_heads_answer_in_the_order_of_the_anchors(outputs):
-    """Level, row, column, shape; in the checkpoints channel `shape * outputs + output` of the last convolution."""
+    """Level, row, column, shape; in the checkpoints channel `shape * outputs + output` of the last
+    convolution.
+    """
     head = efficientdet.Head(8, 1, 2, outputs, LayerStyle()).eval()
     maps = [torch.randn(2, 8, 3, 4), torch.randn(2, 8, 2, 2)]
     seen = []
@@ -165,11 +225,15 @@ def test_a_fresh_model_gives_each_class_one_percent():
     fresh = EfficientDet(SMALL, 3)
     assert fresh.class_head.predict.pointwise.bias.detach().sigmoid() == pytest.approx(0.01)
     assert not fresh.box_head.predict.pointwise.bias.any()
-    assert math.isclose(fresh(torch.rand(2, 3, 64, 64))[0].sigmoid().mean().item(), 0.01, rel_tol=0.3)
+    assert math.isclose(
+        fresh(torch.rand(2, 3, 64, 64))[0].sigmoid().mean().item(), 0.01, rel_tol=0.3
+    )
 
 
 def test_shapes_and_anchors(model, images):
-    """64 x 128 pixels at P2-P6: 16 x 32 + 8 x 16 + 4 x 8 + 2 x 4 + 1 x 2 positions of nine shapes."""
+    """64 x 128 pixels at P2-P6: 16 x 32 + 8 x 16 + 4 x 8 + 2 x 4 + 1 x 2 positions of nine
+    shapes.
+    """
     number = 9 * (16 * 32 + 8 * 16 + 4 * 8 + 2 * 4 + 1 * 2)
     logits, deltas = model(images)
     assert logits.shape == (3, number, 3) and deltas.shape == (3, number, 4)
@@ -182,14 +246,20 @@ def test_every_parameter_has_a_gradient():
     model = EfficientDet(config, 2).train()
     logits, deltas = model(torch.rand(2, 3, 64, 64))
     (logits.square().sum() + deltas.square().sum()).backward()
-    without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
+    without = {
+        name
+        for name, p in model.named_parameters()
+        if p.grad is None or not p.grad.isfinite().all()
+    }
     assert not without
 
 
 # --- detection ---
 
 
-def naive_detections(logits, deltas, anchors, size, score_threshold, iou_threshold, max_detections, candidates):
+def naive_detections(
+    logits, deltas, anchors, size, score_threshold, iou_threshold, max_detections, candidates
+):
     """One image and one class after the other, with torchvision's box coder and its nms."""
     results = []
     for image_logits, image_deltas in zip(logits, deltas, strict=True):
@@ -199,7 +269,9 @@ def naive_detections(logits, deltas, anchors, size, score_threshold, iou_thresho
         boxes = torchvision.ops.clip_boxes_to_image(boxes, size)
         found = []
         for label in range(scores.shape[1]):
-            mine = ((scores[:, label] >= score_threshold) & (scores[:, label] >= least)).nonzero()[:, 0]
+            mine = ((scores[:, label] >= score_threshold) & (scores[:, label] >= least)).nonzero()[
+                :, 0
+            ]
             kept = mine[torchvision.ops.nms(boxes[mine], scores[mine, label], iou_threshold)]
             found += [(scores[index, label].item(), label, boxes[index]) for index in kept]
         results.append(sorted(found, key=lambda one: -one[0])[:max_detections])
@@ -217,35 +289,51 @@ def naive_detections(logits, deltas, anchors, size, score_threshold, iou_thresho
     ],
 )
 @pytest.mark.parametrize("candidates", [5000, 300])
-def test_detections_equal_a_loop_over_images_and_classes(model, images, options, candidates, monkeypatch):
+def test_detections_equal_a_loop_over_images_and_classes(
+    model, images, options, candidates, monkeypatch
+):
     monkeypatch.setattr(efficientdet, "CANDIDATES", candidates)
     options = {"score_threshold": 0.05, "iou_threshold": 0.5, "max_detections": 100} | options
     detections = model.detect(images, **options)
     with torch.no_grad():
         logits, deltas = model.eval()(images)
-    expected = naive_detections(logits, deltas, model.anchors(64, 128), (64, 128), **options, candidates=candidates)
+    expected = naive_detections(
+        logits, deltas, model.anchors(64, 128), (64, 128), **options, candidates=candidates
+    )
     assert (sum(map(len, expected)) == 0) == (options["score_threshold"] == 0.9999)
     for ours, naive in zip(detections, expected, strict=True):
         torch.testing.assert_close(ours["scores"], torch.tensor([score for score, *_ in naive]))
         for label in range(3):  # each by itself, for two classes may have the same score
-            boxes = torch.tensor([box.tolist() for _, other, box in naive if other == label]).reshape(-1, 4)
-            torch.testing.assert_close(ours["boxes"][ours["labels"] == label], boxes, rtol=1e-4, atol=1e-4)
+            boxes = torch.tensor(
+                [box.tolist() for _, other, box in naive if other == label]
+            ).reshape(-1, 4)
+            torch.testing.assert_close(
+                ours["boxes"][ours["labels"] == label], boxes, rtol=1e-4, atol=1e-4
+            )
 
 
 def test_an_image_is_answered_alike_in_any_batch():
-    """Boxes of which one overlaps the other by almost exactly the threshold, for many images and classes."""
+    """Boxes of which one overlaps the other by almost exactly the threshold, for many images and
+    classes.
+    """
     torch.manual_seed(0)
     corner, side = torch.rand(50, 2) * 460, torch.rand(50, 2) * 40 + 10
     boxes = torch.cat([corner, corner + side], 1)
     moved = boxes.clone()
-    moved[:, ::2] += side[:, :1] / 3 * (1 + 1e-4 * torch.randn(50, 1))  # a third of the width: an IoU of a half
+    moved[:, ::2] += (
+        side[:, :1] / 3 * (1 + 1e-4 * torch.randn(50, 1))
+    )  # a third of the width: an IoU of a half
     logits = torch.full((100, 90), -20.0)
     logits[torch.arange(100), torch.arange(100) % 50 + 40] = torch.randn(100)
     places, nothing = torch.cat([boxes, moved]), torch.zeros(100, 4)
     alone = postprocess(logits[None], nothing[None], places, (512, 512))[0]
     assert 50 < len(alone["boxes"]) < 100
-    for together in postprocess(logits.expand(16, -1, -1), nothing.expand(16, -1, -1), places, (512, 512)):
-        assert torch.equal(together["boxes"], alone["boxes"]) and torch.equal(together["labels"], alone["labels"])
+    for together in postprocess(
+        logits.expand(16, -1, -1), nothing.expand(16, -1, -1), places, (512, 512)
+    ):
+        assert torch.equal(together["boxes"], alone["boxes"]) and torch.equal(
+            together["labels"], alone["labels"]
+        )
 
 
 def test_boxes_lie_inside_the_image_and_come_best_first(model, images):
@@ -319,7 +407,9 @@ def test_half_precision(model, images, dtype):
 def test_folded_equals_unfolded(weighting):
     torch.manual_seed(0)
     model = make_lively(
-        EfficientDet(dataclasses.replace(SMALL, weighting=weighting, fusion_repeats=2, head_repeats=2), 3)
+        EfficientDet(
+            dataclasses.replace(SMALL, weighting=weighting, fusion_repeats=2, head_repeats=2), 3
+        )
     )
     model.train()
     folded = model.folded()
@@ -332,7 +422,9 @@ def test_folded_equals_unfolded(weighting):
 
 
 def test_the_same_backbone_is_built_for_classification(model):
-    """Features of the detector's backbone are EfficientNet's, in names and shapes, but for head and classifier."""
+    """Features of the detector's backbone are EfficientNet's, in names and shapes, but for head and
+    classifier.
+    """
     with torch.device("meta"):
         names = set(efficientdet.EfficientNet(SMALL.backbone, 10).state_dict())
     ours = set(model.backbone.state_dict())
@@ -379,14 +471,18 @@ def test_what_is_no_batch_of_images(model, wrong, says):
 
 
 def test_images_in_0_to_255_are_refused_and_a_little_above_1_is_not(model, images):
-    with pytest.raises(ValueError, match=r"must be in 0-1, got values up to 25.*divide 0-255 by 255"):
+    with pytest.raises(
+        ValueError, match=r"must be in 0-1, got values up to 25.*divide 0-255 by 255"
+    ):
         model.detect(images * 255)
     model.detect(images * 1.2 - 0.1)
 
 
 @pytest.mark.parametrize("name", ["D0", "d8", "efficientdet_d0", "b0", "", None])
 def test_unknown_names(name):
-    with pytest.raises(ValueError, match=r"there is no EfficientDet .*choose one of d0, d1, .* d7x"):
+    with pytest.raises(
+        ValueError, match=r"there is no EfficientDet .*choose one of d0, d1, .* d7x"
+    ):
         EfficientDet.from_name(name)
 
 

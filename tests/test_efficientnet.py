@@ -1,4 +1,6 @@
-"""The backbone against counts of timm's and torchvision's, and its costs against `torch.utils.flop_counter`."""
+"""The backbone against counts of timm's and torchvision's, and its costs against
+`torch.utils.flop_counter`.
+"""
 
 import copy
 
@@ -22,7 +24,8 @@ from effdet_lite.efficientnet import (
 from effdet_lite.layers import fold_for_inference
 from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig
 
-# Counted on timm's tf_efficientnet_b0 ... b7: channels of the seven stages, their blocks, and the width of the head.
+# Counted on timm's tf_efficientnet_b0 ... b7: channels of the seven stages, their blocks, and the
+# width of the head.
 STAGES = {
     "b0": ([16, 24, 40, 80, 112, 192, 320], [1, 2, 2, 3, 3, 4, 1], 1280),
     "b1": ([16, 24, 40, 80, 112, 192, 320], [2, 3, 3, 4, 4, 5, 2], 1280),
@@ -33,7 +36,8 @@ STAGES = {
     "b6": ([32, 40, 72, 144, 200, 344, 576], [3, 6, 6, 8, 8, 11, 3], 2304),
     "b7": ([32, 48, 80, 160, 224, 384, 640], [4, 7, 7, 10, 10, 13, 4], 2560),
 }
-# Parameters and MACs at the network's own resolution: all of it, and without head and classifier. Same source.
+# Parameters and MACs at the network's own resolution: all of it, and without head and classifier.
+# Same source.
 COSTS = {
     "b0": ((5288548, 385814752), (3595388, 364464352)),
     "b1": ((7794184, 686802832), (6101024, 659308432)),
@@ -76,12 +80,22 @@ def test_stages_of_b0_to_b7(name):
 
 
 def test_b0_is_the_papers_table_1():
-    """Operator, kernel and input resolution of each row at 224 pixels, the resolution being that of the input."""
+    """Operator, kernel and input resolution of each row at 224 pixels, the resolution being that of
+    the input.
+    """
     rows, resolution = [], 112
     for stage in B0_STAGES:
         rows.append((stage.expand_ratio, stage.kernel, resolution))
         resolution //= stage.stride
-    assert rows == [(1, 3, 112), (6, 3, 112), (6, 5, 56), (6, 3, 28), (6, 5, 14), (6, 5, 14), (6, 3, 7)]
+    assert rows == [
+        (1, 3, 112),
+        (6, 3, 112),
+        (6, 5, 56),
+        (6, 3, 28),
+        (6, 5, 14),
+        (6, 5, 14),
+        (6, 3, 7),
+    ]
 
 
 # --- costs ---
@@ -91,10 +105,16 @@ def flops_by_stage(model, height, width):
     """MACs of stem, each stage and the rest, by torch's instrument."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.empty(1, 3, height, width, device="meta"))
-    by_module = {name: sum(counts.values()) // 2 for name, counts in counter.get_flop_counts().items()}
+    by_module = {
+        name: sum(counts.values()) // 2 for name, counts in counter.get_flop_counts().items()
+    }
 
     def part(prefix):
-        return sum(flops for name, flops in by_module.items() if name.rpartition(".")[0] == f"EfficientNet.{prefix}")
+        return sum(
+            flops
+            for name, flops in by_module.items()
+            if name.rpartition(".")[0] == f"EfficientNet.{prefix}"
+        )
 
     stages = [part(f"stages.{index}") for index in range(7)]
     return [
@@ -115,14 +135,18 @@ def flops_by_stage(model, height, width):
     ],
 )
 def test_cost_by_stage_equals_flop_counter(config, size, monkeypatch):
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)  # slow on the meta device, and without MACs
+    monkeypatch.setattr(
+        nn.BatchNorm2d, "forward", lambda self, x: x
+    )  # slow on the meta device, and without MACs
     with torch.device("meta"):
         model = EfficientNet(config, num_classes=10)
     costs = cost_by_stage(config.width, config.depth, size, num_classes=10)
     assert [part.macs for part in costs] == flops_by_stage(model, *size)
     assert sum(costs) == cost.count(model, 1, 3, *size)
     parts = [model.stem, *model.stages, nn.ModuleList([model.head, model.classifier])]
-    assert [part.params for part in costs] == [sum(p.numel() for p in part.parameters()) for part in parts]
+    assert [part.params for part in costs] == [
+        sum(p.numel() for p in part.parameters()) for part in parts
+    ]
 
 
 @pytest.mark.parametrize("name", COSTS)
@@ -130,10 +154,15 @@ def test_cost_by_stage_of_b0_to_b7(name):
     config = EFFICIENTNETS[name]
     whole, backbone = (Cost(*figures) for figures in COSTS[name])
     assert sum(cost_by_stage(config.width, config.depth, config.resolution)) == whole
-    assert sum(cost_by_stage(config.width, config.depth, config.resolution, num_classes=None)) == backbone
+    assert (
+        sum(cost_by_stage(config.width, config.depth, config.resolution, num_classes=None))
+        == backbone
+    )
 
 
-@pytest.mark.parametrize(("factor", "growth"), [((2, 1, 224), 3.758), ((1, 2, 224), 2.028), ((1, 1, 448), 3.985)])
+@pytest.mark.parametrize(
+    ("factor", "growth"), [((2, 1, 224), 3.758), ((1, 2, 224), 2.028), ((1, 1, 448), 3.985)]
+)
 def test_one_dimension_alone(factor, growth):
     """Twice the width, depth or resolution of B0; measured on timm's by FlopCounterMode."""
     base = sum(cost_by_stage(1, 1, 224)).macs
@@ -148,7 +177,9 @@ def test_features_halve_and_round_up(b0, size):
     with torch.no_grad():
         maps = b0.features(torch.rand(2, 3, *size))
     sizes = [tuple(-(-side // 2**level) for side in size) for level in range(1, 6)]
-    expected = [(2, channels, *size) for channels, size in zip((16, 24, 40, 112, 320), sizes, strict=True)]
+    expected = [
+        (2, channels, *size) for channels, size in zip((16, 24, 40, 112, 320), sizes, strict=True)
+    ]
     assert [tuple(x.shape) for x in maps] == expected
 
 
@@ -173,10 +204,16 @@ def test_stochastic_depth_is_torchvisions():
 
 
 def test_a_fresh_convolution_keeps_the_variance_backwards():
-    """He's rule over the fan-out, which for a depthwise convolution is that of one channel (TensorFlow's code)."""
+    """He's rule over the fan-out, which for a depthwise convolution is that of one channel
+    (TensorFlow's code).
+    """
     torch.manual_seed(0)
     block = EfficientNet.from_name("b0").stages[5][1]
-    for conv, fan_out in ((block.expand.conv, 1152), (block.depthwise.conv, 25), (block.project.conv, 192)):
+    for conv, fan_out in (
+        (block.expand.conv, 1152),
+        (block.depthwise.conv, 25),
+        (block.project.conv, 192),
+    ):
         assert conv.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.02)
     assert (block.squeeze_excite.expand.bias == 0).all()
 
@@ -201,7 +238,9 @@ def test_half_precision(b0, dtype):
 def test_every_parameter_has_a_gradient():
     model = EfficientNet(EfficientNetConfig(0.5, 0.5, stochastic_depth=0.0), num_classes=3)
     model(torch.rand(2, 3, 64, 64)).square().sum().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in model.parameters())
+    assert all(
+        p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in model.parameters()
+    )
 
 
 def test_folded_equals_unfolded(b0):

@@ -1,4 +1,6 @@
-"""AP and precision-recall against pycocotools, the reference implementation of COCO's definition, on the same boxes."""
+"""AP and precision-recall against pycocotools, the reference implementation of COCO's definition,
+on the same boxes.
+"""
 
 import contextlib
 import io
@@ -25,21 +27,34 @@ CLASSES = ("circle", "square", "triangle", "cross")
 
 
 def random_results(seed, images=12, absent=()):
-    """Up to 8 objects of 4-120 px an image, at times none; detections near, doubled, misnamed, missing and stray."""
+    """Up to 8 objects of 4-120 px an image, at times none; detections near, doubled, misnamed,
+    missing and stray.
+    """
     generator = np.random.default_rng(seed)
     present = [label for label in range(len(CLASSES)) if label not in absent]
     detections, targets = [], []
     for image_id in generator.permutation(1000)[:images]:
         count, strays = generator.integers(0, 9), generator.integers(0, 5)
-        corners, sides = generator.uniform(0, 128, (count, 2)), np.exp(generator.uniform(1.4, 4.8, (count, 2)))
+        corners, sides = (
+            generator.uniform(0, 128, (count, 2)),
+            np.exp(generator.uniform(1.4, 4.8, (count, 2))),
+        )
         boxes, labels = np.hstack([corners, corners + sides]), generator.choice(present, count)
         copies = np.repeat(np.arange(count), generator.integers(0, 3, count))
-        near = boxes[copies] + generator.normal(0, 0.08, (len(copies), 4)) * np.tile(sides[copies], 2)
-        named = np.where(generator.random(len(copies)) < 0.8, labels[copies], generator.choice(present, len(copies)))
+        near = boxes[copies] + generator.normal(0, 0.08, (len(copies), 4)) * np.tile(
+            sides[copies], 2
+        )
+        named = np.where(
+            generator.random(len(copies)) < 0.8,
+            labels[copies],
+            generator.choice(present, len(copies)),
+        )
         stray = generator.uniform(0, 100, (strays, 2))
         found = np.vstack([near, np.hstack([stray, stray + 20])])
         found_labels = np.append(named, generator.integers(0, len(CLASSES), strays))
-        scores = torch.tensor(generator.integers(1, 20, len(found)) / 20)  # few distinct values, so that ties occur
+        scores = torch.tensor(
+            generator.integers(1, 20, len(found)) / 20
+        )  # few distinct values, so that ties occur
         detections.append(tensors(found, found_labels, scores=scores.float()))
         targets.append(tensors(boxes, labels, image_id=int(image_id)))
     return detections, targets
@@ -51,12 +66,21 @@ def tensors(boxes, labels, **more):
 
 
 def pycocotools(detections, targets, area_cuts=(32, 96), max_detections=100, ious=None):
-    """The oracle, fed on its own path: category ids from 1, arrays of [image, x, y, w, h, score, category]."""
+    """The oracle, fed on its own path: category ids from 1, arrays of [image, x, y, w, h, score,
+    category].
+    """
     truth, results, annotations, rows = COCO(), None, [], []
     for found, target in zip(detections, targets, strict=True):
-        for (x1, y1, x2, y2), label in zip(target["boxes"].double().tolist(), target["labels"].tolist(), strict=True):
+        for (x1, y1, x2, y2), label in zip(
+            target["boxes"].double().tolist(), target["labels"].tolist(), strict=True
+        ):
             box, number = [x1, y1, x2 - x1, y2 - y1], len(annotations) + 1
-            annotation = {"id": number, "image_id": target["image_id"], "bbox": box, "area": box[2] * box[3]}
+            annotation = {
+                "id": number,
+                "image_id": target["image_id"],
+                "bbox": box,
+                "area": box[2] * box[3],
+            }
             annotations.append(annotation | {"category_id": label + 1, "iscrowd": 0})
         for (x1, y1, x2, y2), label, score in zip(
             *(found[key].tolist() for key in ("boxes", "labels", "scores")), strict=True
@@ -93,12 +117,17 @@ def test_every_figure_is_pycocotools(seed, area_cuts):
     oracle = pycocotools(detections, targets, area_cuts).eval
     precision = oracle["precision"][..., -1]
     expected = {"ap": precision[..., 0], "ap50": precision[0, ..., 0], "ap75": precision[5, ..., 0]}
-    expected |= {f"ap_{size}": precision[..., number] for number, size in enumerate(("small", "medium", "large"), 1)}
+    expected |= {
+        f"ap_{size}": precision[..., number]
+        for number, size in enumerate(("small", "medium", "large"), 1)
+    }
     expected["ar"] = oracle["recall"][:, :, 0, -1]
     for name, values in expected.items():
         assert measured[name] == pytest.approx(mean(values), abs=1e-12, nan_ok=True), name
     for number, name in enumerate(CLASSES):
-        assert measured["ap_per_class"][name] == pytest.approx(mean(precision[:, :, number, 0]), abs=1e-12, nan_ok=True)
+        assert measured["ap_per_class"][name] == pytest.approx(
+            mean(precision[:, :, number, 0]), abs=1e-12, nan_ok=True
+        )
         ap50 = mean(precision[0, :, number, 0])
         assert measured["ap50_per_class"][name] == pytest.approx(ap50, abs=1e-12, nan_ok=True)
     assert 0.05 < measured["ap"] < 0.95, "the random boxes must be neither hopeless nor perfect"
@@ -134,7 +163,9 @@ def test_precision_recall_is_pycocotools_curve(iou):
             expected = oracle.eval[key][0, :, number, 0, -1]
             expected = np.where(expected < 0, np.nan, expected)
             np.testing.assert_allclose(curves[name][ours], expected, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(curves[name]["recall"], oracle.params.recThrs, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            curves[name]["recall"], oracle.params.recThrs, rtol=0, atol=1e-12
+        )
     assert np.isnan(curves["square"]["precision"]).all()
 
 
@@ -146,16 +177,30 @@ NOTHING = tensors([], [], scores=torch.zeros(0))
     ("detection", "target", "ap"),
     [
         pytest.param(NOTHING, tensors([], []), math.nan, id="nothing there, nothing found"),
-        pytest.param(tensors(BOX, [0], scores=torch.ones(1)), tensors([], []), math.nan, id="no object of any class"),
+        pytest.param(
+            tensors(BOX, [0], scores=torch.ones(1)),
+            tensors([], []),
+            math.nan,
+            id="no object of any class",
+        ),
         pytest.param(NOTHING, tensors(BOX, [0]), 0.0, id="nothing found"),
-        pytest.param(tensors(BOX, [1], scores=torch.ones(1)), tensors(BOX, [0]), 0.0, id="found as another class"),
+        pytest.param(
+            tensors(BOX, [1], scores=torch.ones(1)),
+            tensors(BOX, [0]),
+            0.0,
+            id="found as another class",
+        ),
         pytest.param(tensors(BOX, [0], scores=torch.ones(1)), tensors(BOX, [0]), 1.0, id="found"),
     ],
 )
 def test_the_definition_at_its_ends(detection, target, ap, capfd, recwarn):
-    """By hand: a class without objects is nan, one whose objects are all missed is 0; and the library stays silent."""
+    """By hand: a class without objects is nan, one whose objects are all missed is 0; and the
+    library stays silent.
+    """
     measured = coco_ap_from_detections([detection], [target | {"image_id": 0}], CLASSES)
-    assert [measured["ap"], measured["ap50_per_class"]["circle"]] == pytest.approx([ap, ap], nan_ok=True)
+    assert [measured["ap"], measured["ap50_per_class"]["circle"]] == pytest.approx(
+        [ap, ap], nan_ok=True
+    )
     assert math.isnan(measured["ap_per_class"]["square"]) and math.isnan(measured["ap_small"])
     curve = precision_recall([detection], [target | {"image_id": 0}], CLASSES)["circle"]
     assert curve["precision"].mean() == pytest.approx(ap, nan_ok=True)
@@ -178,7 +223,9 @@ def test_no_images_at_all():
     ],
 )
 def test_bad_input_is_named(change, message):
-    found, true = change([NOTHING, NOTHING], [tensors(BOX, [0], image_id=7), tensors(BOX, [0], image_id=8)])
+    found, true = change(
+        [NOTHING, NOTHING], [tensors(BOX, [0], image_id=7), tensors(BOX, [0], image_id=8)]
+    )
     with pytest.raises(ValueError, match=message):
         coco_ap_from_detections(found, true, CLASSES)
 
@@ -203,13 +250,21 @@ def test_the_right_boxes_are_those_that_pycocotools_matches(seed, iou):
     expected = {target["image_id"]: [] for target in targets}
     for entry in oracle.evalImgs:
         if entry is not None and entry["aRng"] == [0, 1e10]:
-            expected[entry["image_id"]] += zip(entry["dtScores"], entry["dtMatches"][0] > 0, strict=True)
+            expected[entry["image_id"]] += zip(
+                entry["dtScores"], entry["dtMatches"][0] > 0, strict=True
+            )
     right = 0
     for found, target, one in zip(detections, targets, judged, strict=True):
-        ours = zip(found["scores"].tolist(), [kind == "right" for kind in one["kinds"]], strict=True)
+        ours = zip(
+            found["scores"].tolist(), [kind == "right" for kind in one["kinds"]], strict=True
+        )
         assert sorted(ours) == sorted(expected[target["image_id"]])
         right += one["kinds"].count("right")
-    assert right > 10 and {kind for one in judged for kind in one["kinds"]} >= {"double", "wrong class", "background"}
+    assert right > 10 and {kind for one in judged for kind in one["kinds"]} >= {
+        "double",
+        "wrong class",
+        "background",
+    }
 
 
 LEFT, RIGHT = [0.0, 0.0, 10.0, 10.0], [50.0, 0.0, 60.0, 10.0]  # a circle and a square
@@ -221,9 +276,15 @@ SHIFTED = [0.0, 6.0, 10.0, 16.0]  # IoU 4 / 16 with the left one
     [
         pytest.param([LEFT, RIGHT], [0, 1], ["right", "right"], [], id="all found"),
         pytest.param([LEFT, LEFT], [0, 0], ["right", "double"], [1], id="found twice"),
-        pytest.param([SHIFTED, LEFT], [0, 0], ["badly placed", "right"], [1], id="a better box comes later"),
-        pytest.param([RIGHT], [0], ["wrong class"], [0], id="a square called circle is no missed square"),
-        pytest.param([SHIFTED], [0], ["badly placed"], [1], id="a circle badly placed is no missed circle"),
+        pytest.param(
+            [SHIFTED, LEFT], [0, 0], ["badly placed", "right"], [1], id="a better box comes later"
+        ),
+        pytest.param(
+            [RIGHT], [0], ["wrong class"], [0], id="a square called circle is no missed square"
+        ),
+        pytest.param(
+            [SHIFTED], [0], ["badly placed"], [1], id="a circle badly placed is no missed circle"
+        ),
         pytest.param([SHIFTED], [1], ["both"], [0, 1], id="neither class nor place"),
         pytest.param([[90.0, 90.0, 99.0, 99.0]], [0], ["background"], [0, 1], id="nothing there"),
         pytest.param([[0.0, 9.5, 10.0, 19.5]], [0], ["background"], [0, 1], id="hardly there"),
@@ -266,13 +327,17 @@ class Dataset:
         return self.length
 
     def __getitem__(self, index):
-        boxes = tv_tensors.BoundingBoxes([[0, 0, 4 + index, 4]], format="XYXY", canvas_size=(8, 8), dtype=torch.float32)
+        boxes = tv_tensors.BoundingBoxes(
+            [[0, 0, 4 + index, 4]], format="XYXY", canvas_size=(8, 8), dtype=torch.float32
+        )
         image = tv_tensors.Image(torch.full((3, *self.size(index)), index / 10))
         return image, {"boxes": boxes, "labels": torch.tensor([index % 4]), "image_id": 100 - index}
 
 
 class Detector(nn.Module):
-    """Reads the image's number and answers with that image's object; remembers how it was called."""
+    """Reads the image's number and answers with that image's object; remembers how it was
+    called.
+    """
 
     def __init__(self):
         super().__init__()
@@ -280,7 +345,10 @@ class Detector(nn.Module):
         self.calls = []
 
     def detect(self, images, **options):
-        assert not any(module.training for module in self.modules()) and torch.is_inference_mode_enabled()
+        assert (
+            not any(module.training for module in self.modules())
+            and torch.is_inference_mode_enabled()
+        )
         assert type(images) is torch.Tensor
         self.calls.append((len(images), options))
         numbers = (images[:, 0, 0, 0] * 10).round().int().tolist()
@@ -288,12 +356,20 @@ class Detector(nn.Module):
 
 
 def test_the_whole_way_from_model_to_ap():
-    """A detector that knows the answers has AP 1; the options arrive; training flags and random numbers stay."""
+    """A detector that knows the answers has AP 1; the options arrive; training flags and random
+    numbers stay.
+    """
     model, dataset = Detector().train(), Dataset(7)
     model.layers[1].eval()
     flags, randomness = [module.training for module in model.modules()], torch.get_rng_state()
     result = coco_ap(
-        model, dataset, batch_size=3, score_threshold=0.2, iou_threshold=0.6, max_detections=9, progress=False
+        model,
+        dataset,
+        batch_size=3,
+        score_threshold=0.2,
+        iou_threshold=0.6,
+        max_detections=9,
+        progress=False,
     )
     assert result["ap"] == 1.0 and set(result["ap_per_class"]) == set(CLASSES)
     options = {"score_threshold": 0.2, "iou_threshold": 0.6, "max_detections": 9}

@@ -1,7 +1,9 @@
-"""The small package is the real network: it is compared with effdet, timm's backbones in it, and torchvision.
+"""The small package is the real network: it is compared with effdet, timm's backbones in it, and
+torchvision.
 
-A fresh network in evaluation mode answers almost nothing (its features fade away, logits differ by 1e-5), so that wrong
-models would agree as well. Here norms, their statistics and fusion weights are random and at a sensible scale first.
+A fresh network in evaluation mode answers almost nothing (its features fade away, logits differ by
+1e-5), so that wrong models would agree as well. Here norms, their statistics and fusion weights are
+random and at a sensible scale first.
 """
 
 import pytest
@@ -39,7 +41,9 @@ def normalise(images):
 
 
 def make_lively(model, images, last_layer):
-    """Random norms and fusion weights, statistics near those of these images, and logits whose deviation is 1."""
+    """Random norms and fusion weights, statistics near those of these images, and logits whose
+    deviation is 1.
+    """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -57,7 +61,11 @@ def make_lively(model, images, last_layer):
             norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.8, 1.25)
             norm.running_var += 0.1  # two values in a batch may happen to be equal
         answer = model.eval()(normalise(images))
-        logits = answer if isinstance(answer, torch.Tensor) else torch.cat([level.flatten() for level in answer[0]])
+        logits = (
+            answer
+            if isinstance(answer, torch.Tensor)
+            else torch.cat([level.flatten() for level in answer[0]])
+        )
         last_layer.weight /= logits.std()
 
 
@@ -75,7 +83,10 @@ def test_every_detector_has_effdets_tensors_and_no_other_parameter(name):
 @pytest.mark.parametrize("name", EFFICIENTNETS)
 def test_every_classifier_has_torchvisions_tensors_and_no_other_parameter(name):
     with torch.device("meta"):
-        reference, ours = torchvision.models.get_model(f"efficientnet_{name}"), EfficientNet.from_name(name)
+        reference, ours = (
+            torchvision.models.get_model(f"efficientnet_{name}"),
+            EfficientNet.from_name(name),
+        )
     assert parameters(ours) == parameters(reference)
     load_torchvision(ours, reference.state_dict())
 
@@ -94,7 +105,9 @@ def lively_pair(name, size):
     """effdet's network, ours with its weights, effdet's anchors, and an image."""
     torch.manual_seed(0)
     reference, config = reference_detector(name, size)
-    images = torch.rand(2, 3, *size)  # two, as a norm in training needs two values per channel, also on a 1 x 1 level
+    images = torch.rand(
+        2, 3, *size
+    )  # two, as a norm in training needs two values per channel, also on a 1 x 1 level
     make_lively(reference, images, reference.class_net.predict.conv_pw)
     ours = EfficientDet.from_name(name).eval()
     load_effdet(ours, reference.state_dict())
@@ -111,7 +124,9 @@ def answers(reference, ours, anchors, images):
     sizes = [len(level) for level in classes]
     our_classes, our_deltas = ours(images)
     our_boxes = decode(our_deltas, ours.anchors(*images.shape[-2:]))
-    for level, (logits, offsets, places) in enumerate(zip(classes, deltas, anchors.split(sizes), strict=True)):
+    for level, (logits, offsets, places) in enumerate(
+        zip(classes, deltas, anchors.split(sizes), strict=True)
+    ):
         boxes = decode_box_outputs(offsets, places, output_xyxy=True)
         yield logits, boxes, our_classes[0].split(sizes)[level], our_boxes[0].split(sizes)[level]
 
@@ -130,21 +145,29 @@ def test_logits_and_boxes_equal_effdets_at_every_level(name, size):
         assert 0.1 < logits.std() < 3, where
         side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2).clamp(min=1)
         assert (our_logits - logits).abs().max() < TOLERANCE, where
-        assert ((our_boxes - boxes) / side).abs().max() < TOLERANCE, where  # some sides are 2,000 pixels
+        assert ((our_boxes - boxes) / side).abs().max() < TOLERANCE, (
+            where
+        )  # some sides are 2,000 pixels
 
 
 @pytest.mark.parametrize("size", [(512, 512), (640, 384)])
 def test_without_rounding_boxes_agree_to_a_ten_thousandth_of_a_pixel(size):
-    """In double precision; in single precision 1e-6 of a box 2,000 pixels wide is more than that already."""
+    """In double precision; in single precision 1e-6 of a box 2,000 pixels wide is more than that
+    already.
+    """
     reference, ours, anchors, images = lively_pair("d0", size)
-    for logits, boxes, our_logits, our_boxes in answers(reference.double(), ours.double(), anchors, images.double()):
+    for logits, boxes, our_logits, our_boxes in answers(
+        reference.double(), ours.double(), anchors, images.double()
+    ):
         assert (our_logits - logits).abs().max() < 1e-6
         assert (our_boxes - boxes).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize(("name", "side"), [("b0", 224), ("b3", 224), ("b5", 96)])
 def test_logits_equal_torchvisions(name, side):
-    """B5 stands for B5-B7, whose norm epsilon is another one. The tolerance is in standard deviations of the logits."""
+    """B5 stands for B5-B7, whose norm epsilon is another one. The tolerance is in standard
+    deviations of the logits.
+    """
     torch.manual_seed(0)
     reference = torchvision.models.get_model(f"efficientnet_{name}")
     images = torch.rand(2, 3, side, side - 31)
@@ -196,10 +219,19 @@ def small_pair():
     return lively_pair("d0", (256, 256))
 
 
-MISTAKES = [None, post_activation, symmetric_padding, shared_laterals, one_norm_for_all_levels, zero_padded_pool]
+MISTAKES = [
+    None,
+    post_activation,
+    symmetric_padding,
+    shared_laterals,
+    one_norm_for_all_levels,
+    zero_padded_pool,
+]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: getattr(mistake, "__name__", "none"))
+@pytest.mark.parametrize(
+    "mistake", MISTAKES, ids=lambda mistake: getattr(mistake, "__name__", "none")
+)
 def test_each_mistake_breaks_it_by_far(mistake, small_pair, monkeypatch):
     reference, _, anchors, images = small_pair
     ours = EfficientDet.from_name("d0").eval()

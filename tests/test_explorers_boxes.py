@@ -1,6 +1,7 @@
 """What the explorers of notebook 06 show, against torchvision, effdet and the detector itself.
 
-Oracles: effdet's anchor generator, its matcher's rule on torchvision's box_iou, torchvision's nms, effdet's soft-NMS.
+Oracles: effdet's anchor generator, its matcher's rule on torchvision's box_iou, torchvision's nms,
+effdet's soft-NMS.
 """
 
 import re
@@ -16,7 +17,14 @@ from torchvision.ops import box_iou, nms
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.teach import boxes
-from effdet_lite.teach.boxes import PICTURES, anchors_view, candidates, detector, match_view, nms_view
+from effdet_lite.teach.boxes import (
+    PICTURES,
+    anchors_view,
+    candidates,
+    detector,
+    match_view,
+    nms_view,
+)
 from effdet_lite.teach.checks import load_exercises
 
 
@@ -32,22 +40,34 @@ def truth(picture):
     return target["boxes"].as_subclass(Tensor), target["labels"]
 
 
-@pytest.mark.parametrize(("level", "scale", "ratio"), [(2, 2.0, 2.0), (4, 4.0, 1.0), (5, 1.5, 3.5), (7, 1.0, 4.0)])
+@pytest.mark.parametrize(
+    ("level", "scale", "ratio"), [(2, 2.0, 2.0), (4, 4.0, 1.0), (5, 1.5, 3.5), (7, 1.0, 4.0)]
+)
 def test_best_overlap_is_that_with_all_of_effdets_anchors(level, scale, ratio):
     every = boxes.objects()
     expected = box_iou(every, effdets_anchors([level], scale, ratio)).amax(1)
-    torch.testing.assert_close(boxes.best_overlap(every, level, scale, ratio), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        boxes.best_overlap(every, level, scale, ratio), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("level", "scale", "ratio"), [(3, 2.0, 2.0), (6, 4.0, 1.25)])
 def test_shares_of_objects_are_those_of_effdets_anchors(level, scale, ratio):
     every, numbers = boxes.objects(), anchors_view(level, scale, ratio).numbers
-    alone, together = (box_iou(every, effdets_anchors(levels, scale, ratio)).amax(1) >= 0.5
-                       for levels in ([level], [2, 3, 4, 5, 6]))  # fmt: skip
+    alone, together = (
+        box_iou(every, effdets_anchors(levels, scale, ratio)).amax(1) >= 0.5
+        for levels in ([level], [2, 3, 4, 5, 6])
+    )
     small = (every[:, 2:] - every[:, :2]).amax(1) < 16
-    assert numbers[f"of {len(every)} objects, those with an anchor on P{level}"] == f"{alone.float().mean():.0%}"
+    assert (
+        numbers[f"of {len(every)} objects, those with an anchor on P{level}"]
+        == f"{alone.float().mean():.0%}"
+    )
     assert numbers["with an anchor on P2 to P6"] == f"{together.float().mean():.0%}"
-    assert numbers["with one on P2 to P6, of those under 16 px"] == f"{together[small].float().mean():.0%}"
+    assert (
+        numbers["with one on P2 to P6, of those under 16 px"]
+        == f"{together[small].float().mean():.0%}"
+    )
     assert numbers["anchors of this level"] == f"{len(effdets_anchors([level], scale, ratio)):,}"
 
 
@@ -61,7 +81,9 @@ def test_every_level_has_a_view_with_nine_anchors_in_it():
 
 @pytest.mark.parametrize("threshold", [0.1, 0.5, 0.7, 0.95])
 def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
-    """An anchor wins from the threshold on, and is forced where an object has it as its best only."""
+    """An anchor wins from the threshold on, and is forced where an object has it as its best
+    only.
+    """
     _, anchors = detector()
     for picture in (0, 4, 15):
         things, _ = truth(picture)
@@ -71,7 +93,10 @@ def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
         figure, _, numbers = match_view(threshold, picture)
         won = int(wins.sum()) + len(forced - set(wins.nonzero().flatten().tolist()))
         assert numbers["that answer for an object"].startswith(f"{won}, ")
-        assert numbers["objects with only the one they overlap most"] == f"{len(forced)} of {len(things)}"
+        assert (
+            numbers["objects with only the one they overlap most"]
+            == f"{len(forced)} of {len(things)}"
+        )
         plain, dashed = figure.axes[0].collections
         assert (len(plain.get_paths()), len(dashed.get_paths())) == (won - len(forced), len(forced))
 
@@ -87,14 +112,19 @@ def test_what_nms_leaves_is_what_torchvisions_leaves_class_by_class(threshold):
             left += len(nms(chosen["boxes"][mine], chosen["scores"][mine], threshold))
         figure, words, numbers = nms_view(threshold, 0.2, picture)
         assert f"NMS leaves {left}." in words
-        assert sum(int(number) for name, number in numbers.items() if name.startswith("boxes left")) == left
+        assert (
+            sum(int(number) for name, number in numbers.items() if name.startswith("boxes left"))
+            == left
+        )
         before, after = figure.axes[0].collections
         assert (len(before.get_paths()), len(after.get_paths())) == (len(chosen["boxes"]), left)
 
 
 def test_with_the_threshold_of_detect_nms_leaves_what_detect_finds():
     model, _ = detector()
-    (found,) = model.detect(PICTURES[4][0].as_subclass(Tensor)[None], score_threshold=0.3, iou_threshold=0.5)
+    (found,) = model.detect(
+        PICTURES[4][0].as_subclass(Tensor)[None], score_threshold=0.3, iou_threshold=0.5
+    )
     assert f"NMS leaves {len(found['boxes'])}." in nms_view(0.5, 0.3, 4).words
 
 
@@ -113,5 +143,7 @@ def test_the_soft_nms_that_is_asked_for_is_effdets(monkeypatch):
     monkeypatch.chdir(ROOT)
     exercise = load_exercises("06")["06.5"]
     for places, scores, sigma in exercise.cases:
-        order, taken = soft_nms(places, scores, method_gaussian=True, sigma=sigma, score_threshold=0.0)
+        order, taken = soft_nms(
+            places, scores, method_gaussian=True, sigma=sigma, score_threshold=0.0
+        )
         torch.testing.assert_close(exercise.right(places, scores, sigma)[order], taken)

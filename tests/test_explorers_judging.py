@@ -37,8 +37,12 @@ def judged(results):
 def drawn(figure):
     """Corners of the boxes with words, and of those without."""
     axis = figure.axes[0]
-    rest = [path.vertices for lines in axis.collections[:-1] for path in lines.get_paths()]  # the last are the bars
-    return [patch.get_bbox().extents for patch in axis.patches if isinstance(patch, Rectangle)], rest
+    rest = [
+        path.vertices for lines in axis.collections[:-1] for path in lines.get_paths()
+    ]  # the last are the bars
+    return [
+        patch.get_bbox().extents for patch in axis.patches if isinstance(patch, Rectangle)
+    ], rest
 
 
 @pytest.mark.parametrize("overlap", [0.05, 0.5, 1.0])
@@ -46,7 +50,9 @@ def drawn(figure):
 def test_the_boxes_are_what_the_detector_answers_at_these_thresholds(model, picture, overlap):
     image, target = PICTURES[picture % 24]
     for score in (0.1, 0.3, 0.9):
-        (found,) = model.detect(image[None], score_threshold=score, iou_threshold=overlap, max_detections=1000)
+        (found,) = model.detect(
+            image[None], score_threshold=score, iou_threshold=overlap, max_detections=1000
+        )
         (one,) = error_kinds([found], [target])
         figure, words, numbers = kinds_view(model, PICTURES, score, overlap, picture)
         figure.draw_without_rendering()
@@ -60,15 +66,22 @@ def test_the_boxes_are_what_the_detector_answers_at_these_thresholds(model, pict
         for kind in KINDS:
             count = int(one["missed"].sum()) if kind == "missed" else one["kinds"].count(kind)
             assert (f"{count} {kind}" in words) == (count > 0)
-            assert any(text.get_text().endswith(f" {kind}: {count}") for text in figure.axes[0].texts)
+            assert any(
+                text.get_text().endswith(f" {kind}: {count}") for text in figure.axes[0].texts
+            )
 
 
 def test_across_classes_no_two_boxes_overlap(model, monkeypatch):
     """And a moved slider does not run the network again."""
     kinds_view(model, PICTURES, 0.3, 0.5, 4)
     monkeypatch.setattr(type(model), "detect", None)
-    within, across = (kinds_view(model, PICTURES, 0.3, 0.5, 4, across=across).numbers for across in (False, True))
-    before, after = (int(one["boxes before suppression, and after it"].split(", ")[1]) for one in (within, across))
+    within, across = (
+        kinds_view(model, PICTURES, 0.3, 0.5, 4, across=across).numbers for across in (False, True)
+    )
+    before, after = (
+        int(one["boxes before suppression, and after it"].split(", ")[1])
+        for one in (within, across)
+    )
     assert 0 < after < before
 
 
@@ -85,7 +98,9 @@ def test_the_curve_is_the_librarys(results, judged, name):
 
 
 @pytest.mark.parametrize("score", [0, 0.01, 0.3, 0.77, 1])
-def test_a_threshold_counts_what_is_left_when_the_weaker_boxes_are_taken_away(results, judged, score):
+def test_a_threshold_counts_what_is_left_when_the_weaker_boxes_are_taken_away(
+    results, judged, score
+):
     detections, targets = results
     kept = error_kinds(above(detections, score), targets)
     expected = dict.fromkeys(KINDS, 0)
@@ -109,6 +124,12 @@ def test_a_class_without_objects_is_refused_in_words(results):
 
 
 def test_nothing_found_is_a_view_too(judged):
-    empty = [{"boxes": torch.zeros(0, 4), "scores": torch.zeros(0), "labels": torch.zeros(0, dtype=torch.int64)}]
+    empty = [
+        {
+            "boxes": torch.zeros(0, 4),
+            "scores": torch.zeros(0),
+            "labels": torch.zeros(0, dtype=torch.int64),
+        }
+    ]
     none = judge_all(empty, [PICTURES[4][1]])
     assert threshold_view(none, CLASSES, 0.3, "circle").numbers["precision"] == "no boxes"

@@ -1,6 +1,8 @@
-"""What the explorers of notebook 05 show, against torch, gradients and effdet, and that no setting breaks them.
+"""What the explorers of notebook 05 show, against torch, gradients and effdet, and that no setting
+breaks them.
 
-Oracles: gradients and torch.utils.flop_counter on a FusionNetwork, effdet's D0, torch.autograd, the papers' counts.
+Oracles: gradients and torch.utils.flop_counter on a FusionNetwork, effdet's D0, torch.autograd, the
+papers' counts.
 """
 
 import itertools
@@ -40,7 +42,9 @@ def random_graph(seed, levels=(2, 3, 4, 5)):
     rng.shuffle(places)
     known, nodes = [f"P{level}_in" for level in levels], []
     for number, level in enumerate(places):
-        nodes.append(Node(f"n{number}", level, tuple(rng.sample(known, rng.randint(1, min(3, len(known)))))))
+        nodes.append(
+            Node(f"n{number}", level, tuple(rng.sample(known, rng.randint(1, min(3, len(known))))))
+        )
         known.append(f"n{number}")
     return FusionGraph(f"random {seed}", tuple(nodes))
 
@@ -57,7 +61,9 @@ def reached_by_gradients(graph, repeats):
     for level, output in zip(graph.levels, network(maps), strict=True):
         gradients = torch.autograd.grad(output.sum(), maps, retain_graph=True, allow_unused=True)
         pairs = zip(graph.levels, gradients, strict=True)
-        found[level] = {source for source, gradient in pairs if gradient is not None and gradient.any()}
+        found[level] = {
+            source for source, gradient in pairs if gradient is not None and gradient.any()
+        }
     return found
 
 
@@ -69,7 +75,9 @@ def test_what_reaches_what_is_what_gradients_reach(seed, repeats):
 
 
 def test_the_papers_necks():
-    """FPN: a level and the coarser ones. PANet has 10 nodes and 18 edges, BiFPN 8 and 19; both reach everything."""
+    """FPN: a level and the coarser ones. PANet has 10 nodes and 18 edges, BiFPN 8 and 19; both
+    reach everything.
+    """
     assert reach(fpn(range(3, 8))) == {level: set(range(level, 8)) for level in range(3, 8)}
     assert shortest_ways(panet(range(3, 8))) == dict.fromkeys(range(3, 8), 2)
     crossed = FusionGraph("crossed", (Node("a", 2, ("P3_in",)), Node("b", 3, ("P3_in", "P2_in"))))
@@ -83,7 +91,9 @@ def test_the_papers_necks():
 
 def test_d0_has_the_neck_that_effdets_d0_has():
     with torch.device("meta"):
-        reference = ReferenceDetector(get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False)
+        reference = ReferenceDetector(
+            get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False
+        )
     params = sum(parameter.numel() for parameter in reference.fpn.parameters())
     numbers = switches_view(True, True, True, 3, "fast", "D0, P3-P7, 512 px").numbers
     assert numbers["parameters"] == f"{params:,}"
@@ -98,13 +108,20 @@ def test_a_neck_costs_what_torch_counts(switches, weighting):
     for (name, pyramid), repeats in zip(PYRAMIDS.items(), (1, 2), strict=True):
         graph = switched(*switches, pyramid.levels)
         with torch.device("meta"):
-            network = FusionNetwork(graph, pyramid.in_channels, pyramid.channels, repeats, weighting).eval()
+            network = FusionNetwork(
+                graph, pyramid.in_channels, pyramid.channels, repeats, weighting
+            ).eval()
             pairs = zip(pyramid.levels, pyramid.in_channels, strict=False)
-            maps = [torch.empty(1, width, *[pyramid.side // 2**level] * 2) for level, width in pairs]
+            maps = [
+                torch.empty(1, width, *[pyramid.side // 2**level] * 2) for level, width in pairs
+            ]
         with FlopCounterMode(display=False) as counter:
             network(maps)
         numbers = switches_view(*switches, repeats, weighting, name).numbers
-        assert numbers["parameters"] == f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        assert (
+            numbers["parameters"]
+            == f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        )
         assert numbers["MACs"] == f"{counter.get_total_flops() / 2e6:,.3f} million"
 
 
@@ -134,18 +151,28 @@ def test_a_neck_of_ones_own_is_drawn_whatever_it_is():
 
 
 def test_a_neck_for_another_detector_is_refused_in_words():
-    with pytest.raises(ValueError, match="levels P3 to P7; this detector needs one node or more at each of P2 to P6"):
+    with pytest.raises(
+        ValueError,
+        match="levels P3 to P7; this detector needs one node or more at each of P2 to P6",
+    ):
         neck_view(bifpn(range(3, 8)))
 
 
 def test_the_small_pyramid_is_the_experiments(experiment_script):
     script = experiment_script("fusion")
-    assert (SMALL.levels, SMALL.channels, SMALL.side) == (script.LEVELS, script.CHANNELS, script.SIZE)
+    assert (SMALL.levels, SMALL.channels, SMALL.side) == (
+        script.LEVELS,
+        script.CHANNELS,
+        script.SIZE,
+    )
     assert SMALL.in_channels == script.BACKBONE[1:]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(-3, 3), min_size=2, max_size=3), st.sampled_from(["fast", "softmax", "unbounded"]))
+@given(
+    st.lists(st.floats(-3, 3), min_size=2, max_size=3),
+    st.sampled_from(["fast", "softmax", "unbounded"]),
+)
 def test_factors_and_their_slopes_are_autograds(weights, way):
     tensor = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
     jacobian = torch.autograd.functional.jacobian(lambda w: fusion_weights(w, way), tensor)

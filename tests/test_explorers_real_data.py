@@ -1,4 +1,6 @@
-"""What notebook 10 says of anchors for pictures of one's own. Oracles: the whole grid of anchors, torch's counter."""
+"""What notebook 10 says of anchors for pictures of one's own. Oracles: the whole grid of anchors,
+torch's counter.
+"""
 
 import warnings
 
@@ -12,14 +14,24 @@ from effdet_lite.course import cells_folder
 from effdet_lite.data import BCCDDetection, VocFolder, eval_transforms
 from effdet_lite.data.folders import Sample
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.teach.real_data import FITS, SCALES, anchors_view, best_overlaps, boxes_at, first_guess, setting
+from effdet_lite.teach.real_data import (
+    FITS,
+    SCALES,
+    anchors_view,
+    best_overlaps,
+    boxes_at,
+    first_guess,
+    setting,
+)
 from effdet_lite.training import TrainConfig
 
 PHI, CLASSES = -2.5, 3
 
 
 def some_samples(number=40, size=(640, 480), low=6.0, high=300.0, seed=0):
-    """Pictures of (width, height) with five boxes each; sides log-uniform from low to high px, anywhere inside."""
+    """Pictures of (width, height) with five boxes each; sides log-uniform from low to high px,
+    anywhere inside.
+    """
     random = np.random.default_rng(seed)
     samples = []
     for index in range(number):
@@ -38,9 +50,13 @@ SAMPLES = some_samples()
 @pytest.mark.parametrize("scale", [1.0, 2.0, 4.25])
 def test_the_best_anchor_is_that_of_the_whole_grid(size, levels, scale):
     boxes = boxes_at(SAMPLES, size)
-    boxes = torch.cat([boxes, torch.tensor([[0.0, 0, 1, 1], [size[1] - 3.0, size[0] - 2.0, size[1], size[0]]])])
+    boxes = torch.cat(
+        [boxes, torch.tensor([[0.0, 0, 1, 1], [size[1] - 3.0, size[0] - 2.0, size[1], size[0]]])]
+    )
     expected = iou(boxes, grid(*size, levels, scale)).amax(1)
-    torch.testing.assert_close(best_overlaps(boxes, size, levels, scale), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        best_overlaps(boxes, size, levels, scale), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_boxes_are_those_that_the_data_set_gives_at_this_size(tmp_path):
@@ -55,7 +71,9 @@ def test_boxes_are_those_that_the_data_set_gives_at_this_size(tmp_path):
             "</bndbox></object></annotation>"
         )
     dataset = VocFolder(tmp_path, transforms=eval_transforms((64, 128)))
-    expected = torch.cat([dataset[index][1]["boxes"].as_subclass(torch.Tensor) for index in range(2)])
+    expected = torch.cat(
+        [dataset[index][1]["boxes"].as_subclass(torch.Tensor) for index in range(2)]
+    )
     # `FitInside` rounds the picture to whole pixels.
     torch.testing.assert_close(boxes_at(dataset.samples, (64, 128)), expected, rtol=0.02, atol=0.6)
 
@@ -63,7 +81,9 @@ def test_boxes_are_those_that_the_data_set_gives_at_this_size(tmp_path):
 @pytest.mark.parametrize(("longer", "finest"), [(256, 3), (384, 2), (128, 4)])
 def test_a_setting_counts_what_the_detector_has(longer, finest):
     one = setting(SAMPLES, CLASSES, PHI, longer, finest, scale=2.0)
-    config = TrainConfig(phi=PHI, size=one.size, levels=(one.levels[0], one.levels[-1]), anchor_scale=2.0)
+    config = TrainConfig(
+        phi=PHI, size=one.size, levels=(one.levels[0], one.levels[-1]), anchor_scale=2.0
+    )
     assert config.image_size == one.size
     assert max(one.size) == pytest.approx(longer, abs=2 ** (one.levels[-1] - 1))
     model = EfficientDet(config.model_config, CLASSES).eval()
@@ -71,7 +91,9 @@ def test_a_setting_counts_what_the_detector_has(longer, finest):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, *one.size))
     assert one.macs == pytest.approx(counter.get_total_flops() / 2, rel=0.01)
-    share = (iou(boxes_at(SAMPLES, one.size), model.anchors(*one.size)).amax(1) >= FITS).float().mean()
+    share = (
+        (iou(boxes_at(SAMPLES, one.size), model.anchors(*one.size)).amax(1) >= FITS).float().mean()
+    )
     assert one.share == pytest.approx(float(share))
 
 
@@ -87,14 +109,19 @@ def test_the_first_guess_is_the_cheapest_that_fits_and_else_the_one_that_fits_mo
 
 
 def test_large_objects_bring_coarse_levels():
-    large, small = (setting(some_samples(low=low, high=1.2 * low), CLASSES, PHI, 512, 3, 2.0) for low in (380, 30))
+    large, small = (
+        setting(some_samples(low=low, high=1.2 * low), CLASSES, PHI, 512, 3, 2.0)
+        for low in (380, 30)
+    )
     assert large.levels[-1] > small.levels[-1] == 5
     assert large.share > 0.9
 
 
 @pytest.mark.skipif(not cells_folder().is_dir(), reason="the blood cells are not here")
 def test_for_the_blood_cells_it_says_what_was_chosen_by_hand():
-    """assets/checkpoints/README.md: 192 x 256, levels 3 to 5; the anchor scale is that of small models."""
+    """assets/checkpoints/README.md: 192 x 256, levels 3 to 5; the anchor scale is that of small
+    models.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         samples = BCCDDetection(cells_folder(), "trainval", verify=False).samples
@@ -112,7 +139,9 @@ def test_every_corner_of_the_explorer_is_a_view(longer, finest, scale):
     assert numbers["boxes with an anchor"] == f"{one.share:.1%} of {5 * len(SAMPLES):,}"
     assert f"{one.share:.0%}" in words
     left, right = figure.axes
-    assert sum(int(text.get_text().replace(",", "") or 0) for text in left.texts) == 5 * len(SAMPLES)
+    assert sum(int(text.get_text().replace(",", "") or 0) for text in left.texts) == 5 * len(
+        SAMPLES
+    )
     assert len(right.lines) == 1 + len(one.levels)
 
 

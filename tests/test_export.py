@@ -1,4 +1,6 @@
-"""The detector as an ONNX file. Oracle: onnxruntime, which shares no code with torch, must find what torch finds."""
+"""The detector as an ONNX file. Oracle: onnxruntime, which shares no code with torch, must find
+what torch finds.
+"""
 
 import builtins
 import json
@@ -44,7 +46,10 @@ def pictures(name: str, size: tuple[int, int]) -> list[Tensor]:
         if cells_folder().is_dir():
             dataset = BCCDDetection(cells_folder(), "test", transforms=eval_transforms(size))
             found += [dataset[index][0] for index in range(8)]
-    bare = [torch.rand(3, *size, generator=torch.Generator().manual_seed(0)), torch.full((3, *size), 0.5)]
+    bare = [
+        torch.rand(3, *size, generator=torch.Generator().manual_seed(0)),
+        torch.full((3, *size), 0.5),
+    ]
     return [picture.as_subclass(Tensor) for picture in found] + bare
 
 
@@ -64,13 +69,23 @@ def session(file: Path | bytes):
     return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
-def assert_finds_what_torch_finds(file: Path | bytes, model: EfficientDet, images: list[Tensor], **options) -> int:
+def assert_finds_what_torch_finds(
+    file: Path | bytes, model: EfficientDet, images: list[Tensor], **options
+) -> int:
     """The same boxes, scores and labels in the same order; returns how many there were."""
     ours, objects = session(file), 0
     for image in images:
         (expected,) = model.detect(image[None], **{"score_threshold": SCORE} | options)
-        found = dict(zip(("boxes", "scores", "labels"), ours.run(None, {"images": image[None].numpy()}), strict=True))
-        assert [found[name].shape for name in found] == [tuple(expected[name].shape) for name in found]
+        found = dict(
+            zip(
+                ("boxes", "scores", "labels"),
+                ours.run(None, {"images": image[None].numpy()}),
+                strict=True,
+            )
+        )
+        assert [found[name].shape for name in found] == [
+            tuple(expected[name].shape) for name in found
+        ]
         np.testing.assert_array_equal(found["labels"], expected["labels"])
         np.testing.assert_allclose(found["scores"], expected["scores"], rtol=0, atol=1e-4)
         np.testing.assert_allclose(found["boxes"], expected["boxes"], rtol=0, atol=1e-2)
@@ -92,9 +107,12 @@ def test_the_networks_answers_are_torchs(exported):
     for image in [*images, torch.zeros_like(images[0])]:
         with torch.no_grad():
             expected = model(image[None])
-        for mine, theirs in zip(ours.run(names, {"images": image[None].numpy()}), expected, strict=True):
-            # On black onnxruntime is 1.4e-3 from the network in float64, where torch is 2e-5 from it. That is enough to
-            # decide which of two near-equal boxes stays, so black is compared here only.
+        for mine, theirs in zip(
+            ours.run(names, {"images": image[None].numpy()}), expected, strict=True
+        ):
+            # On black onnxruntime is 1.4e-3 from the network in float64, where torch is 2e-5 from
+            # it. That is enough to decide which of two near-equal boxes stays, so black is compared
+            # here only.
             tolerance = 2e-3 if image.median() == 0 else 1e-4
             np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=tolerance)
 
@@ -102,9 +120,16 @@ def test_the_networks_answers_are_torchs(exported):
 def test_a_picture_without_objects_gives_none(exported, tmp_path):
     model, about, _, images = exported
     path = tmp_path / "certain.onnx"
-    export_onnx(model, about["size"], path, score_threshold=0.5, iou_threshold=0.3, max_detections=3)
+    export_onnx(
+        model, about["size"], path, score_threshold=0.5, iou_threshold=0.3, max_detections=3
+    )
     options = {"score_threshold": 0.5, "iou_threshold": 0.3, "max_detections": 3}
-    assert assert_finds_what_torch_finds(path, model, [images[-1], torch.zeros_like(images[0])], **options) == 0
+    assert (
+        assert_finds_what_torch_finds(
+            path, model, [images[-1], torch.zeros_like(images[0])], **options
+        )
+        == 0
+    )
     assert assert_finds_what_torch_finds(path, model, images, **options) > 2
 
 
@@ -163,10 +188,15 @@ def test_the_file_says_what_it_is(exported):
     assert tuple(json.loads(metadata["classes"])) == about["classes"]
     assert tuple(json.loads(metadata["size"])) == about["size"]
     assert [(entry.name, entry.type) for entry in described.get_outputs()] == [
-        ("boxes", "tensor(float)"), ("scores", "tensor(float)"), ("labels", "tensor(int64)")]  # fmt: skip
+        ("boxes", "tensor(float)"),
+        ("scores", "tensor(float)"),
+        ("labels", "tensor(int64)"),
+    ]
     assert described.get_inputs()[0].shape == [1, 3, *about["size"]]
     assert os.listdir(path.parent) == [path.name]  # one file, no weights beside it
-    assert str(ROOT).encode() not in path.read_bytes(), "a file that is given away names no folder of whoever made it"
+    assert str(ROOT).encode() not in path.read_bytes(), (
+        "a file that is given away names no folder of whoever made it"
+    )
 
 
 def test_the_command(exported, tmp_path, capsys, monkeypatch):
@@ -176,7 +206,9 @@ def test_the_command(exported, tmp_path, capsys, monkeypatch):
     weights = str(ROOT / "assets" / "checkpoints" / f"{name}.safetensors")
     main(["export", weights, "--output", "d.onnx", "--score", "0.4", "--iou", "0.6"])
     assert "d.onnx takes one image [1, 3, " in capsys.readouterr().out
-    assert assert_finds_what_torch_finds(tmp_path / "d.onnx", model, images, score_threshold=0.4, iou_threshold=0.6)
+    assert assert_finds_what_torch_finds(
+        tmp_path / "d.onnx", model, images, score_threshold=0.4, iou_threshold=0.6
+    )
 
 
 # --- What cannot be ---
@@ -205,7 +237,10 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["export", weights, "--output", str(tmp_path / "nowhere" / "x.onnx")])
     assert caught.value.code == 2
-    assert f"{tmp_path}/nowhere/x.onnx could not be written: No such file" in capsys.readouterr().err.splitlines()[-1]
+    assert (
+        f"{tmp_path}/nowhere/x.onnx could not be written: No such file"
+        in capsys.readouterr().err.splitlines()[-1]
+    )
     assert not os.listdir(tmp_path)
 
 
@@ -219,7 +254,9 @@ def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path, mo
     monkeypatch.setattr(onnx, "save", full)
     with pytest.raises(OSError, match=r"x\.onnx could not be written: No space left on device\."):
         export_onnx(EfficientDet(TINY, 4), (128, 128), tmp_path / "x.onnx")
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.onnx", b"former")]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("x.onnx", b"former")
+    ]
 
 
 def test_without_the_packages_it_says_which(tmp_path, monkeypatch, capsys):
@@ -238,5 +275,7 @@ def test_without_the_packages_it_says_which(tmp_path, monkeypatch, capsys):
 
 def test_onnx_is_imported_only_to_export():
     code = "import sys, effdet_lite.export, effdet_lite.cli; print([n for n in sys.modules if n.startswith('onnx')])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

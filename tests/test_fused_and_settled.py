@@ -1,4 +1,6 @@
-"""Fused stages cost what torch counts, blocks begin as the identity, and settled norms have the data's statistics."""
+"""Fused stages cost what torch counts, blocks begin as the identity, and settled norms have the
+data's statistics.
+"""
 
 from dataclasses import replace
 
@@ -33,7 +35,9 @@ def test_cost_of_fused_stages_is_torchs_count(stages):
 
 def test_folding_a_fused_network_changes_nothing():
     config = scaling.efficientdet(-3)
-    model = EfficientDet(replace(config, backbone=replace(config.backbone, fused_stages=3, norm_momentum=0.5)), 2)
+    model = EfficientDet(
+        replace(config, backbone=replace(config.backbone, fused_stages=3, norm_momentum=0.5)), 2
+    )
     images = torch.rand(2, 3, 64, 128)
     for _ in range(4):
         model.train()(images)
@@ -54,7 +58,9 @@ def test_blocks_with_a_skip_begin_as_the_identity():
 
 
 def test_settled_norms_have_the_statistics_of_the_images():
-    """The oracle is the mean and variance of the images themselves, before the model's first norm."""
+    """The oracle is the mean and variance of the images themselves, before the model's first
+    norm.
+    """
     images = [torch.rand(3, 16, 16) * (1 + index) for index in range(8)]
     model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.01))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -72,9 +78,9 @@ def test_5x5_depthwise_convolutions_alone_stay_in_float32_under_bf16_on_a_cpu():
     for module in model.backbone.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(
-                lambda module, _, out: kinds.setdefault((module.groups > 1, module.kernel_size[0]), set()).add(
-                    out.dtype
-                )
+                lambda module, _, out: kinds.setdefault(
+                    (module.groups > 1, module.kernel_size[0]), set()
+                ).add(out.dtype)
             )
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         model(torch.rand(1, 3, 64, 64))

@@ -1,4 +1,6 @@
-"""Feature networks against the figures of the papers, a naive FPN of a dozen lines, and gradients."""
+"""Feature networks against the figures of the papers, a naive FPN of a dozen lines, and
+gradients.
+"""
 
 import itertools
 import random
@@ -47,7 +49,9 @@ def randomise(network):
 # --- graphs ---
 
 
-@pytest.mark.parametrize(("graph", "nodes", "edges"), [(bifpn, 8, 19), (panet, 10, 18), (fpn, 5, 9)])
+@pytest.mark.parametrize(
+    ("graph", "nodes", "edges"), [(bifpn, 8, 19), (panet, 10, 18), (fpn, 5, 9)]
+)
 def test_size_of_the_three_graphs_on_p3_to_p7(graph, nodes, edges):
     """BiFPN has fewer nodes than PANet and more edges (EfficientDet, figure 2 and section 3.2)."""
     graph = graph(LEVELS)
@@ -56,11 +60,24 @@ def test_size_of_the_three_graphs_on_p3_to_p7(graph, nodes, edges):
 
 
 def test_bifpn_is_the_official_graph():
-    """Levels and inputs of `bifpn_config` in fpn_configs.py, where the inputs are numbered 0-4 and the nodes 5-12."""
-    official = {5: (3, 4), 6: (2, 5), 7: (1, 6), 8: (0, 7), 9: (1, 7, 8), 10: (2, 6, 9), 11: (3, 5, 10), 12: (4, 11)}
+    """Levels and inputs of `bifpn_config` in fpn_configs.py, where the inputs are numbered 0-4 and
+    the nodes 5-12.
+    """
+    official = {
+        5: (3, 4),
+        6: (2, 5),
+        7: (1, 6),
+        8: (0, 7),
+        9: (1, 7, 8),
+        10: (2, 6, 9),
+        11: (3, 5, 10),
+        12: (4, 11),
+    }
     names = ["P3_in", "P4_in", "P5_in", "P6_in", "P7_in", "P6_td", "P5_td", "P4_td", "P3_td"]
     names += ["P4_out", "P5_out", "P6_out", "P7_out"]
-    expected = {names[node]: tuple(names[source] for source in inputs) for node, inputs in official.items()}
+    expected = {
+        names[node]: tuple(names[source] for source in inputs) for node, inputs in official.items()
+    }
     assert {node.name: node.inputs for node in bifpn(LEVELS).nodes} == expected
     assert bifpn(LEVELS).outputs == ("P3_td", "P4_out", "P5_out", "P6_out", "P7_out")
 
@@ -107,7 +124,9 @@ def paths(graph):
 
 @st.composite
 def graphs(draw):
-    """Any graph: nodes with inputs from anywhere before them, levels far apart included, listed in any order."""
+    """Any graph: nodes with inputs from anywhere before them, levels far apart included, listed in
+    any order.
+    """
     levels = list(range(draw(st.integers(1, 3)), draw(st.integers(5, 6)) + 1))
     extra = draw(st.lists(st.sampled_from(levels), max_size=4))
     known, nodes = [f"P{level}_in" for level in levels], []
@@ -121,7 +140,9 @@ def graphs(draw):
 @settings(max_examples=30, deadline=None)
 @given(graphs(), st.sampled_from(WEIGHTINGS), st.integers(1, 3), st.booleans())
 def test_any_graph_runs_and_joins_what_its_edges_join(graph, weighting, backbone_levels, odd):
-    """Gradients reach the inputs that a walk along the edges reaches; the maps that came in stay as they were."""
+    """Gradients reach the inputs that a walk along the edges reaches; the maps that came in stay as
+    they were.
+    """
     torch.manual_seed(0)
     channels = (4, 5, 6)[:backbone_levels]
     network = FusionNetwork(graph, channels, 4, 1, weighting)
@@ -129,26 +150,37 @@ def test_any_graph_runs_and_joins_what_its_edges_join(graph, weighting, backbone
     before = [x.clone() for x in maps]
     outputs = network(maps)
     assert all(torch.equal(x, y) for x, y in zip(maps, before, strict=True))
-    sizes = [tuple(-(-side // 2**level) for side in ((65, 97) if odd else (64, 64))) for level in graph.levels]
+    sizes = [
+        tuple(-(-side // 2**level) for side in ((65, 97) if odd else (64, 64)))
+        for level in graph.levels
+    ]
     assert [x.shape for x in outputs] == [(2, 4, *size) for size in sizes]
     maps = [x.requires_grad_() for x in maps]
     known = {f"P{level}_in": index for index, level in enumerate(graph.levels)}
     for output, reached in zip(network.eval()(maps), paths(graph), strict=True):
-        gradients = torch.autograd.grad(output.square().sum(), maps, allow_unused=True, retain_graph=True)
+        gradients = torch.autograd.grad(
+            output.square().sum(), maps, allow_unused=True, retain_graph=True
+        )
         # Levels beyond the backbone's are made of its coarsest map.
         expected = {min(known[name], backbone_levels - 1) for name in reached}
         assert {i for i, x in enumerate(gradients) if x is not None and x.any()} == expected
 
 
 @pytest.mark.parametrize(
-    ("graph", "all_to_all"), [(bifpn, True), (panet, True), (fpn, False)], ids=["BiFPN", "PANet", "FPN"]
+    ("graph", "all_to_all"),
+    [(bifpn, True), (panet, True), (fpn, False)],
+    ids=["BiFPN", "PANet", "FPN"],
 )
 def test_whether_every_output_depends_on_every_input(graph, all_to_all):
-    """One cell with a bottom-up path is enough; in FPN a level sees what is coarser, and nothing finer."""
+    """One cell with a bottom-up path is enough; in FPN a level sees what is coarser, and nothing
+    finer.
+    """
     maps = [x.requires_grad_() for x in pyramid(LEVELS, (8,) * 5, 256, images=1)]
     outputs = FusionNetwork(graph(LEVELS), (8,) * 5, 8).eval()(maps)
     for level, output in enumerate(outputs):
-        gradients = torch.autograd.grad(output.square().sum(), maps, allow_unused=True, retain_graph=True)
+        gradients = torch.autograd.grad(
+            output.square().sum(), maps, allow_unused=True, retain_graph=True
+        )
         reached = [x is not None and x.any().item() for x in gradients]
         assert reached == [all_to_all or source >= level for source in range(5)]
 
@@ -157,12 +189,17 @@ def test_whether_every_output_depends_on_every_input(graph, all_to_all):
 
 
 def naive_fpn(network, maps):
-    """FPN in a loop: from coarse to fine, enlarge what came down, add what comes in, activate, convolve, norm."""
+    """FPN in a loop: from coarse to fine, enlarge what came down, add what comes in, activate,
+    convolve, norm.
+    """
     outputs, above = [], None
     for level, x in reversed(list(enumerate(maps, start=3))):
         node = network.cells[0][f"P{level}_td"]
-        x = F.batch_norm(F.conv2d(x, node.project[0].conv.weight, node.project[0].conv.bias),
-                         *norm(node.project[0].norm), eps=1e-3)  # fmt: skip
+        x = F.batch_norm(
+            F.conv2d(x, node.project[0].conv.weight, node.project[0].conv.bias),
+            *norm(node.project[0].norm),
+            eps=1e-3,
+        )
         x = x if above is None else x + F.interpolate(above, x.shape[-2:], mode="nearest")
         x = F.conv2d(x * torch.sigmoid(x), node.conv.depthwise.weight, padding=1, groups=x.shape[1])
         x = F.conv2d(x, node.conv.pointwise.weight, node.conv.pointwise.bias)
@@ -186,7 +223,9 @@ def test_fpn_equals_a_naive_one(size):
 
 @pytest.mark.parametrize("grad", [torch.enable_grad, torch.no_grad])
 def test_a_single_input_that_is_only_added_is_not_overwritten(grad):
-    """PANet's coarsest node adds nothing to its one input; the map is the caller's, and other nodes want it too."""
+    """PANet's coarsest node adds nothing to its one input; the map is the caller's, and other nodes
+    want it too.
+    """
     nodes = (Node("once", 3, ("P3_in",)), Node("twice", 3, ("P3_in", "once")))
     network = lively(FusionNetwork(FusionGraph("g", nodes), (8,), 8, weighting="sum"))
     maps = pyramid((3,), (8,))
@@ -219,12 +258,15 @@ def test_weightings_equal_their_formulas(weights):
 def test_fast_weights_need_not_sum_to_one():
     """Figures: 0.99995 for two ones, 0.667 for two of 1e-4, 0 where all are negative."""
     sums = [
-        fusion.fusion_weights(torch.tensor(weights), "fast").sum().item() for weights in (WEIGHTS[0], *WEIGHTS[1:4:2])
+        fusion.fusion_weights(torch.tensor(weights), "fast").sum().item()
+        for weights in (WEIGHTS[0], *WEIGHTS[1:4:2])
     ]
     assert sums == [pytest.approx(0.99995, abs=1e-5), pytest.approx(0.6667, abs=1e-4), 0.0]
 
 
-@pytest.mark.parametrize(("weighting", "learns"), [("fast", False), ("softmax", True), ("unbounded", True)])
+@pytest.mark.parametrize(
+    ("weighting", "learns"), [("fast", False), ("softmax", True), ("unbounded", True)]
+)
 def test_a_negative_weight_learns_nothing_in_fast_fusion_only(weighting, learns):
     weights = torch.tensor([1.0, -0.5], requires_grad=True)
     (fusion.fusion_weights(weights, weighting) * torch.tensor([2.0, 3.0])).sum().backward()
@@ -237,7 +279,10 @@ def test_a_node_adds_resized_maps_by_their_weights(weighting):
     if weighting != "sum":
         node.weights.data = torch.tensor([0.5, 1.5, 0.25])
     fine, same, coarse = pyramid((3, 4, 6), (6, 6, 6), 128)
-    factors = {"fast": [0.5 / 2.2501, 1.5 / 2.2501, 0.25 / 2.2501], "softmax": [0.2283, 0.6204, 0.1778]}
+    factors = {
+        "fast": [0.5 / 2.2501, 1.5 / 2.2501, 0.25 / 2.2501],
+        "softmax": [0.2283, 0.6204, 0.1778],
+    }
     expected = {"sum": [1, 1, 1], "unbounded": [0.5, 1.5, 0.25], **factors}[weighting]
     if weighting == "softmax":
         expected = torch.tensor([0.5, 1.5, 0.25]).exp()
@@ -245,7 +290,9 @@ def test_a_node_adds_resized_maps_by_their_weights(weighting):
     pooled = F.max_pool2d(F.pad(fine, (0, 1, 0, 1), value=-torch.inf), 3, 2)
     wide = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
     result = node.fuse([fine, same, coarse], same.shape[-2:])
-    torch.testing.assert_close(result, expected[0] * pooled + expected[1] * same + expected[2] * wide)
+    torch.testing.assert_close(
+        result, expected[0] * pooled + expected[1] * same + expected[2] * wide
+    )
 
 
 def test_levels_beyond_the_backbone():
@@ -262,7 +309,10 @@ def test_levels_beyond_the_backbone():
 def test_each_use_of_a_map_has_its_own_projection():
     """In the official network P4 and P5 have two each."""
     cell = FusionNetwork(bifpn(LEVELS), (40, 112, 320), 64, repeats=2).cells
-    counts = {name: sum(not isinstance(p, nn.Identity) for p in node.project) for name, node in cell[0].items()}
+    counts = {
+        name: sum(not isinstance(p, nn.Identity) for p in node.project)
+        for name, node in cell[0].items()
+    }
     assert counts == {
         "P6_td": 0,
         "P5_td": 1,
@@ -293,7 +343,9 @@ def test_cost_equals_count(graph, weighting):
             maps = [x.new_empty(1, c, *size) for c, size in zip((4, 6, 8), sizes, strict=False)]
             return self.network(maps)
 
-    assert fusion.fusion_cost(graph(range(2, 7)), (4, 6, 8), 8, 2, weighting, sizes) == cost.count(Alone(), 1)
+    assert fusion.fusion_cost(graph(range(2, 7)), (4, 6, 8), 8, 2, weighting, sizes) == cost.count(
+        Alone(), 1
+    )
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)

@@ -1,4 +1,5 @@
-"""The experiments of notebook 05: their costs, their runs, what their scores mean, and their result files.
+"""The experiments of notebook 05: their costs, their runs, what their scores mean, and their result
+files.
 
 Oracles: torch.utils.flop_counter, pycocotools, boxes chosen one by one, a run that was made twice.
 """
@@ -45,12 +46,19 @@ def counted(script, run):
 def test_costs_are_what_torch_counts_and_equal_cost_is_equal(fusion):
     runs = [run for run in fusion.planned((0,)) if run.task == "top-down"]
     for run in runs:
-        assert counted(fusion, run)[1] == fusion.macs(run.graph, run.weighting, run.repeats, run.channels)
+        assert counted(fusion, run)[1] == fusion.macs(
+            run.graph, run.weighting, run.repeats, run.channels
+        )
     dearest = fusion.macs("BiFPN", "fast", 3, fusion.CHANNELS)
     wide = [run for run in runs if run.channels != fusion.CHANNELS]
-    assert {(run.graph, run.weighting) for run in wide} == {("no fusion", "sum"), *fusion.NECKS.values()}
+    assert {(run.graph, run.weighting) for run in wide} == {
+        ("no fusion", "sum"),
+        *fusion.NECKS.values(),
+    }
     for run in wide:
-        assert fusion.macs(run.graph, run.weighting, 1, run.channels) == pytest.approx(dearest, rel=0.03)
+        assert fusion.macs(run.graph, run.weighting, 1, run.channels) == pytest.approx(
+            dearest, rel=0.03
+        )
 
 
 def test_every_neck_is_planned_for_every_task_and_seed(fusion):
@@ -59,14 +67,24 @@ def test_every_neck_is_planned_for_every_task_and_seed(fusion):
     for seed in fusion.SEEDS:
         for task in fusion.STEPS:
             some = [run for run in runs if (run.seed, run.task) == (seed, task)]
-            once = {(run.graph, run.weighting, run.repeats) for run in some if run.channels == fusion.CHANNELS}
-            assert {(*neck, repeats) for neck in fusion.NECKS.values() for repeats in (1, 2, 3)} <= once
+            once = {
+                (run.graph, run.weighting, run.repeats)
+                for run in some
+                if run.channels == fusion.CHANNELS
+            }
+            assert {
+                (*neck, repeats) for neck in fusion.NECKS.values() for repeats in (1, 2, 3)
+            } <= once
             assert ("no fusion", "sum", 1) in once
 
 
 def test_pruning_changes_pruning_alone(fusion, pruning):
-    """Each of its graphs has the edges of its partner, but for those of the nodes that pruning takes out."""
-    assert len(pruning.planned()) == 12 and {run.channels for run in pruning.planned()} == {fusion.CHANNELS}
+    """Each of its graphs has the edges of its partner, but for those of the nodes that pruning
+    takes out.
+    """
+    assert len(pruning.planned()) == 12 and {run.channels for run in pruning.planned()} == {
+        fusion.CHANNELS
+    }
     for graph, partner in pruning.PARTNERS.items():
         pair = [fusion.GRAPHS[name](fusion.LEVELS) for name in (graph, partner)]
         pruned, whole = sorted(pair, key=lambda one: len(one.nodes))
@@ -81,17 +99,25 @@ def test_the_same_run_gives_the_same_row_and_another_seed_another(fusion, one_th
     monkeypatch.setattr(fusion, "TEST_PICTURES", 20)
     fusion.pictures.cache_clear()
     first, again, other = (
-        fusion.trained(fusion.Run("top-down", "FPN", "fast", seed=seed), steps=3) for seed in (0, 0, 1)
+        fusion.trained(fusion.Run("top-down", "FPN", "fast", seed=seed), steps=3)
+        for seed in (0, 0, 1)
     )
     fusion.pictures.cache_clear()
     assert {**first, "seconds": 0} == {**again, "seconds": 0}
     assert first["losses"] != other["losses"]
-    assert (first["params"], first["macs"]) == counted(fusion, fusion.Run("top-down", "FPN", "fast"))
+    assert (first["params"], first["macs"]) == counted(
+        fusion, fusion.Run("top-down", "FPN", "fast")
+    )
 
 
 def test_a_graph_of_ones_own_is_trained_and_watched(fusion, one_thread):
-    graph = FusionGraph("mine", tuple(Node(f"P{level}_out", level, (f"P{level}_in", "P6_in")[: 1 + (level < 6)])
-                                      for level in fusion.LEVELS))  # fmt: skip
+    graph = FusionGraph(
+        "mine",
+        tuple(
+            Node(f"P{level}_out", level, (f"P{level}_in", "P6_in")[: 1 + (level < 6)])
+            for level in fusion.LEVELS
+        ),
+    )
     rows = []
     train_set = ShapesInContext("train", fusion.SIZE, 16, direction="bottom-up")
     model, history = fusion.train_once(
@@ -108,16 +134,35 @@ def reference_ap50(detections, targets, classes):
         images.append({"id": number, "width": 128, "height": 128})
         for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
             left, top, right, bottom = box
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": label, "iscrowd": 0,
-                                "bbox": [left, top, right - left, bottom - top],
-                                "area": (right - left) * (bottom - top)})  # fmt: skip
-        for box, label, score in zip(*(found[name].tolist() for name in ("boxes", "labels", "scores")), strict=True):
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": label,
+                    "iscrowd": 0,
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": (right - left) * (bottom - top),
+                }
+            )
+        for box, label, score in zip(
+            *(found[name].tolist() for name in ("boxes", "labels", "scores")), strict=True
+        ):
             left, top, right, bottom = box
-            boxes.append({"image_id": number, "category_id": label, "score": score,
-                          "bbox": [left, top, right - left, bottom - top]})  # fmt: skip
+            boxes.append(
+                {
+                    "image_id": number,
+                    "category_id": label,
+                    "score": score,
+                    "bbox": [left, top, right - left, bottom - top],
+                }
+            )
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = {"images": images, "annotations": annotations, "categories": [{"id": one} for one in classes]}
+        truth.dataset = {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": one} for one in classes],
+        }
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(boxes), "bbox")
         evaluation.params.iouThrs = evaluation.params.iouThrs[:1]
@@ -129,7 +174,9 @@ def reference_ap50(detections, targets, classes):
 
 
 def one_class(instance):
-    """The boxes of labels 3 to 5 as one class; of detections that overlap by half, the best, taken one by one."""
+    """The boxes of labels 3 to 5 as one class; of detections that overlap by half, the best, taken
+    one by one.
+    """
     rows = [row for row in range(len(instance["labels"])) if instance["labels"][row] >= 3]
     if "scores" in instance:
         left, rows = sorted(rows, key=lambda row: -instance["scores"][row]), []
@@ -179,7 +226,10 @@ def test_a_result_file_holds_what_was_planned_at_the_cost_counted_now(name, fusi
     document = script.experiment.load(RESULTS / f"{name}.json")
     assert document["settings"]["steps"] == fusion.STEPS
     planned = {tuple(vars(run).values()): run for run in script.planned()}
-    stored = {tuple(row[field] for field in fusion.Run.__dataclass_fields__): row for row in document["runs"]}
+    stored = {
+        tuple(row[field] for field in fusion.Run.__dataclass_fields__): row
+        for row in document["runs"]
+    }
     assert len(stored) == len(document["runs"]) and set(stored) == set(planned)
     costs = {}
     for key, row in stored.items():
@@ -188,5 +238,7 @@ def test_a_result_file_holds_what_was_planned_at_the_cost_counted_now(name, fusi
         costs[kind] = costs.get(kind) or counted(fusion, run)
         assert (row["params"], row["macs"]) == costs[kind]
         assert 0 < row["ap"] < 1 and row["seconds"] > 0 and len(row["losses"]) == 10
-        assert ("asked" in row) == (run.task != "shapes") and ("weights" in row) == (run.weighting != "sum")
+        assert ("asked" in row) == (run.task != "shapes") and ("weights" in row) == (
+            run.weighting != "sum"
+        )
         assert all(math.isfinite(loss) for loss in row["losses"])

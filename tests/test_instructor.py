@@ -1,6 +1,7 @@
 """The page for teachers: whatever it names exists, its plans add up, and no exercise is left out.
 
-Oracles: the notebooks' headings, exercises and stated minutes, the command's own parser, and the package's source.
+Oracles: the notebooks' headings, exercises and stated minutes, the command's own parser, and the
+package's source.
 """
 
 import re
@@ -12,7 +13,9 @@ from lessons import NOTEBOOKS, ROOT, code_cells, exercise_cells, number, read
 from effdet_lite import cli
 
 PAGE = (ROOT / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
-NOT_YET = set(re.findall(r"`(\w+)`", PAGE.partition("Not yet in this guide:")[2].partition("\n")[0]))
+NOT_YET = set(
+    re.findall(r"`(\w+)`", PAGE.partition("Not yet in this guide:")[2].partition("\n")[0])
+)
 COVERED = {number(path): read(path) for path in NOTEBOOKS if path.stem not in NOT_YET}
 EXERCISE = re.compile(r"\b\d\d\.\d\b")
 PLANS = {"90 minutes": 90, "Half a day": 4 * 60, "A day": 7 * 60}
@@ -20,12 +23,18 @@ PLANS = {"90 minutes": 90, "Half a day": 4 * 60, "A day": 7 * 60}
 
 def part(heading):
     """What stands below this heading, down to the next one."""
-    return re.split(r"^#+ ", re.split(rf"^#+ (?:\d\. )?{re.escape(heading)}$", PAGE, flags=re.M)[1], flags=re.M)[0]
+    return re.split(
+        r"^#+ ", re.split(rf"^#+ (?:\d\. )?{re.escape(heading)}$", PAGE, flags=re.M)[1], flags=re.M
+    )[0]
 
 
 def rows(text):
     """The body of each table in the text, cell by cell."""
-    lines = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in text.splitlines() if line[:1] == "|"]
+    lines = [
+        [cell.strip() for cell in line.strip()[1:-1].split("|")]
+        for line in text.splitlines()
+        if line[:1] == "|"
+    ]
     rules = {index for index, (first, *_) in enumerate(lines) if set(first) == {"-"}}
     return [row for index, row in enumerate(lines) if not {index, index + 1} & rules]
 
@@ -45,16 +54,27 @@ def headings(notebook):
 
 def minutes(notebook):
     """(of the notebook, of each of its exercises), as the notebook states them."""
-    own = next(re.search(r"^\| (\d+) \|", text, flags=re.M) for text in texts(notebook) if "| minutes |" in text)
-    stated = [re.findall(r"^\*\*(\d\d\.\d)\*\* \((\d+) minute", text, flags=re.MULTILINE) for text in texts(notebook)]
+    own = next(
+        re.search(r"^\| (\d+) \|", text, flags=re.M)
+        for text in texts(notebook)
+        if "| minutes |" in text
+    )
+    stated = [
+        re.findall(r"^\*\*(\d\d\.\d)\*\* \((\d+) minute", text, flags=re.MULTILINE)
+        for text in texts(notebook)
+    ]
     return int(own[1]), {name: int(number) for found in stated for name, number in found}
 
 
-EXERCISE_MINUTES = {name: time for notebook in COVERED.values() for name, time in minutes(notebook)[1].items()}
+EXERCISE_MINUTES = {
+    name: time for notebook in COVERED.values() for name, time in minutes(notebook)[1].items()
+}
 
 
 def test_each_notebook_has_its_row_with_its_own_minutes():
-    table = {name: (int(own), int(exercises)) for name, own, exercises, *_ in rows(part("At a glance"))}
+    table = {
+        name: (int(own), int(exercises)) for name, own, exercises, *_ in rows(part("At a glance"))
+    }
     expected = {}
     for path in NOTEBOOKS:
         if path.stem not in NOT_YET:
@@ -82,7 +102,9 @@ def test_a_plan_adds_up(name):
     for start, duration, where, exercises, *_ in rows(part(name)):
         assert int(start) == now, where
         now += int(duration)
-        assert sum(EXERCISE_MINUTES[one] for one in EXERCISE.findall(exercises)) < int(duration), where
+        assert sum(EXERCISE_MINUTES[one] for one in EXERCISE.findall(exercises)) < int(duration), (
+            where
+        )
         assert {one[:2] for one in EXERCISE.findall(exercises)} <= {where[:2]}
     assert now == PLANS[name]
 
@@ -137,7 +159,9 @@ def test_commands_are_known(capsys):
 
 
 def test_variables_are_read_by_the_package():
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py"))
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py")
+    )
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", PAGE))
     assert {"EFFDET_LITE_BCCD", "EFFDET_LITE_CACHE"} <= named
     assert {name for name in named if f'"{name}"' not in source} == set()

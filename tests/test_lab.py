@@ -1,7 +1,8 @@
-"""The first notebook as a learner meets it: `effdet-lite lab`, a browser, Run All, a slider, a button; and a training
-that a button stops, while a cell waits for its end.
+"""The first notebook as a learner meets it: `effdet-lite lab`, a browser, Run All, a slider, a
+button; and a training that a button stops, while a cell waits for its end.
 
-Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-chrome` on the PATH) this is skipped.
+Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-chrome` on the PATH)
+this is skipped.
 """
 
 import json
@@ -21,10 +22,14 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = "notebooks/00_start_here.ipynb"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 MINUTE = 60_000  # milliseconds: generous, for a machine that is busy with the other tests
 SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell in the page, also those out of sight
+    "notebook-extension/tracker": {
+        "windowingMode": "none"
+    },  # every cell in the page, also those out of sight
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -47,7 +52,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """A JupyterLab of our own on a copy of the notebook, started as a learner starts it; its address with the token."""
+    """A JupyterLab of our own on a copy of the notebook, started as a learner starts it; its
+    address with the token.
+    """
     folder = tmp_path_factory.mktemp("lab")
     course = folder / "course"
     (course / "notebooks").mkdir(parents=True)
@@ -63,7 +70,9 @@ def address(tmp_path_factory):
         path.write_text(json.dumps(values), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "JPY"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "JPY"))
+    }
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         environment[name] = str(folder / name)
     options = [
@@ -77,7 +86,9 @@ def address(tmp_path_factory):
     ]
     command = [sys.executable, "-m", "effdet_lite.cli", "lab", *options]
     with open(folder / "log", "wb") as log:
-        lab = subprocess.Popen(command, cwd=course, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        lab = subprocess.Popen(
+            command, cwd=course, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         yield wait_for(lab, f"http://127.0.0.1:{port}", folder / "log")
     finally:
@@ -97,7 +108,9 @@ def wait_for(lab, url, log):
             fetch(f"{url}/api/status?token=secret", timeout=10).close()
             return f"{url}/?token=secret"  # from where JupyterLab sends the browser to the notebook
         except OSError:
-            assert lab.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            assert lab.poll() is None and time.monotonic() < deadline, log.read_text(
+                encoding="utf-8"
+            )
             time.sleep(0.2)
 
 
@@ -126,7 +139,9 @@ def changes(page, shown, act):
     """Do `act`, which must change what is `shown`, in place: one picture before and after."""
     before = shown.inner_html()
     act()
-    page.wait_for_function("([element, before]) => element.innerHTML !== before", arg=[shown.element_handle(), before])
+    page.wait_for_function(
+        "([element, before]) => element.innerHTML !== before", arg=[shown.element_handle(), before]
+    )
     assert shown.locator("img").count() == 1
 
 

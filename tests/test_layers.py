@@ -1,4 +1,6 @@
-"""Layers against timm (which ported TensorFlow's padding), torchvision, and convolutions written out."""
+"""Layers against timm (which ported TensorFlow's padding), torchvision, and convolutions written
+out.
+"""
 
 import copy
 
@@ -33,7 +35,9 @@ def lively(module):
 @settings(deadline=None)
 @given(st.integers(1, 200), st.sampled_from([1, 2, 3, 5, 7]), st.integers(1, 4))
 def test_same_padding_is_the_least_that_gives_each_stride_an_output(size, kernel, stride):
-    """TensorFlow: ceil(size / stride) outputs with as little padding as possible, the odd pixel after."""
+    """TensorFlow: ceil(size / stride) outputs with as little padding as possible, the odd pixel
+    after.
+    """
     before, after = layers.same_padding(size, kernel, stride)
     wanted = len(range(0, size, stride))
 
@@ -46,7 +50,13 @@ def test_same_padding_is_the_least_that_gives_each_stride_an_output(size, kernel
 
 
 @settings(deadline=None)
-@given(st.integers(1, 19), st.integers(1, 19), st.sampled_from([1, 3, 5, 7]), st.sampled_from([1, 2, 3]), st.booleans())
+@given(
+    st.integers(1, 19),
+    st.integers(1, 19),
+    st.sampled_from([1, 3, 5, 7]),
+    st.sampled_from([1, 2, 3]),
+    st.booleans(),
+)
 def test_same_convolution_equals_timms(height, width, kernel, stride, depthwise):
     groups = 4 if depthwise else 1
     reference = Conv2dSame(4, 8, kernel, stride, groups=groups)
@@ -89,9 +99,12 @@ def test_max_pool_equals_timms(size, memory_format):
 def test_squeeze_excite_equals_torchvisions():
     reference = torchvision.ops.SqueezeExcitation(12, 3, activation=nn.SiLU)
     ours = SqueezeExcite(12, 3)
-    ours.load_state_dict({
-        name.replace("fc1", "reduce").replace("fc2", "expand"): x for name, x in reference.state_dict().items()
-    })  # fmt: skip
+    ours.load_state_dict(
+        {
+            name.replace("fc1", "reduce").replace("fc2", "expand"): x
+            for name, x in reference.state_dict().items()
+        }
+    )
     x = torch.randn(2, 12, 5, 7)
     torch.testing.assert_close(ours(x), reference(x))
     assert ours.gate(x).shape == (2, 12, 1, 1)
@@ -103,10 +116,13 @@ def torchvisions_mbconv(c_in, c_out, kernel, stride, ratio):
 
 
 @pytest.mark.parametrize(
-    "shape", [(16, 24, 3, 2, 6), (24, 24, 5, 1, 6), (32, 16, 3, 1, 1), (8, 8, 3, 1, 1), (40, 80, 5, 2, 4)]
+    "shape",
+    [(16, 24, 3, 2, 6), (24, 24, 5, 1, 6), (32, 16, 3, 1, 1), (8, 8, 3, 1, 1), (40, 80, 5, 2, 4)],
 )
 def test_mbconv_equals_torchvisions(shape):
-    """Every parameter, in the same order; and the same answer, with torchvision's padding and epsilon."""
+    """Every parameter, in the same order; and the same answer, with torchvision's padding and
+    epsilon.
+    """
     reference = lively(torchvisions_mbconv(*shape))
     ours = MBConv(*shape, style=LayerStyle("symmetric", 1e-5)).eval()
     theirs = reference.state_dict()
@@ -118,7 +134,14 @@ def test_mbconv_equals_torchvisions(shape):
 
 def test_the_gate_is_squeezed_to_a_quarter_of_the_blocks_input():
     """timm: a quarter of the input channels, at least one."""
-    assert [layers.squeezed_channels(c_in) for c_in in (1, 3, 4, 15, 16, 320)] == [1, 1, 1, 3, 4, 80]
+    assert [layers.squeezed_channels(c_in) for c_in in (1, 3, 4, 15, 16, 320)] == [
+        1,
+        1,
+        1,
+        3,
+        4,
+        80,
+    ]
 
 
 def test_drop_path_leaves_out_the_block_and_keeps_its_mean():
@@ -131,15 +154,23 @@ def test_drop_path_leaves_out_the_block_and_keeps_its_mean():
     skipped = (dropped == x).all((1, 2, 3))
     assert 0.2 < skipped.float().mean() < 0.3
     # What is kept is enlarged, so that the expectation stays.
-    torch.testing.assert_close(dropped[~skipped] - x[~skipped], (whole - x)[~skipped] / 0.75, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        dropped[~skipped] - x[~skipped], (whole - x)[~skipped] / 0.75, rtol=1e-3, atol=1e-5
+    )
 
 
 def test_separable_conv_equals_one_dense_convolution():
-    """Depthwise and pointwise weights multiply to a dense kernel, since nothing stands between them."""
+    """Depthwise and pointwise weights multiply to a dense kernel, since nothing stands between
+    them.
+    """
     separable = SeparableConv(5, 7)
-    dense = separable.pointwise.weight * separable.depthwise.weight[:, 0]  # [7, 5, 1, 1] * [5, 3, 3]
+    dense = (
+        separable.pointwise.weight * separable.depthwise.weight[:, 0]
+    )  # [7, 5, 1, 1] * [5, 3, 3]
     x = torch.randn(2, 5, 6, 9)
-    torch.testing.assert_close(separable(x), F.conv2d(x, dense, separable.pointwise.bias, padding=1))
+    torch.testing.assert_close(
+        separable(x), F.conv2d(x, dense, separable.pointwise.bias, padding=1)
+    )
 
 
 @pytest.mark.parametrize("needs_gradient", [True, False])
@@ -154,9 +185,13 @@ def test_silu_overwrites_only_what_no_gradient_needs(needs_gradient):
 
 
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
-@pytest.mark.parametrize(("kernel", "stride", "groups"), [(1, 1, 1), (3, 1, 6), (3, 2, 1), (5, 2, 6), (5, 1, 2)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "groups"), [(1, 1, 1), (3, 1, 6), (3, 2, 1), (5, 2, 6), (5, 1, 2)]
+)
 def test_folded_equals_unfolded(padding, kernel, stride, groups):
-    module = lively(ConvNorm(6, 12, kernel, stride, groups, activation=True, style=LayerStyle(padding)))
+    module = lively(
+        ConvNorm(6, 12, kernel, stride, groups, activation=True, style=LayerStyle(padding))
+    )
     folded = copy.deepcopy(module)
     layers.fold_for_inference(folded)
     layers.fold_for_inference(folded)  # a second time changes nothing

@@ -1,4 +1,5 @@
-"""A training on the page: it is the training of `train`, its button stops it and lets it go on, its errors are told.
+"""A training on the page: it is the training of `train`, its button stops it and lets it go on, its
+errors are told.
 
 Oracle: the same call of `train`, never stopped and never watched.
 """
@@ -20,7 +21,9 @@ ITEMS = [TEST_SET[index] for index in range(2)]
 
 
 def config(**changes):
-    return TrainConfig(**{"size": (SIDE, SIDE), "batch_size": 2, "steps": STEPS, "warmup": 2} | changes)
+    return TrainConfig(
+        **{"size": (SIDE, SIDE), "batch_size": 2, "steps": STEPS, "warmup": 2} | changes
+    )
 
 
 def live(folder, **changes):
@@ -42,7 +45,9 @@ def test_watched_is_never_watched(tmp_path, straight):
     run = live(tmp_path)
     run.start()
     assert losses(asyncio.run(run.ended())) == straight
-    assert run.page.value.count("<img") == 2 and f"Finished: step {STEPS} of {STEPS}" in run.page.value
+    assert (
+        run.page.value.count("<img") == 2 and f"Finished: step {STEPS} of {STEPS}" in run.page.value
+    )
     assert run.button.disabled and (tmp_path / "detector.safetensors").exists()
 
 

@@ -33,10 +33,15 @@ def reference_loss(logits, deltas, matches, **constants):
         return answers.reshape(images, 1, rows, -1).permute(0, 3, 1, 2)
 
     total, class_part, box_part = loss_fn(
-        [as_map(logits)], [as_map(deltas)],
-        [matches.labels.reshape(images, 1, rows, 9)], [matches.deltas.reshape(images, 1, rows, 36)],
-        (matches.labels >= 0).sum(1).float(), classes, box_loss_weight=50.0, **(CONSTANTS | constants),
-    )  # fmt: skip
+        [as_map(logits)],
+        [as_map(deltas)],
+        [matches.labels.reshape(images, 1, rows, 9)],
+        [matches.deltas.reshape(images, 1, rows, 36)],
+        (matches.labels >= 0).sum(1).float(),
+        classes,
+        box_loss_weight=50.0,
+        **(CONSTANTS | constants),
+    )
     return total, class_part, box_part
 
 
@@ -54,7 +59,9 @@ def test_no_objects_at_all():
     logits, deltas, matches = example(positives=0)
     ours = detection_loss(logits, deltas, matches)
     assert ours.boxes == 0 and ours.total == ours.classes
-    torch.testing.assert_close(ours.classes, reference_loss(logits, deltas, matches)[1], rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        ours.classes, reference_loss(logits, deltas, matches)[1], rtol=1e-6, atol=0
+    )
 
 
 def test_no_images_at_all():
@@ -66,14 +73,20 @@ def test_focal_loss_equals_torchvisions(alpha, gamma):
     logits, _, matches = example()
     answers = F.one_hot(matches.labels.clamp(min=0), 5) * (matches.labels >= 0)[..., None]
     expected = sigmoid_focal_loss(logits, answers.float(), alpha, gamma, reduction="sum")
-    torch.testing.assert_close(focal_loss(logits, matches.labels, alpha, gamma), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        focal_loss(logits, matches.labels, alpha, gamma), expected, rtol=1e-5, atol=0
+    )
 
 
-@pytest.mark.parametrize(("bias", "figure", "with_objects"), [(0.0, 38_680, 38_680), (-math.log(99), 1.59, 2.67)])
+@pytest.mark.parametrize(
+    ("bias", "figure", "with_objects"), [(0.0, 38_680, 38_680), (-math.log(99), 1.59, 2.67)]
+)
 def test_why_a_fresh_detector_doubts(bias, figure, with_objects):
-    """D0 at 512 pixels, 49,104 anchors and 90 classes: without the prior, "no" alone costs thousands.
+    """D0 at 512 pixels, 49,104 anchors and 90 classes: without the prior, "no" alone costs
+    thousands.
 
-    The figures divide by 20 matched anchors plus 1. Those 20 "yes" add 20 / 21 * 0.25 * 0.99^1.5 * log(100) = 1.08.
+    The figures divide by 20 matched anchors plus 1. Those 20 "yes" add 20 / 21 * 0.25 * 0.99^1.5 *
+    log(100) = 1.08.
     """
     logits, nothing = torch.full((1, 49_104, 90), bias), torch.zeros(1, 49_104, 4)
     labels = torch.full((1, 49_104), -1)
@@ -85,7 +98,9 @@ def test_why_a_fresh_detector_doubts(bias, figure, with_objects):
 
 
 def test_a_perfect_anchor_counts_where_effdet_leaves_it_out():
-    """Targets that are exactly 0: effdet takes each such coordinate for background, whatever the model says."""
+    """Targets that are exactly 0: effdet takes each such coordinate for background, whatever the
+    model says.
+    """
     labels, targets = torch.full((1, 9), -1), torch.zeros(1, 9, 4)
     labels[0, 0], targets[0, 0, 1] = 2, 0.7
     deltas = torch.full((1, 9, 4), 0.5)
@@ -121,14 +136,20 @@ def test_gradients_are_finite_at_extreme_logits(logit):
     assert loss.total.isfinite() and logits.grad.isfinite().all() and deltas.grad.isfinite().all()
     # What is wrong by far has the gradient of plain cross-entropy, what is right by far has none.
     wrong = -0.25 / 2 if logit < 0 else 0.0, 0.75 / 2 if logit > 0 else 0.0
-    assert (logits.grad[0, 0, 1].item(), logits.grad[0, 1, 0].item()) == pytest.approx(wrong, abs=1e-6)
+    assert (logits.grad[0, 0, 1].item(), logits.grad[0, 1, 0].item()) == pytest.approx(
+        wrong, abs=1e-6
+    )
 
 
 def test_gradients_equal_finite_differences():
     logits, deltas, matches = example(images=1, anchors=9, classes=3, positives=0.5)
     matches = Matches(matches.labels, matches.deltas.double())
-    assert torch.autograd.gradcheck(lambda x: focal_loss(x, matches.labels), logits.double().requires_grad_())
-    assert torch.autograd.gradcheck(lambda x: box_loss(x, matches), deltas.double().requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda x: focal_loss(x, matches.labels), logits.double().requires_grad_()
+    )
+    assert torch.autograd.gradcheck(
+        lambda x: box_loss(x, matches), deltas.double().requires_grad_()
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -145,5 +166,7 @@ def test_half_precision_is_summed_in_single(dtype):
 @pytest.mark.parametrize("label", [3, 90])
 def test_labels_beyond_the_models_classes(label):
     """COCO's ids begin at 1: the likely mistake."""
-    with pytest.raises(ValueError, match=rf"labels must be 0 to 2, one of the model's classes, got {label}"):
+    with pytest.raises(
+        ValueError, match=rf"labels must be 0 to 2, one of the model's classes, got {label}"
+    ):
         focal_loss(torch.zeros(1, 4, 3), torch.tensor([[0, -1, label, 2]]))

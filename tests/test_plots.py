@@ -1,4 +1,6 @@
-"""Figures: the palette against published colour science, boxes where they were told to be, words on the page."""
+"""Figures: the palette against published colour science, boxes where they were told to be, words on
+the page.
+"""
 
 import io
 import itertools
@@ -28,13 +30,25 @@ OKABE_ITO = {
     "vermillion": (213, 94, 0),
     "purple": (204, 121, 167),
 }
-# Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision deficiency", 2009,
-# severity 1, on linear RGB.
+# Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision
+# deficiency", 2009, severity 1, on linear RGB.
 VISION = {
     "normal": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
 }
 
 
@@ -46,14 +60,19 @@ def linear(color):
 
 def lightness_and_hue(rgb):
     """CIE L*a*b* of linear sRGB under D65."""
-    to_xyz = np.array([[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]])
+    to_xyz = np.array(
+        [[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]]
+    )
     x, y, z = np.cbrt(np.maximum(to_xyz @ rgb / [0.9505, 1, 1.0888], 0))
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def closest(colors, vision):
     """The smallest distance between two of the colours, as seen."""
-    seen = [lightness_and_hue(np.clip(np.array(VISION[vision]) @ linear(color), 0, 1)) for color in colors]
+    seen = [
+        lightness_and_hue(np.clip(np.array(VISION[vision]) @ linear(color), 0, 1))
+        for color in colors
+    ]
     return min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2))
 
 
@@ -70,12 +89,19 @@ def test_colors_stay_apart_for_colour_blind_eyes(vision):
 
 def test_the_measure_of_that_has_teeth():
     """Matplotlib's default orange and green are far apart, but not for a protanope."""
-    assert closest(["#FF7F0E", "#2CA02C"], "normal") > 90 > 15 > closest(["#FF7F0E", "#2CA02C"], "protanopia")
+    assert (
+        closest(["#FF7F0E", "#2CA02C"], "normal")
+        > 90
+        > 15
+        > closest(["#FF7F0E", "#2CA02C"], "protanopia")
+    )
 
 
 def test_the_first_four_colors_stand_out_from_the_background():
     """Contrast of at least 3 : 1 with white, as WCAG 2.2 (1.4.11) asks of graphics."""
-    luminance = [float(np.dot([0.2126, 0.7152, 0.0722], linear(color))) for color in plots.COLORS[:4]]
+    luminance = [
+        float(np.dot([0.2126, 0.7152, 0.0722], linear(color))) for color in plots.COLORS[:4]
+    ]
     assert all((1 + 0.05) / (value + 0.05) >= 3 for value in luminance)
 
 
@@ -87,7 +113,10 @@ def test_lines_differ_without_color():
 
 
 CLASSES = ("circle", "square")
-TARGET = {"boxes": torch.tensor([[4.0, 8.0, 20.0, 12.0], [0.0, 0.0, 32.0, 32.0]]), "labels": torch.tensor([1, 0])}
+TARGET = {
+    "boxes": torch.tensor([[4.0, 8.0, 20.0, 12.0], [0.0, 0.0, 32.0, 32.0]]),
+    "labels": torch.tensor([1, 0]),
+}
 FOUND = TARGET | {"boxes": TARGET["boxes"] + 1, "scores": torch.tensor([0.9, 0.1])}
 
 
@@ -97,7 +126,9 @@ def rectangles(axis):
 
 def test_boxes_stand_where_they_were_told():
     image = torch.zeros(3, 32, 48)
-    figure = plots.draw_boxes(image, TARGET["boxes"], TARGET["labels"], CLASSES, scores=[0.875, 0.5])
+    figure = plots.draw_boxes(
+        image, TARGET["boxes"], TARGET["labels"], CLASSES, scores=[0.875, 0.5]
+    )
     (axis,) = figure.axes
     corners = [patch.get_bbox().extents.tolist() for patch in rectangles(axis)]
     assert corners == TARGET["boxes"].tolist()
@@ -106,7 +137,9 @@ def test_boxes_stand_where_they_were_told():
 
 
 def test_a_drawn_box_frames_its_object_in_the_pixels():
-    """On the rendered picture: an 8 px red block, boxed, has its frame within a pixel around the red."""
+    """On the rendered picture: an 8 px red block, boxed, has its frame within a pixel around the
+    red.
+    """
     image = torch.ones(3, 32, 32)
     image[1:, 12:20, 8:16] = 0
     figure = plots.draw_boxes(image, [[8, 12, 16, 20]], [0], CLASSES, words=True)
@@ -122,7 +155,9 @@ def test_a_drawn_box_frames_its_object_in_the_pixels():
 
 
 def test_a_grid_tells_truth_from_detections():
-    figure = plots.image_grid(torch.zeros(3, 3, 32, 32), [TARGET] * 3, CLASSES, [FOUND] * 3, columns=2, min_score=0.5)
+    figure = plots.image_grid(
+        torch.zeros(3, 3, 32, 32), [TARGET] * 3, CLASSES, [FOUND] * 3, columns=2, min_score=0.5
+    )
     styles = [[patch.get_linestyle() for patch in rectangles(axis)] for axis in figure.axes]
     assert len(figure.axes) == 4 and not rectangles(figure.axes[3])
     for solid_one, solid_two, dashed in styles[:3]:
@@ -132,15 +167,22 @@ def test_a_grid_tells_truth_from_detections():
 
 
 def test_training_curves_take_rows_of_any_kind():
-    history = [{"step": 1, "seconds": 2.0, "loss": 3.0}, {"step": 9, "seconds": 4.0, "loss": 1.0, "ap50": 0.5}]
+    history = [
+        {"step": 1, "seconds": 2.0, "loss": 3.0},
+        {"step": 9, "seconds": 4.0, "loss": 1.0, "ap50": 0.5},
+    ]
     losses, quality = plots.training_curves(history, against="step").axes
     assert losses.lines[0].get_xydata().tolist() == [[1, 3], [9, 1]]
     assert quality.lines[0].get_xydata().tolist() == [[9, 0.5]]
-    assert losses.get_xlabel() == "training steps" and plots.training_curves([]).axes[0].get_xlabel().endswith("(s)")
+    assert losses.get_xlabel() == "training steps" and plots.training_curves([]).axes[
+        0
+    ].get_xlabel().endswith("(s)")
 
 
 def test_the_precision_recall_plot_carries_ap_and_absent_classes():
-    curves = precision_recall([FOUND], [{**FOUND, "labels": torch.tensor([1, 1]), "image_id": 1}], CLASSES)
+    curves = precision_recall(
+        [FOUND], [{**FOUND, "labels": torch.tensor([1, 1]), "image_id": 1}], CLASSES
+    )
     figure = plots.precision_recall_plot(curves)
     words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert words[0] == "circle: no object" and words[1].startswith("square: AP 0.5")
@@ -157,7 +199,9 @@ def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
         InteractiveShell.clear_instance()
     picture, words = captured.outputs
     assert picture.data["text/plain"] == picture.metadata["image/png"]["alt"] == "AP < 0.5 & rising"
-    assert picture.data["image/png"].startswith("iVBORw0KGgo")  # a PNG file's first bytes in base 64
+    assert picture.data["image/png"].startswith(
+        "iVBORw0KGgo"
+    )  # a PNG file's first bytes in base 64
     assert "AP &lt; 0.5 &amp; rising" in words.data["text/html"]
 
 
@@ -167,7 +211,9 @@ def test_no_figure_goes_without_words():
 
 
 def test_drawing_leaves_nothing_behind():
-    """In a fresh process: pyplot is never loaded, so it holds no figure, and matplotlib's settings are as before."""
+    """In a fresh process: pyplot is never loaded, so it holds no figure, and matplotlib's settings
+    are as before.
+    """
     code = """
 import sys, matplotlib
 from effdet_lite.teach import plots

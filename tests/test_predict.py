@@ -1,6 +1,7 @@
 """From photographs to a COCO file: boxes in the photo's pixels, and what cannot be read.
 
-Oracles: EfficientDet.detect on the very tensor, pycocotools reading the file, Pillow's own EXIF handling.
+Oracles: EfficientDet.detect on the very tensor, pycocotools reading the file, Pillow's own EXIF
+handling.
 """
 
 import json
@@ -48,7 +49,9 @@ def test_a_photo_of_the_models_size_is_what_detect_answers(detector, photo):
 
 @pytest.mark.parametrize("size", [(256, 256), (128, 200), (391, 391)])
 def test_boxes_are_in_the_photos_own_pixels(detector, photo, size):
-    """The same picture larger, or with a border on the right: the confident boxes stand where they stood."""
+    """The same picture larger, or with a border on the right: the confident boxes stand where they
+    stood.
+    """
     model, about = detector
     scale = size[0] / 128
     larger = F.resize(photo, [size[0], size[0]], antialias=True)
@@ -66,7 +69,9 @@ def test_boxes_are_in_the_photos_own_pixels(detector, photo, size):
 
 def test_no_box_lies_in_the_border_that_fitting_adds(detector):
     model, about = detector
-    wide = (torch.rand(3, 20, 640, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
+    wide = (torch.rand(3, 20, 640, generator=torch.Generator().manual_seed(0)) * 255).to(
+        torch.uint8
+    )
     found = detect_photo(model, wide, about["size"], score_threshold=0.001)
     assert (found["boxes"][:, 3] <= 20).all() and (found["boxes"][:, 2] <= 640).all()
     assert (found["boxes"][:, 2:] > found["boxes"][:, :2]).all()
@@ -107,8 +112,22 @@ def test_the_command_writes_pictures_and_a_coco_file(tmp_path, photo, capsys, de
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "photo.png", photo)
     output = tmp_path / "found"
-    main(["detect", str(tmp_path / "one"), str(tmp_path / "two"), "--weights", str(WEIGHTS), "--output", str(output)])
-    assert sorted(path.name for path in output.iterdir()) == ["detections.json", "photo-2.png", "photo.png"]
+    main(
+        [
+            "detect",
+            str(tmp_path / "one"),
+            str(tmp_path / "two"),
+            "--weights",
+            str(WEIGHTS),
+            "--output",
+            str(output),
+        ]
+    )
+    assert sorted(path.name for path in output.iterdir()) == [
+        "detections.json",
+        "photo-2.png",
+        "photo.png",
+    ]
     expected = detect_photo(model, photo, about["size"], score_threshold=0.3)
     assert f"{2 * len(expected['labels'])} objects on 2 photos" in capsys.readouterr().out
     truth = COCO(output / "detections.json")
@@ -117,9 +136,18 @@ def test_the_command_writes_pictures_and_a_coco_file(tmp_path, photo, capsys, de
         boxes = np.array([mark["bbox"] for mark in marks])
         boxes[:, 2:] += boxes[:, :2]
         np.testing.assert_allclose(boxes, expected["boxes"].numpy(), atol=1e-4)
-        names = [category["name"] for category in truth.loadCats([mark["category_id"] for mark in marks])]
+        names = [
+            category["name"] for category in truth.loadCats([mark["category_id"] for mark in marks])
+        ]
         assert names == [about["classes"][label] for label in expected["labels"]]
-    assert len(truth.loadRes(json.loads((output / "detections.json").read_text())["annotations"]).getAnnIds()) > 0
+    assert (
+        len(
+            truth.loadRes(
+                json.loads((output / "detections.json").read_text())["annotations"]
+            ).getAnnIds()
+        )
+        > 0
+    )
     assert len(CocoFolder("/", output / "detections.json")) == 2
 
 
@@ -130,9 +158,10 @@ def test_a_broken_photo_does_not_take_the_others_with_it(tmp_path, photo, capsys
     with pytest.raises(SystemExit) as stopped:
         main(["detect", str(tmp_path), "--weights", str(WEIGHTS), "--output", str(output)])
     assert stopped.value.code == 2 and "1 of 2 photos were left out" in capsys.readouterr().err
-    assert [image["file_name"] for image in json.loads((output / "detections.json").read_text())["images"]] == [
-        str(tmp_path / "good.png")
-    ]
+    assert [
+        image["file_name"]
+        for image in json.loads((output / "detections.json").read_text())["images"]
+    ] == [str(tmp_path / "good.png")]
 
 
 @pytest.mark.parametrize(
@@ -156,4 +185,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     write_json(tmp_path / "file.json", coco_document([], [], [], ["a"]))
     with pytest.raises(TypeError):
         write_json(tmp_path / "file.json", {"not": {1, 2}})
-    assert json.loads((tmp_path / "file.json").read_text())["categories"] == [{"id": 1, "name": "a"}]
+    assert json.loads((tmp_path / "file.json").read_text())["categories"] == [
+        {"id": 1, "name": "a"}
+    ]

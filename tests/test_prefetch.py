@@ -1,6 +1,8 @@
-"""`effdet-lite prefetch`: everything once, nothing twice, and one failure does not take the rest with it.
+"""`effdet-lite prefetch`: everything once, nothing twice, and one failure does not take the rest
+with it.
 
-The network is a folder on this machine, read by file URLs; the oracle is what the fetched files load as.
+The network is a folder on this machine, read by file URLs; the oracle is what the fetched files
+load as.
 """
 
 import hashlib
@@ -21,7 +23,9 @@ ANNOTATION = """<annotation><size><width>8</width><height>8</height></size><obje
 
 @pytest.fixture
 def publisher(tmp_path, monkeypatch):
-    """A data set of one picture and the weights of B0 and of a file that stands for D0, with their true digests."""
+    """A data set of one picture and the weights of B0 and of a file that stands for D0, with their
+    true digests.
+    """
     folder = tmp_path / "publisher"
     (folder / "BCCD").mkdir(parents=True)
     state = torchvision.models.efficientnet_b0().state_dict()
@@ -69,5 +73,8 @@ def test_one_failure_does_not_take_the_rest_with_it(publisher, tmp_path, capsys)
         cli.main(["prefetch"])
     told = capsys.readouterr()
     assert stopped.value.code == 2 and "blood cells could not be fetched: try again" in told.err
-    assert "is no archive that can be unpacked" in told.err and not (tmp_path / "cells" / "BCCD").exists()
+    assert (
+        "is no archive that can be unpacked" in told.err
+        and not (tmp_path / "cells" / "BCCD").exists()
+    )
     assert "b0: in " in told.out and "d0: in " in told.out

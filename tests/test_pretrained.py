@@ -1,4 +1,6 @@
-"""Published weights: loaded whole or refused, fetched whole or refused. The network is a server on this machine."""
+"""Published weights: loaded whole or refused, fetched whole or refused. The network is a server on
+this machine.
+"""
 
 import functools
 import hashlib
@@ -42,8 +44,10 @@ def d0_state():
 
 @pytest.fixture(scope="module")
 def published(b0_state, d0_state, tmp_path_factory):
-    return {name: save_published(state, tmp_path_factory.mktemp(name)) for name, state in
-            {"b0": b0_state, "d0": d0_state}.items()}  # fmt: skip
+    return {
+        name: save_published(state, tmp_path_factory.mktemp(name))
+        for name, state in {"b0": b0_state, "d0": d0_state}.items()
+    }
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
@@ -74,7 +78,9 @@ def server(published, monkeypatch):
         server.shutdown()
 
 
-def test_a_download_is_checked_cached_and_loaded(server, published, b0_state, tmp_path, monkeypatch):
+def test_a_download_is_checked_cached_and_loaded(
+    server, published, b0_state, tmp_path, monkeypatch
+):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
     url = f"{server.url}/{published['b0'].name}"
     for _ in range(2):
@@ -83,20 +89,30 @@ def test_a_download_is_checked_cached_and_loaded(server, published, b0_state, tm
     assert os.listdir(tmp_path / "cache") == [published["b0"].name]
     assert not model.training
     assert torch.equal(model.stem.conv.weight, b0_state["features.0.0.weight"])
-    assert (model.config.padding, model.stem.norm.eps, model.config.norm_epsilon) == ("symmetric", 1e-5, 1e-5)
+    assert (model.config.padding, model.stem.norm.eps, model.config.norm_epsilon) == (
+        "symmetric",
+        1e-5,
+        1e-5,
+    )
 
 
 def test_a_detector_comes_from_a_file(published, d0_state, tmp_path):
     model = from_pretrained("d0", cache_dir=tmp_path, url=published["d0"].as_uri(), progress=False)
     assert torch.equal(model.backbone.stem.conv.weight, d0_state["backbone.conv_stem.weight"])
     assert torch.equal(
-        model.box_head.predict.pointwise.bias[:4], d0_state["box_net.predict.conv_pw.bias"][[1, 0, 3, 2]]
+        model.box_head.predict.pointwise.bias[:4],
+        d0_state["box_net.predict.conv_pw.bias"][[1, 0, 3, 2]],
     )
 
 
 def test_a_download_that_breaks_off_leaves_nothing(server, published, tmp_path):
     with pytest.raises(DownloadError, match="broke off after"):
-        from_pretrained("b0", cache_dir=tmp_path, url=f"{server.url}/half/{published['b0'].name}", progress=False)
+        from_pretrained(
+            "b0",
+            cache_dir=tmp_path,
+            url=f"{server.url}/half/{published['b0'].name}",
+            progress=False,
+        )
     assert os.listdir(tmp_path) == []
 
 
@@ -128,8 +144,14 @@ class Trap:
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_code_in_a_file_is_never_run(legacy, b0_state, tmp_path):
     file = tmp_path / "weights.pth"
-    torch.save({**b0_state, "trap": Trap(tmp_path / "ran")}, file, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(ValueError, match="holds code, of which none was run; pass a file of tensors only"):
+    torch.save(
+        {**b0_state, "trap": Trap(tmp_path / "ran")},
+        file,
+        _use_new_zipfile_serialization=not legacy,
+    )
+    with pytest.raises(
+        ValueError, match="holds code, of which none was run; pass a file of tensors only"
+    ):
         from_pretrained("b0", cache_dir=tmp_path / "cache", url=file.as_uri(), progress=False)
     assert not (tmp_path / "ran").exists()
 
@@ -138,7 +160,12 @@ def test_code_in_a_file_is_never_run(legacy, b0_state, tmp_path):
 def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
-        from_pretrained("b0", cache_dir=tmp_path / "cache", url=(tmp_path / "weights.pth").as_uri(), progress=False)
+        from_pretrained(
+            "b0",
+            cache_dir=tmp_path / "cache",
+            url=(tmp_path / "weights.pth").as_uri(),
+            progress=False,
+        )
 
 
 def test_a_file_of_other_values_is_refused(tmp_path):
@@ -164,9 +191,14 @@ def test_the_cache_folder(monkeypatch, tmp_path):
 
 def test_the_addresses_are_the_publishers():
     for name in EFFICIENTDETS:
-        assert pretrained.published_url(name) == effdet.get_efficientdet_config(f"tf_efficientdet_{name}").url
+        assert (
+            pretrained.published_url(name)
+            == effdet.get_efficientdet_config(f"tf_efficientdet_{name}").url
+        )
     for name in EFFICIENTNETS:
-        weights = torchvision.models.get_weight(f"EfficientNet_{name.upper()}_Weights.IMAGENET1K_V1")
+        weights = torchvision.models.get_weight(
+            f"EfficientNet_{name.upper()}_Weights.IMAGENET1K_V1"
+        )
         assert pretrained.published_url(name) == weights.url
 
 
@@ -174,7 +206,13 @@ def test_the_addresses_are_the_publishers():
 
 STRICT = {
     "torchvision": (EfficientNet, "b0", load_torchvision, "b0_state", "features.0.0.weight"),
-    "effdet": (EfficientDet, "d0", load_effdet, "d0_state", "fpn.cell.1.fnode.2.combine.edge_weights"),
+    "effdet": (
+        EfficientDet,
+        "d0",
+        load_effdet,
+        "d0_state",
+        "fpn.cell.1.fnode.2.combine.edge_weights",
+    ),
 }
 DAMAGES = {
     "missing": lambda state, key: state.pop(key),
@@ -197,18 +235,25 @@ def test_one_tensor_that_does_not_fit_stops_all(source, complaint, request):
 
 @pytest.mark.parametrize("source", STRICT)
 def test_every_tensor_of_the_file_arrives(source, request):
-    """Each of the file's tensors is made unlike all others; together they are then exactly our tensors."""
+    """Each of the file's tensors is made unlike all others; together they are then exactly our
+    tensors.
+    """
     family, name, load, fixture, _ = STRICT[source]
     state = request.getfixturevalue(fixture)
     model = family.from_name(name)
-    marked = {key: torch.full_like(tensor, 1.0 + index) for index, (key, tensor) in enumerate(state.items())}
+    marked = {
+        key: torch.full_like(tensor, 1.0 + index)
+        for index, (key, tensor) in enumerate(state.items())
+    }
     load(model, marked)
     arrived = [tensor.flatten().tolist()[0] for tensor in model.state_dict().values()]
     assert sorted(arrived) == [1.0 + index for index in range(len(state))]
 
 
 def test_counters_may_be_absent(b0_state):
-    state = {key: tensor for key, tensor in b0_state.items() if not key.endswith("num_batches_tracked")}
+    state = {
+        key: tensor for key, tensor in b0_state.items() if not key.endswith("num_batches_tracked")
+    }
     load_torchvision(EfficientNet.from_name("b0"), state)
 
 

@@ -41,10 +41,18 @@ def test_the_same_run_gives_the_same_row_and_each_setting_another(recipe, monkey
     recipe.fusion.pictures.cache_clear()
     usual, again = (recipe.trained(recipe.Run(pictures=40), steps=10) for _ in range(2))
     assert {**usual, "seconds": 0} == {**again, "seconds": 0}
-    for changes in ({"warmup": 0}, {"learning_rate": 0.064}, {"augmentation": "none"}, {"pictures": 30}, {"seed": 1}):
+    for changes in (
+        {"warmup": 0},
+        {"learning_rate": 0.064},
+        {"augmentation": "none"},
+        {"pictures": 30},
+        {"seed": 1},
+    ):
         other = recipe.trained(recipe.Run(**{"pictures": 40} | changes), steps=10)
         assert other["losses"] != usual["losses"], changes
-    assert recipe.trained(recipe.Run(pictures=40, decay=0.0), steps=10)["losses"] == usual["losses"]  # only watched
+    assert (
+        recipe.trained(recipe.Run(pictures=40, decay=0.0), steps=10)["losses"] == usual["losses"]
+    )  # only watched
     broken = recipe.trained(recipe.Run(pictures=40, warmup=0, learning_rate=1e30), steps=10)
     assert 1 < broken["broke_off_at"] <= 10 and "ap50" not in broken
     recipe.fusion.pictures.cache_clear()
@@ -55,11 +63,15 @@ def test_the_result_file_holds_what_was_planned(recipe):
     assert document["settings"] | {"batch": 8, "test_pictures": 300} == document["settings"]
     fields = recipe.Run.__dataclass_fields__
     stored = [tuple(row[field] for field in fields) for row in document["runs"]]
-    assert len(stored) == len(set(stored)) and set(stored) == {tuple(vars(run).values()) for run in recipe.planned()}
+    assert len(stored) == len(set(stored)) and set(stored) == {
+        tuple(vars(run).values()) for run in recipe.planned()
+    }
     losses = {}
     for key, row in zip(stored, document["runs"], strict=True):
         assert 0 < row["ap"] <= row["ap50"] < 1 and row["seconds"] > 0 and len(row["losses"]) == 10
         assert all(math.isfinite(loss) for loss in row["losses"])
         losses[key] = row["losses"]
     without = {(*key[:2], 0.998, *key[3:]): value for key, value in losses.items() if key[2] == 0.0}
-    assert all(losses[key] == value for key, value in without.items())  # the average does not touch the training
+    assert all(
+        losses[key] == value for key, value in without.items()
+    )  # the average does not touch the training

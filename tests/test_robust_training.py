@@ -1,6 +1,8 @@
-"""What may befall a training from outside, with the real command in a process of its own, and what is left of it.
+"""What may befall a training from outside, with the real command in a process of its own, and what
+is left of it.
 
-Oracles: a run that nothing befell; the kernel's own limits (setrlimit) on the size of files and on memory; signals.
+Oracles: a run that nothing befell; the kernel's own limits (setrlimit) on the size of files and on
+memory; signals.
 """
 
 import functools
@@ -23,11 +25,25 @@ from effdet_lite.training import TrainConfig, train
 
 resource = pytest.importorskip("resource", reason="this system has no limits for a process")
 
-OPTIONS = ["train", "--size", "64", "64", "--batch-size", "2", "--warmup", "2", "--save-every", "1", "--steps"]
+OPTIONS = [
+    "train",
+    "--size",
+    "64",
+    "64",
+    "--batch-size",
+    "2",
+    "--warmup",
+    "2",
+    "--save-every",
+    "1",
+    "--steps",
+]
 SENTENCE = r"the last good checkpoint is \S+last\.safetensors"
 
-# Starts the command anew for each line that it reads. To import torch takes seconds, and a fork of this has it already.
-# A line is JSON: what to do before the command begins (Python), the command's arguments, and a file for what it says.
+# Starts the command anew for each line that it reads. To import torch takes seconds, and a fork of
+# this has it already.
+# A line is JSON: what to do before the command begins (Python), the command's arguments, and a file
+# for what it says.
 NEW_PROCESSES = """
 import json, os, sys, torch
 from effdet_lite import cli, training
@@ -65,16 +81,24 @@ class Command:
     """`effdet-lite train`, started as often as `start` is called, each time in a new process."""
 
     def __init__(self, server: subprocess.Popen, output: Path, steps: int, *options: str):
-        self.server, self.last, self.said = server, output / "last.safetensors", output.with_name(f"{output.name}.txt")
+        self.server, self.last, self.said = (
+            server,
+            output / "last.safetensors",
+            output.with_name(f"{output.name}.txt"),
+        )
         self.arguments = [*OPTIONS, str(steps), "--output", str(output), *options]
 
     def start(self, before: str = "") -> int:
         """The new process's id."""
-        print(json.dumps([before, self.arguments, str(self.said)]), file=self.server.stdin, flush=True)
+        print(
+            json.dumps([before, self.arguments, str(self.said)]), file=self.server.stdin, flush=True
+        )
         return int(self.server.stdout.readline())
 
     def status(self) -> int:
-        """Of the process that was started last, when it has ended; less than 0: the signal that killed it."""
+        """Of the process that was started last, when it has ended; less than 0: the signal that
+        killed it.
+        """
         return int(self.server.stdout.readline())
 
     def finish(self) -> None:
@@ -114,15 +138,23 @@ def straight(tmp_path_factory, server):
 
 def assert_same_files(first: Path, second: Path) -> None:
     """The same files, and in them the same tensors, bit for bit."""
-    assert sorted(os.listdir(first)) == sorted(os.listdir(second)) == ["detector.safetensors", "last.safetensors"]
+    assert (
+        sorted(os.listdir(first))
+        == sorted(os.listdir(second))
+        == ["detector.safetensors", "last.safetensors"]
+    )
     for name in ("last", "detector"):
-        mine, theirs = (load_tensors(folder / f"{name}.safetensors")[0] for folder in (first, second))
+        mine, theirs = (
+            load_tensors(folder / f"{name}.safetensors")[0] for folder in (first, second)
+        )
         assert mine.keys() == theirs.keys() and len(mine) > 100
         assert not [key for key in mine if not torch.equal(mine[key], theirs[key])]
 
 
 def test_killed_ten_times_at_random_moments(tmp_path, server, straight):
-    """SIGKILL at any moment: while it starts, in a step, in a checkpoint. Each time the same command goes on."""
+    """SIGKILL at any moment: while it starts, in a step, in a checkpoint. Each time the same
+    command goes on.
+    """
     moments, command, before = random.Random(20), Command(server, tmp_path / "run", 40), 0
     for kill in range(10):
         child = command.start()
@@ -145,7 +177,9 @@ def test_interrupted_at_the_keyboard_it_says_so_in_one_line(tmp_path, server, st
         time.sleep(wait)
         os.kill(child, signal.SIGINT)
         assert command.status() == 130
-        sentence = f"effdet-lite: training stopped; {SENTENCE}, and the same call goes on from there."
+        sentence = (
+            f"effdet-lite: training stopped; {SENTENCE}, and the same call goes on from there."
+        )
         assert re.fullmatch(sentence, command.last_words())
         assert os.listdir(command.last.parent) == ["last.safetensors"]
     command.finish()
@@ -178,7 +212,9 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, server, straight):
     assert_same_files(straight(16), tmp_path / "run")
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="this system does not tell a process its memory")
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/statm"), reason="this system does not tell a process its memory"
+)
 def test_a_batch_that_memory_does_not_hold(tmp_path, server):
     """The kernel gives no more memory from the third step on, whose batch is made a larger one."""
     used = 'int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 2**20'
@@ -209,14 +245,22 @@ def test_a_loss_that_is_no_number(tmp_path, server):
     ("error", "kind", "message"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt, "training stopped; nothing was saved."),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError, "a batch of 2 images of 64 x 128 pixels"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError, "lower batch_size or size"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried"),
+            MemoryError,
+            "a batch of 2 images of 64 x 128 pixels",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            MemoryError,
+            "lower batch_size or size",
+        ),
         (RuntimeError("std::bad_alloc"), MemoryError, "nothing was saved"),
         (MemoryError(), MemoryError, "does not fit"),
         (RuntimeError("shapes differ"), RuntimeError, "^shapes differ$"),
         (FileNotFoundError("a picture is gone"), FileNotFoundError, "^a picture is gone$"),
     ],
-)  # fmt: skip
+)
 def test_errors_are_told_apart_and_let_go_of_what_the_loop_held(monkeypatch, error, kind, message):
     """The last two are not ours to explain, and stay as they are."""
     bars = []
@@ -236,7 +280,12 @@ def test_errors_are_told_apart_and_let_go_of_what_the_loop_held(monkeypatch, err
 
     monkeypatch.setattr(training, "tqdm", Bar)
     monkeypatch.setattr(training, "match", broken)
-    pictures = [(torch.rand(3, 64, 128), {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)})]
+    pictures = [
+        (
+            torch.rand(3, 64, 128),
+            {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)},
+        )
+    ]
     images = type("Images", (list,), {"classes": ("dot",)})(pictures)
     with pytest.raises(kind, match=message) as caught:
         train(TrainConfig(size=(64, 128), batch_size=2, steps=2), images, images)

@@ -1,4 +1,6 @@
-"""Configurations against the tables of the papers and of the official code, as copied from there."""
+"""Configurations against the tables of the papers and of the official code, as copied from
+there.
+"""
 
 import dataclasses
 import itertools
@@ -13,7 +15,13 @@ from timm.layers import make_divisible
 
 from effdet_lite import scaling
 from effdet_lite.efficientnet import cost_by_stage
-from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS, PUBLISHED, EfficientDetConfig, EfficientNetConfig
+from effdet_lite.scaling import (
+    EFFICIENTDETS,
+    EFFICIENTNETS,
+    PUBLISHED,
+    EfficientDetConfig,
+    EfficientNetConfig,
+)
 
 PHIS = [-3 + step / 4 for step in range(41)]
 
@@ -29,8 +37,8 @@ OFFICIAL_EFFICIENTNETS = {
     "b7": (2.0, 3.1, 600, 0.5),
 }
 
-# Official code, hparams_config.py (and effdet's model_config.py): backbone, resolution, fusion channels and repeats,
-# head repeats, coarsest level, anchor scale, weighting.
+# Official code, hparams_config.py (and effdet's model_config.py): backbone, resolution, fusion
+# channels and repeats, head repeats, coarsest level, anchor scale, weighting.
 OFFICIAL_EFFICIENTDETS = {
     "d0": ("b0", 512, 64, 3, 3, 7, 4.0, "fast"),
     "d1": ("b1", 640, 88, 4, 3, 7, 4.0, "fast"),
@@ -43,7 +51,8 @@ OFFICIAL_EFFICIENTDETS = {
     "d7x": ("b7", 1536, 384, 8, 5, 8, 4.0, "sum"),
 }
 
-# Parameters (M), multiply-adds (B) and accuracy: EfficientNet, table 2; EfficientDet, table 2 (AP on test-dev).
+# Parameters (M), multiply-adds (B) and accuracy: EfficientNet, table 2; EfficientDet, table 2 (AP
+# on test-dev).
 PAPER = {
     "b0": (5.3, 0.39, 77.1),
     "b1": (7.8, 0.70, 79.1),
@@ -67,7 +76,8 @@ PAPER = {
 
 def test_published_efficientnets():
     ours = {
-        name: (config.width, config.depth, config.resolution, config.dropout) for name, config in EFFICIENTNETS.items()
+        name: (config.width, config.depth, config.resolution, config.dropout)
+        for name, config in EFFICIENTNETS.items()
     }
     assert ours == OFFICIAL_EFFICIENTNETS
 
@@ -76,18 +86,26 @@ def test_published_efficientdets():
     backbones = {id(config): name for name, config in EFFICIENTNETS.items()}
     ours = {
         name: (
-            backbones[id(config.backbone)], config.resolution, config.fusion_channels, config.fusion_repeats,
-            config.head_repeats, config.max_level, config.anchor_scale, config.weighting,
+            backbones[id(config.backbone)],
+            config.resolution,
+            config.fusion_channels,
+            config.fusion_repeats,
+            config.head_repeats,
+            config.max_level,
+            config.anchor_scale,
+            config.weighting,
         )
         for name, config in EFFICIENTDETS.items()
-    }  # fmt: skip
+    }
     assert ours == OFFICIAL_EFFICIENTDETS
     assert {config.min_level for config in EFFICIENTDETS.values()} == {3}
     assert EFFICIENTDETS["d7x"].levels == (3, 4, 5, 6, 7, 8)
 
 
 def test_published_figures():
-    ours = {name: (row.params / 1e6, row.macs / 1e9, row.accuracy) for name, row in PUBLISHED.items()}
+    ours = {
+        name: (row.params / 1e6, row.macs / 1e9, row.accuracy) for name, row in PUBLISHED.items()
+    }
     assert ours == {name: pytest.approx(row, rel=1e-12) for name, row in PAPER.items()}
 
 
@@ -116,7 +134,11 @@ def test_growth_for_one_step_is_just_below_two():
 
 def test_other_growth_rates():
     config = scaling.efficientnet(2, alpha=1.4, beta=1.0, gamma=1.3)
-    assert (config.depth, config.width, config.resolution) == (pytest.approx(1.96), 1.0, round(224 * 1.69))
+    assert (config.depth, config.width, config.resolution) == (
+        pytest.approx(1.96),
+        1.0,
+        round(224 * 1.69),
+    )
 
 
 def differing(phi, name):
@@ -137,27 +159,48 @@ def test_where_the_published_detectors_depart_from_the_formulas():
         "d4": {"fusion_channels": (216, 224)},
         "d5": {"resolution": (1152, 1280), "fusion_repeats": (8, 7)},
         "d6": {"fusion_repeats": (9, 8)},
-        "d7": {"resolution": (1408, 1536), "fusion_channels": (520, 384), "fusion_repeats": (10, 8)},
+        "d7": {
+            "resolution": (1408, 1536),
+            "fusion_channels": (520, 384),
+            "fusion_repeats": (10, 8),
+        },
     }
 
 
 @pytest.mark.parametrize(
     ("phi", "resolution", "channels", "repeats", "heads"),
-    [(-3, 128, 24, 1, 2), (-2, 256, 32, 1, 2), (-1, 384, 48, 2, 2), (-0.5, 448, 56, 3, 2), (0, 512, 64, 3, 3)],
+    [
+        (-3, 128, 24, 1, 2),
+        (-2, 256, 32, 1, 2),
+        (-1, 384, 48, 2, 2),
+        (-0.5, 448, 56, 3, 2),
+        (0, 512, 64, 3, 3),
+    ],
 )
 def test_small_models(phi, resolution, channels, repeats, heads):
-    """By hand: 512 + 128 phi, the multiple of 8 next to 64 * 1.35^phi, 3 + phi but at least 1, 3 + floor(phi / 3)."""
+    """By hand: 512 + 128 phi, the multiple of 8 next to 64 * 1.35^phi, 3 + phi but at least 1, 3 +
+    floor(phi / 3).
+    """
     config = scaling.efficientdet(phi)
     assert (config.resolution, config.fusion_channels) == (resolution, channels)
     assert (config.fusion_repeats, config.head_repeats) == (repeats, heads)
-    assert (config.min_level, config.max_level, config.anchor_scale) == ((2, 6, 2.0) if phi < 0 else (3, 7, 4.0))
+    assert (config.min_level, config.max_level, config.anchor_scale) == (
+        (2, 6, 2.0) if phi < 0 else (3, 7, 4.0)
+    )
 
 
 def test_more_phi_is_never_less():
     """A slider that goes up never makes the network smaller, with levels kept."""
     for phis in (PHIS[:12], PHIS[12:]):
         sizes = [
-            (c.resolution, c.fusion_channels, c.fusion_repeats, c.head_repeats, c.backbone.width, c.backbone.depth)
+            (
+                c.resolution,
+                c.fusion_channels,
+                c.fusion_repeats,
+                c.head_repeats,
+                c.backbone.width,
+                c.backbone.depth,
+            )
             for c in map(scaling.efficientdet, phis)
         ]
         for before, after in itertools.pairwise(sizes):
@@ -168,12 +211,25 @@ def test_more_phi_is_never_less():
 @given(st.floats(0.5, 4000))
 def test_channels_are_rounded_as_timm_does(channels):
     assert scaling.round_channels(channels) == make_divisible(channels)
-    assert scaling.round_channels(channels) % 8 == 0 and scaling.round_channels(channels) >= 0.9 * channels
+    assert (
+        scaling.round_channels(channels) % 8 == 0
+        and scaling.round_channels(channels) >= 0.9 * channels
+    )
 
 
 def test_blocks_are_rounded_up():
-    """Official code: B1 multiplies 1, 2, 2, 3, 3, 4, 1 by 1.1 and has 2, 3, 3, 4, 4, 5, 2 blocks."""
-    assert [scaling.round_blocks(1.1 * blocks) for blocks in (1, 2, 2, 3, 3, 4, 1)] == [2, 3, 3, 4, 4, 5, 2]
+    """Official code: B1 multiplies 1, 2, 2, 3, 3, 4, 1 by 1.1 and has 2, 3, 3, 4, 4, 5, 2
+    blocks.
+    """
+    assert [scaling.round_blocks(1.1 * blocks) for blocks in (1, 2, 2, 3, 3, 4, 1)] == [
+        2,
+        3,
+        3,
+        4,
+        4,
+        5,
+        2,
+    ]
 
 
 # --- what is refused ---
@@ -207,7 +263,10 @@ def test_growth_must_be_positive(name, value):
         ({"fusion_channels": -8}, "must be positive"),
         ({"anchor_scale": 0}, "must be positive"),
         ({"anchor_scale": math.nan}, "must be positive"),
-        ({"weighting": "Fast"}, "weighting must be one of fast, softmax, unbounded, sum, got 'Fast'"),
+        (
+            {"weighting": "Fast"},
+            "weighting must be one of fast, softmax, unbounded, sum, got 'Fast'",
+        ),
     ],
 )
 def test_detectors_that_cannot_be(change, says):
@@ -215,7 +274,9 @@ def test_detectors_that_cannot_be(change, says):
         EfficientDetConfig(**change)
 
 
-@pytest.mark.parametrize("change", [{"width": 0}, {"depth": -1}, {"resolution": 0}, {"width": math.nan}])
+@pytest.mark.parametrize(
+    "change", [{"width": 0}, {"depth": -1}, {"resolution": 0}, {"width": math.nan}]
+)
 def test_backbones_that_cannot_be(change):
     with pytest.raises(ValueError, match="must be positive"):
         EfficientNetConfig(**change)
@@ -229,5 +290,6 @@ def test_configurations_do_not_change_and_can_be_keys():
 
 def test_numbers_need_no_torch():
     subprocess.run(
-        [sys.executable, "-c", "import effdet_lite.scaling, sys; sys.exit('torch' in sys.modules)"], check=True
+        [sys.executable, "-c", "import effdet_lite.scaling, sys; sys.exit('torch' in sys.modules)"],
+        check=True,
     )

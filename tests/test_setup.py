@@ -1,4 +1,6 @@
-"""A newcomer's first minutes: one list of dependencies, the README's commands, and JupyterLab at the first notebook."""
+"""A newcomer's first minutes: one list of dependencies, the README's commands, and JupyterLab at
+the first notebook.
+"""
 
 import json
 import os
@@ -33,23 +35,33 @@ DEVELOPMENT = [Requirement(line) for line in PYPROJECT["dependency-groups"]["dev
 def git(*arguments):
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 # --- one list of dependencies ---
 
 
 def test_conda_installs_what_pyproject_lists():
-    """environment.yml names Python and pip, and leaves the rest to the package itself: there is one list."""
-    *plain, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    """environment.yml names Python and pip, and leaves the rest to the package itself: there is one
+    list.
+    """
+    *plain, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
+        "dependencies"
+    ]
     assert from_pip == {"pip": ["-e ."]}
     named = dict(re.fullmatch(r"(\w+)([=<>].*)", line).groups() for line in plain)
     assert named.keys() == {"python", "pip"}
-    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(named["python"].strip("="))
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(
+        named["python"].strip("=")
+    )
 
 
 def test_users_get_ranges_and_our_own_environment_exact_versions():
-    assert all(str(requirement.specifier).startswith(">=") for requirement in REQUIREMENTS + DEVELOPMENT)
+    assert all(
+        str(requirement.specifier).startswith(">=") for requirement in REQUIREMENTS + DEVELOPMENT
+    )
     ranges = {requirement.name: requirement.specifier for requirement in REQUIREMENTS + DEVELOPMENT}
     for line in PYPROJECT["tool"]["uv"]["constraint-dependencies"]:
         pinned = Requirement(line)
@@ -60,8 +72,12 @@ def test_users_get_ranges_and_our_own_environment_exact_versions():
 def test_the_oracles_are_for_tests_only():
     names = {requirement.name for requirement in REQUIREMENTS}
     assert not names & {"effdet", "timm", "pycocotools", "hypothesis", "playwright"}
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py"))
-    assert not re.findall(r"^\s*(?:import|from) (?:effdet|timm|pycocotools)\b", sources, re.MULTILINE)
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py")
+    )
+    assert not re.findall(
+        r"^\s*(?:import|from) (?:effdet|timm|pycocotools)\b", sources, re.MULTILINE
+    )
 
 
 def test_no_lock_file_is_kept():
@@ -78,16 +94,18 @@ def test_the_readme_gives_both_commands_and_ci_runs_the_second():
     assert "pip install uv && uv run effdet-lite lab" in readme
     assert "pip install uv && uv run pytest" in readme
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert "grep -m1 -x 'pip install uv && uv run pytest' README.md" in (ROOT / ".ci" / "run").read_text(
-        encoding="utf-8"
-    )
+    assert "grep -m1 -x 'pip install uv && uv run pytest' README.md" in (
+        ROOT / ".ci" / "run"
+    ).read_text(encoding="utf-8")
 
 
 def test_ci_fails_where_the_readme_has_no_test_command(tmp_path):
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "run").write_bytes((ROOT / ".ci" / "run").read_bytes())
     (tmp_path / "README.md").write_text("nothing here", encoding="utf-8")
-    done = subprocess.run(["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0 and "README" in done.stderr
 
 
@@ -105,7 +123,9 @@ def course(tmp_path):
 
 
 def opened(arguments):
-    (url,) = [line.partition("=")[2] for line in arguments if line.startswith("--LabApp.default_url=")]
+    (url,) = [
+        line.partition("=")[2] for line in arguments if line.startswith("--LabApp.default_url=")
+    ]
     return url
 
 
@@ -123,15 +143,23 @@ def test_lab_asks_for_what_the_machine_needs_and_passes_the_rest_on(course):
     at_home = cli.lab_arguments(course, ["--port", "9000"], root=False, display=True)
     assert at_home[-2:] == ["--port", "9000"] and "--ip=127.0.0.1" in at_home
     assert not {"--allow-root", "--no-browser"} & set(at_home)
-    assert {"--allow-root", "--no-browser"} <= set(cli.lab_arguments(course, [], root=True, display=False))
-    assert "--ip=127.0.0.1" not in cli.lab_arguments(course, ["--ip=0.0.0.0"], root=False, display=True)
+    assert {"--allow-root", "--no-browser"} <= set(
+        cli.lab_arguments(course, [], root=True, display=False)
+    )
+    assert "--ip=127.0.0.1" not in cli.lab_arguments(
+        course, ["--ip=0.0.0.0"], root=False, display=True
+    )
 
 
-def test_the_course_is_found_from_inside_it_and_from_elsewhere(course, tmp_path_factory, monkeypatch):
+def test_the_course_is_found_from_inside_it_and_from_elsewhere(
+    course, tmp_path_factory, monkeypatch
+):
     assert course_folder(course / "notebooks") == course
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     assert course_folder(elsewhere) == ROOT
-    monkeypatch.setattr(course_module, "__file__", str(elsewhere / "site-packages" / "effdet_lite" / "course.py"))
+    monkeypatch.setattr(
+        course_module, "__file__", str(elsewhere / "site-packages" / "effdet_lite" / "course.py")
+    )
     with pytest.raises(FileNotFoundError, match="clone the repository"):
         course_folder(elsewhere)
 
@@ -140,8 +168,18 @@ def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if "DISPLAY" not in key}
-    environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", "from effdet_lite.cli import main; main()", "lab", f"--port={port}"]
+    environment |= {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path),
+        "JUPYTER_CONFIG_DIR": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "from effdet_lite.cli import main; main()",
+        "lab",
+        f"--port={port}",
+    ]
     log = tmp_path / "log"
     with open(log, "wb") as sink:
         lab = subprocess.Popen(
@@ -153,7 +191,10 @@ def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
         )
     try:
         deadline = time.monotonic() + 60
-        while f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token=" not in log.read_text():
+        while (
+            f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token="
+            not in log.read_text()
+        ):
             assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         while True:  # under load the address can be printed a moment before anybody listens there
@@ -164,10 +205,14 @@ def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
                 assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
                 time.sleep(0.1)
         fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-        with fetch(f"http://127.0.0.1:{port}/api/contents/notebooks?token=t", timeout=30) as response:
+        with fetch(
+            f"http://127.0.0.1:{port}/api/contents/notebooks?token=t", timeout=30
+        ) as response:
             names = {entry["name"] for entry in json.load(response)["content"]}
         assert names == {"08_training.ipynb", "10_real_data.ipynb"}
-        with fetch(f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token=t", timeout=30) as page:
+        with fetch(
+            f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token=t", timeout=30
+        ) as page:
             assert "<title>JupyterLab</title>" in page.read().decode()
     finally:
         lab.terminate()

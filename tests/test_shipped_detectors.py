@@ -1,6 +1,8 @@
-"""The detectors in assets/checkpoints: they load, find what their headers say, and their README tells the same.
+"""The detectors in assets/checkpoints: they load, find what their headers say, and their README
+tells the same.
 
-Oracles: the result that each file's header has from when it was made, pycocotools for one of them, torch's counter.
+Oracles: the result that each file's header has from when it was made, pycocotools for one of them,
+torch's counter.
 """
 
 import io
@@ -37,7 +39,9 @@ def shown(value):
 
 def test_what_is_shipped_is_what_the_preflight_looks_for():
     assert {path.stem for path in FILES} == set(SHIPPED)
-    assert sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 25e6
+    assert (
+        sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 25e6
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=by_name)
@@ -52,7 +56,9 @@ def test_a_header_names_no_place_on_the_machine_that_made_it(path):
 def test_a_detector_finds_on_the_test_pictures_what_its_header_says(path):
     """Within what another processor's rounding may change."""
     model, header = load_detector(path)
-    detections, targets = detect_dataset(model, ShapesDetection("test", size=header["size"][0]), progress=False)
+    detections, targets = detect_dataset(
+        model, ShapesDetection("test", size=header["size"][0]), progress=False
+    )
     found = coco_ap_from_detections(detections, targets, header["classes"])
     for name, value in header["result"].items():
         assert found[name] == pytest.approx(value, abs=0.01), name
@@ -71,17 +77,28 @@ def test_pycocotools_comes_to_the_same_ap():
                     "category_id": int(label) + 1,
                     "bbox": [left, top, right - left, bottom - top],
                 }
-                yield row | {"area": (right - left) * (bottom - top), "iscrowd": 0} | extra(item, number)
+                yield (
+                    row
+                    | {"area": (right - left) * (bottom - top), "iscrowd": 0}
+                    | extra(item, number)
+                )
 
     truth = COCO()
     truth.dataset = {
         "images": [{"id": index + 1} for index in range(len(targets))],
-        "categories": [{"id": index + 1, "name": name} for index, name in enumerate(header["classes"])],
-        "annotations": [row | {"id": index + 1} for index, row in enumerate(rows(targets, lambda item, number: {}))],
+        "categories": [
+            {"id": index + 1, "name": name} for index, name in enumerate(header["classes"])
+        ],
+        "annotations": [
+            row | {"id": index + 1}
+            for index, row in enumerate(rows(targets, lambda item, number: {}))
+        ],
     }
     with redirect_stdout(io.StringIO()):
         truth.createIndex()
-        found = truth.loadRes(list(rows(detections, lambda item, number: {"score": float(item["scores"][number])})))
+        found = truth.loadRes(
+            list(rows(detections, lambda item, number: {"score": float(item["scores"][number])}))
+        )
         evaluation = COCOeval(truth, found, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
@@ -107,10 +124,15 @@ def test_the_readme_tells_what_the_header_says(path):
 
 def test_the_four_sizes_were_trained_alike():
     """Everything but phi is the same, and is what the README's command says."""
-    settings = [load_detector(FOLDER / f"shapes-phi{phi}.safetensors")[1]["training"] for phi in (-3, -2, -1, 0)]
+    settings = [
+        load_detector(FOLDER / f"shapes-phi{phi}.safetensors")[1]["training"]
+        for phi in (-3, -2, -1, 0)
+    ]
     assert [row.pop("phi") for row in settings] == [-3, -2, -1, 0]
     assert all(row == settings[0] for row in settings)
-    command = re.search(r"effdet-lite train (--data shapes --phi PHI .*?)--output", README, re.DOTALL)[1]
+    command = re.search(
+        r"effdet-lite train (--data shapes --phi PHI .*?)--output", README, re.DOTALL
+    )[1]
     options = re.findall(r"--([a-z-]+) ([^-\\]+?) *(?=--|\\|$)", command)
     assert len(options) == 11 == command.count("--")
     for option, values in options:

@@ -1,4 +1,6 @@
-"""Trainings that begin from trained weights. Oracles: the tensors of the file or of the published model itself."""
+"""Trainings that begin from trained weights. Oracles: the tensors of the file or of the published
+model itself.
+"""
 
 import re
 
@@ -39,7 +41,9 @@ def test_of_other_classes_all_but_the_last_layer_of_the_class_head_is_taken(tens
     left = start_from(model, SHIPPED, CELLS)
     assert left and all(name.startswith("class_head.predict.") for name in left)
     for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, before[name] if name in left else tensors[name].to(tensor.dtype)), name
+        assert torch.equal(
+            tensor, before[name] if name in left else tensors[name].to(tensor.dtype)
+        ), name
 
 
 def test_of_the_same_classes_everything_is_taken_and_it_detects_alike():
@@ -74,7 +78,8 @@ def test_a_detector_that_does_not_fit_is_refused_whole_and_says_what_would():
     model = as_random(TrainConfig(phi=-2).model_config, 3)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(
-        ValueError, match=r"nothing was taken: it needs width 0\.564, depth 0\.335 and fused_stages 6"
+        ValueError,
+        match=r"nothing was taken: it needs width 0\.564, depth 0\.335 and fused_stages 6",
     ) as caught:
         start_from(model, SHIPPED, CELLS)
     assert "\n" not in str(caught.value)
@@ -87,9 +92,24 @@ def test_a_bad_source_is_one_sentence(tmp_path, content, capsys):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SystemExit) as caught:
-        main(["train", "--size", "64", "64", "--steps", "1", "--output", str(tmp_path / "run"), "--start", str(path)])
+        main(
+            [
+                "train",
+                "--size",
+                "64",
+                "64",
+                "--steps",
+                "1",
+                "--output",
+                str(tmp_path / "run"),
+                "--start",
+                str(path),
+            ]
+        )
     assert caught.value.code == 2
-    assert re.fullmatch(rf"effdet-lite: .*{re.escape(str(path))}.*\n", capsys.readouterr().err.splitlines(True)[-1])
+    assert re.fullmatch(
+        rf"effdet-lite: .*{re.escape(str(path))}.*\n", capsys.readouterr().err.splitlines(True)[-1]
+    )
 
 
 # --- Published weights ---
@@ -101,11 +121,15 @@ def b0(phi=-3.0):
 
 @pytest.fixture
 def published(monkeypatch, tmp_path):
-    """What a cache would hold after `effdet-lite prefetch`, without its hashes: random weights of torchvision's B0."""
+    """What a cache would hold after `effdet-lite prefetch`, without its hashes: random weights of
+    torchvision's B0.
+    """
     torch.manual_seed(0)
     state = torchvision.models.efficientnet_b0().state_dict()
     torch.save(state, tmp_path / "b0.pth")
-    monkeypatch.setattr(pretrained, "published_url", lambda name: (tmp_path / f"{name}.pth").as_uri())
+    monkeypatch.setattr(
+        pretrained, "published_url", lambda name: (tmp_path / f"{name}.pth").as_uri()
+    )
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
     return state
 
@@ -117,13 +141,18 @@ def test_imagenet_fills_the_backbone_with_its_padding_and_epsilon(published, tmp
     oracle = torchvision.models.efficientnet_b0()
     oracle.load_state_dict(published)
     images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    mean, deviation = (torch.tensor(some)[:, None, None] for some in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, deviation = (
+        torch.tensor(some)[:, None, None] for some in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     with torch.no_grad():
         ours = model.eval().backbone.features(images)[-1]
-        theirs = oracle.eval().features[:8]((images - mean) / deviation)  # all but the head's 1 x 1 convolution
+        theirs = oracle.eval().features[:8](
+            (images - mean) / deviation
+        )  # all but the head's 1 x 1 convolution
     assert ours.shape == theirs.shape
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    # A file of this model is a model with the same answers: padding and epsilon stand in its configuration.
+    # A file of this model is a model with the same answers: padding and epsilon stand in its
+    # configuration.
     save_detector(tmp_path / "d.safetensors", model, CELLS, (64, 64))
     again = load_detector(tmp_path / "d.safetensors")[0]
     model.load_state_dict({name: x.half().float() for name, x in model.state_dict().items()})
@@ -140,18 +169,28 @@ def test_coco_takes_what_the_published_detector_has(monkeypatch):
     left = start_from(model, "coco")
     assert left and all(name.startswith("class_head.predict.") for name in left)
     oracle = d0.state_dict()
-    assert all(torch.equal(tensor, oracle[name]) for name, tensor in model.state_dict().items() if name not in left)
+    assert all(
+        torch.equal(tensor, oracle[name])
+        for name, tensor in model.state_dict().items()
+        if name not in left
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "config", "message"),
     [
-        ("imagenet", efficientdet(-2), "no published imagenet weights .* width 0.826.* width 1, depth 1"),
+        (
+            "imagenet",
+            efficientdet(-2),
+            "no published imagenet weights .* width 0.826.* width 1, depth 1",
+        ),
         ("coco", b0(), "no published coco weights for a detector of this size: phi 0 alone"),
         ("coco", TrainConfig(phi=0, levels=(3, 6)).model_config, "no published coco weights"),
     ],
 )
-def test_a_size_without_published_weights_is_refused_before_anything_is_fetched(source, config, message, monkeypatch):
+def test_a_size_without_published_weights_is_refused_before_anything_is_fetched(
+    source, config, message, monkeypatch
+):
     monkeypatch.setattr(starting, "from_pretrained", None)
     with pytest.raises(ValueError, match=message):
         start_from(EfficientDet(config, 3), source)
@@ -160,8 +199,13 @@ def test_a_size_without_published_weights_is_refused_before_anything_is_fetched(
 @pytest.mark.parametrize(("source", "config"), [("imagenet", b0()), ("coco", efficientdet(0))])
 def test_offline_it_says_what_is_missing_and_what_to_do(source, config, monkeypatch, tmp_path):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pretrained, "published_url", lambda name: (tmp_path / "nowhere.pth").as_uri())
-    with pytest.raises(DownloadError, match=rf"the {source} weights of .0 are not in .*cache.* `effdet-lite prefetch`"):
+    monkeypatch.setattr(
+        pretrained, "published_url", lambda name: (tmp_path / "nowhere.pth").as_uri()
+    )
+    with pytest.raises(
+        DownloadError,
+        match=rf"the {source} weights of .0 are not in .*cache.* `effdet-lite prefetch`",
+    ):
         start_from(EfficientDet(config, 3), source)
 
 
@@ -171,20 +215,41 @@ def test_offline_it_says_what_is_missing_and_what_to_do(source, config, monkeypa
 def test_a_training_begins_from_it_and_not_as_the_identity(tensors):
     config = TrainConfig(**FITTING, start=str(SHIPPED))
     begun = new_model(config, CELLS).state_dict()
-    assert all(torch.equal(tensor, tensors[name].to(tensor.dtype)) for name, tensor in begun.items()
-               if name.startswith("backbone."))  # fmt: skip
+    assert all(
+        torch.equal(tensor, tensors[name].to(tensor.dtype))
+        for name, tensor in begun.items()
+        if name.startswith("backbone.")
+    )
     fresh = new_model(TrainConfig(**FITTING), CELLS)
-    scales = [module.project.norm.weight for module in fresh.modules() if getattr(module, "has_skip", False)]
+    scales = [
+        module.project.norm.weight
+        for module in fresh.modules()
+        if getattr(module, "has_skip", False)
+    ]
     assert scales and not any(scale.any() for scale in scales)
 
 
 def test_it_begins_where_the_other_ended_is_kept_and_names_no_folder(tmp_path):
     pictures = ShapesDetection("test", length=8, cache=True)
-    settings = {**FITTING, "size": (128, 128), "steps": 1, "batch_size": 8, "learning_rate": 1e-4, "warmup": 1}
+    settings = {
+        **FITTING,
+        "size": (128, 128),
+        "steps": 1,
+        "batch_size": 8,
+        "learning_rate": 1e-4,
+        "warmup": 1,
+    }
     fresh, begun = (
-        train(TrainConfig(**settings, start=start, output=str(tmp_path / str(index))), pictures, pictures,
-              progress=False)[0]
+        train(
+            TrainConfig(**settings, start=start, output=str(tmp_path / str(index))),
+            pictures,
+            pictures,
+            progress=False,
+        )[0]
         for index, start in enumerate((None, str(SHIPPED)))
-    )  # fmt: skip
+    )
     assert begun["loss"] < 0.5 * fresh["loss"]
-    assert load_detector(tmp_path / "1" / "detector.safetensors")[1]["training"]["start"] == SHIPPED.name
+    assert (
+        load_detector(tmp_path / "1" / "detector.safetensors")[1]["training"]["start"]
+        == SHIPPED.name
+    )

@@ -1,4 +1,6 @@
-"""The plan of the house: what may import what, how long a module may be, and what a stored notebook looks like."""
+"""The plan of the house: what may import what, how long a module may be, and what a stored notebook
+looks like.
+"""
 
 import ast
 import functools
@@ -20,8 +22,18 @@ from effdet_lite.teach.checks import load_exercises
 PACKAGE = ROOT / "effdet_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Reading order. `download` and `checkpoint` are not lessons; they stand before the first module that needs them.
-NETWORK = ["cost", "layers", "scaling", "efficientnet", "fusion", "anchors", "losses", "efficientdet"]
+# Reading order. `download` and `checkpoint` are not lessons; they stand before the first module
+# that needs them.
+NETWORK = [
+    "cost",
+    "layers",
+    "scaling",
+    "efficientnet",
+    "fusion",
+    "anchors",
+    "losses",
+    "efficientdet",
+]
 ORDER = [
     *NETWORK,
     "download",
@@ -51,9 +63,13 @@ def part_of(path):
 
 
 def imports(path):
-    """(entry of ORDER that is imported, whether that happens inside a function) for each import from this package."""
+    """(entry of ORDER that is imported, whether that happens inside a function) for each import
+    from this package.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    inside = {
+        id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -76,15 +92,21 @@ def test_every_module_has_its_place_in_the_order():
 def test_a_module_imports_only_earlier_ones(path):
     own = part_of(path)
     for imported, inside_function in imports(path):
-        assert imported in ORDER, f"import from the module that defines it, not {imported or 'the package'!r}"
+        assert imported in ORDER, (
+            f"import from the module that defines it, not {imported or 'the package'!r}"
+        )
         assert imported == own or own == "" or ORDER.index(imported) < ORDER.index(own)
         if imported == "teach" and own != "teach":
-            assert own == "cli" and inside_function, "only teach/ and, when it is asked to, the command import teach/"
+            assert own == "cli" and inside_function, (
+                "only teach/ and, when it is asked to, the command import teach/"
+            )
 
 
 def test_importing_the_package_loads_no_teaching_aids():
     """Nor does any module outside teach/ on import: a machine without a display can train."""
-    names = [f"effdet_lite.{part_of(path)}" for path in MODULES if part_of(path) not in ("", "teach")]
+    names = [
+        f"effdet_lite.{part_of(path)}" for path in MODULES if part_of(path) not in ("", "teach")
+    ]
     code = f"""
 import importlib, sys, effdet_lite
 def loaded(*names): return [name for name in names if name in sys.modules]
@@ -92,7 +114,9 @@ assert not loaded("torch", "matplotlib", "ipywidgets"), loaded("torch", "matplot
 for name in {sorted(set(names))}: importlib.import_module(name)
 print(*loaded("matplotlib", "ipywidgets", "effdet_lite.teach"))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
@@ -105,14 +129,20 @@ def test_a_module_fits_in_one_sitting(path):
     assert length(path) <= 320
 
 
-@pytest.mark.parametrize(("parts", "limit"), [([*NETWORK, "training"], 1830), (["teach"], 2050)], ids=["core", "teach"])
+@pytest.mark.parametrize(
+    ("parts", "limit"), [([*NETWORK, "training"], 1830), (["teach"], 2050)], ids=["core", "teach"]
+)
 def test_the_whole_fits_in_an_evening(parts, limit):
     assert sum(length(path) for path in MODULES if part_of(path) in parts) <= limit
 
 
 def public_definitions(parent):
     """The functions and classes that a module, or a class, defines for others."""
-    return [node for node in parent.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"]
+    return [
+        node
+        for node in parent.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
+    ]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=label)
@@ -120,13 +150,21 @@ def test_what_is_public_says_what_it_is_for(path):
     """A method that overrides another may leave the words to it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     definitions = public_definitions(tree)
-    missing = [getattr(node, "name", "the module") for node in [tree, *definitions] if not ast.get_docstring(node)]
-    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    missing = [
+        getattr(node, "name", "the module")
+        for node in [tree, *definitions]
+        if not ast.get_docstring(node)
+    ]
+    module = importlib.import_module(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    )
     for owner in definitions:
         methods = public_definitions(owner) if isinstance(owner, ast.ClassDef) else []
         documented = getattr(module, owner.name)
         missing += [
-            f"{owner.name}.{node.name}" for node in methods if not inspect.getdoc(getattr(documented, node.name))
+            f"{owner.name}.{node.name}"
+            for node in methods
+            if not inspect.getdoc(getattr(documented, node.name))
         ]
     assert not missing
 
@@ -147,7 +185,12 @@ def outputs(path):
 
 def claims(path):
     """The claims that the tags of this notebook's code cells name, "claim-C24" for instance."""
-    tags = [tag for cell in code_cells(read(path)) for tag in cell.metadata.get("tags", []) if tag.startswith("claim")]
+    tags = [
+        tag
+        for cell in code_cells(read(path))
+        for tag in cell.metadata.get("tags", [])
+        if tag.startswith("claim")
+    ]
     return {tag.removeprefix("claim-") for tag in tags}
 
 
@@ -175,7 +218,9 @@ def test_a_notebook_names_no_folder_of_the_machine_that_ran_it(path):
 
 @each_notebook
 def test_a_notebook_keeps_no_widgets(path):
-    """Without a kernel a stored view is an error message, and stored state loads scripts from the network."""
+    """Without a kernel a stored view is an error message, and stored state loads scripts from the
+    network.
+    """
     assert "widgets" not in read(path).metadata
     assert not [output for output in outputs(path) if WIDGET in output.get("data", {})]
 
@@ -187,9 +232,13 @@ def test_a_notebooks_cells_are_short(path):
 
 @each_notebook
 def test_a_notebook_holds_no_copy_of_the_package(path):
-    """What a notebook builds for itself has a name of its own; the package's code is imported and shown live."""
+    """What a notebook builds for itself has a name of its own; the package's code is imported and
+    shown live.
+    """
     package = {
-        node.name for module in MODULES for node in public_definitions(ast.parse(module.read_text(encoding="utf-8")))
+        node.name
+        for module in MODULES
+        for node in public_definitions(ast.parse(module.read_text(encoding="utf-8")))
     }
     source = "\n".join(cell.source for cell in code_cells(read(path)))
     defined = set(re.findall(r"^ *(?:def|class) (\w+)", source, re.MULTILINE))
@@ -201,7 +250,9 @@ def test_every_picture_has_words(path):
     for output in outputs(path):
         for kind in output.get("data", {}):
             if kind.startswith("image/"):
-                assert output.metadata.get(kind, {}).get("alt", "").strip(), "show a figure with show(figure, alt)"
+                assert output.metadata.get(kind, {}).get("alt", "").strip(), (
+                    "show a figure with show(figure, alt)"
+                )
     pages = prose(path) + [output.get("data", {}).get("text/html", "") for output in outputs(path)]
     for picture in re.findall(r"<img\b[^>]*>", "\n".join(pages)):
         assert re.search(r'\balt="[^"]*\w[^"]*"', picture), picture[:200]
@@ -217,7 +268,12 @@ def test_a_cell_that_is_not_compared_says_why(path):
 
 @each_notebook
 def test_a_notebooks_links_lead_somewhere(path):
-    links = [link for text in prose(path) for link in re.findall(r"\]\(([^)#\s]+)", text) if ":" not in link]
+    links = [
+        link
+        for text in prose(path)
+        for link in re.findall(r"\]\(([^)#\s]+)", text)
+        if ":" not in link
+    ]
     assert not [link for link in links if not (path.parent / link).exists()]
 
 
@@ -237,11 +293,17 @@ def test_a_lesson_opens_with_what_it_gives_and_asks(path):
     assert re.match(rf"# {int(number(path))} · \S", opening.source)
     assert "**You will be able to** " in opening.source
     assert re.search(
-        r"^\| minutes \| builds on \| needs \|\n\| *-.*\n\| *\d+ \| .+ \| .+ \|$", opening.source, re.MULTILINE
+        r"^\| minutes \| builds on \| needs \|\n\| *-.*\n\| *\d+ \| .+ \| .+ \|$",
+        opening.source,
+        re.MULTILINE,
     )
     assert "](NOTATION.md" in opening.source
     first = next(cell for cell in rest if cell.cell_type == "code")
-    assert [output for output in first.outputs if {"image/png", "image/jpeg"} & output.get("data", {}).keys()]
+    assert [
+        output
+        for output in first.outputs
+        if {"image/png", "image/jpeg"} & output.get("data", {}).keys()
+    ]
 
 
 @each_notebook
@@ -262,7 +324,9 @@ def test_a_lesson_has_three_to_five_exercises(path):
 
 def test_the_map_of_the_course_tells_each_notebooks_minutes():
     """As the notebook's own opening does."""
-    start = "\n".join(cell.source for cell in code_cells(read(ROOT / "notebooks" / "00_start_here.ipynb")))
+    start = "\n".join(
+        cell.source for cell in code_cells(read(ROOT / "notebooks" / "00_start_here.ipynb"))
+    )
     told = dict(re.findall(r'"(\d\d)": \("\w+", (\d+),', start))
     for path in NOTEBOOKS:
         assert re.search(r"^\| *(\d+) \|", prose(path)[0], re.MULTILINE)[1] == told[number(path)]
@@ -287,7 +351,8 @@ def test_a_failing_notebook_says_where_and_skips_what_follows(tmp_path):
     said = functools.partial(nbformat.v4.new_output, "stream", name="stdout")
     cells = [
         cell(
-            "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['MPLBACKEND'] == 'Agg')", said(text="1 False\n")
+            "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['MPLBACKEND'] == 'Agg')",
+            said(text="1 False\n"),
         ),
         cell("'a picture';", count=2),  # as in a browser, the semicolon keeps the value to itself
         cell("print('new')", said(text="old\n"), count=3),
@@ -298,9 +363,20 @@ def test_a_failing_notebook_says_where_and_skips_what_follows(tmp_path):
     for name in ("conftest.py", "tests/nbval_sanitize.cfg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "-rs"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--nbval",
+        "--nbval-current-env",
+        "-rs",
+    ]
     environment = os.environ | {"MPLBACKEND": "Agg"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert "2 failed, 2 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     assert "01_lesson.ipynb, code cell [3]: " in done.stdout and "mismatch 'stdout'" in done.stdout
     assert "01_lesson.ipynb, code cell [4]: " in done.stdout and "ZeroDivisionError" in done.stdout

@@ -28,13 +28,21 @@ def view(number=1, name="a", on=False, pressed=0):
         raise RuntimeError("a bug")
     figure, axes = new_figure(width=1, height=1, margins={"left": 0.1})
     axes[0, 0].plot([0, number], [0, 1])
-    return View(figure, "a line", {"number": f"{number}", "name": name, "on": str(on), "pressed": str(pressed)})
+    return View(
+        figure,
+        "a line",
+        {"number": f"{number}", "name": name, "on": str(on), "pressed": str(pressed)},
+    )
 
 
 @pytest.fixture
 def explorer():
     return Explorer(
-        view, number=slider("number", 0, 5, 1), name=choice("name", ["a", "b"]), on=switch("on"), pressed=button("new")
+        view,
+        number=slider("number", 0, 5, 1),
+        name=choice("name", ["a", "b"]),
+        on=switch("on"),
+        pressed=button("new"),
     )
 
 
@@ -51,7 +59,10 @@ def test_every_control_moves_the_page(explorer):
 
 def test_what_is_not_possible_and_what_is_a_bug_is_said_on_the_page(explorer):
     explorer.controls["number"].value = 3
-    assert "Not possible: 3 does not divide &lt;8&gt;" in explorer.page.value and "<img" not in explorer.page.value
+    assert (
+        "Not possible: 3 does not divide &lt;8&gt;" in explorer.page.value
+        and "<img" not in explorer.page.value
+    )
     explorer.controls["number"].value = 4
     assert "RuntimeError: a bug" in explorer.page.value
     explorer.controls["number"].value = 5
@@ -65,17 +76,23 @@ def test_the_page_keeps_a_picture_for_readers_without_a_kernel(explorer, monkeyp
     (bundle,) = shown
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
     assert (
-        "number = 1" in bundle["text/plain"] and "<img" in bundle["text/html"] and 'alt="a line"' in bundle["text/html"]
+        "number = 1" in bundle["text/plain"]
+        and "<img" in bundle["text/html"]
+        and 'alt="a line"' in bundle["text/html"]
     )
 
 
 def test_a_slider_is_of_whole_numbers_when_its_steps_are():
     assert isinstance(slider("n", 1, 8, 2).value, int)
-    assert slider("phi", -3, 7, 0, 0.25).value == 0.0 and isinstance(slider("phi", -3, 7, 0, 0.25).value, float)
+    assert slider("phi", -3, 7, 0, 0.25).value == 0.0 and isinstance(
+        slider("phi", -3, 7, 0, 0.25).value, float
+    )
 
 
 def test_tables_escape_what_they_show():
-    assert "&lt;b&gt;" in table_html(["x"], [["<b>"]]) and "<th" not in table_html(["", ""], [["a", "1"]])
+    assert "&lt;b&gt;" in table_html(["x"], [["<b>"]]) and "<th" not in table_html(
+        ["", ""], [["a", "1"]]
+    )
 
 
 # --- exercises ---
@@ -83,7 +100,11 @@ def test_tables_escape_what_they_show():
 NUMBER = Exercise(12, [(24, "that counts FLOPs"), (6, "half"), (144, "squared")], "count again")
 FUNCTION = Exercise(
     lambda a, b: a * b,
-    [(lambda a, b: a + b, "that adds"), (lambda a, b: a**b, "that raises"), (lambda a, b: a - b, "that subtracts")],
+    [
+        (lambda a, b: a + b, "that adds"),
+        (lambda a, b: a**b, "that raises"),
+        (lambda a, b: a - b, "that subtracts"),
+    ],
     "try 2 and 3 by hand",
     cases=[(2, 3), (4, 5)],
 )
@@ -99,7 +120,16 @@ def test_no_answer_is_no_mistake(answer):
 
 
 @pytest.mark.parametrize(
-    "answer", [12, 12.0, torch.tensor(12), torch.tensor(12.0, requires_grad=True), [12], (12.0,), np.array([12])]
+    "answer",
+    [
+        12,
+        12.0,
+        torch.tensor(12),
+        torch.tensor(12.0, requires_grad=True),
+        [12],
+        (12.0,),
+        np.array([12]),
+    ],
 )
 def test_a_right_number_of_any_type(answer):
     assert judge(NUMBER, answer) == ("correct", "")
@@ -142,7 +172,10 @@ def test_whole_numbers_are_exact_and_others_nearly():
     ],
 )
 def test_two_numbers_in_any_form_and_what_is_wrong_with_other_forms(answer, hint):
-    assert judge(Exercise([1.0, 0.5], [], "count again"), answer) == ("not yet" if hint else "correct", hint)
+    assert judge(Exercise([1.0, 0.5], [], "count again"), answer) == (
+        "not yet" if hint else "correct",
+        hint,
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,10 +212,16 @@ def test_a_question_with_many_answers():
 # --- drawings ---
 
 
-@pytest.mark.parametrize("graph", [fusion.fpn(range(3, 8)), fusion.panet(range(3, 8)), fusion.bifpn(range(2, 7))])
+@pytest.mark.parametrize(
+    "graph", [fusion.fpn(range(3, 8)), fusion.panet(range(3, 8)), fusion.bifpn(range(2, 7))]
+)
 def test_a_graph_is_drawn_with_each_of_its_edges_as_wide_as_its_weight(graph):
     weights = {edge: number / len(graph.edges) for number, edge in enumerate(graph.edges)}
-    arrows = [patch for patch in graph_drawing(graph, weights).axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    arrows = [
+        patch
+        for patch in graph_drawing(graph, weights).axes[0].patches
+        if isinstance(patch, FancyArrowPatch)
+    ]
     assert len(arrows) == len(graph.edges)
     widths = [arrow.get_linewidth() for arrow in arrows]
     assert widths == sorted(widths) and len(set(widths)) == len(widths)
@@ -200,17 +239,26 @@ def test_slabs_have_the_proportions_of_the_maps():
     network_drawing(axis, maps)
     fronts = [as_array(path.vertices[:4]) for path in axis.collections[0].get_paths()[::3]]
     (first, second, third) = [front.max(0) - front.min(0) for front in fronts]
-    assert first[1] / second[1] == pytest.approx(64 / 32) and second[0] / first[0] == pytest.approx(48 / 16)
+    assert first[1] / second[1] == pytest.approx(64 / 32) and second[0] / first[0] == pytest.approx(
+        48 / 16
+    )
     assert second.tolist() == pytest.approx(third.tolist())
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(1, 64), st.integers(1, 64), st.integers(1, 512), st.integers(1, 512), st.sampled_from([1, 3, 5, 7]),
-    st.integers(1, 4), st.integers(1, 3),
-)  # fmt: skip
+    st.integers(1, 64),
+    st.integers(1, 64),
+    st.integers(1, 512),
+    st.integers(1, 512),
+    st.sampled_from([1, 3, 5, 7]),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
 def test_any_convolution_can_be_drawn(c_in, c_out, height, width, kernel, stride, dilation):
     figure, axes = new_figure(width=3, height=2, margins={})
     conv_drawing(axes[0, 0], c_in, c_out, height, width, kernel, stride, 1, dilation)
     words = " ".join(text.get_text() for text in axes[0, 0].texts)
-    assert f"{-(-height // stride)} × {-(-width // stride)} × {c_out}" in words and png(figure, dpi=30)
+    assert f"{-(-height // stride)} × {-(-width // stride)} × {c_out}" in words and png(
+        figure, dpi=30
+    )

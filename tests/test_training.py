@@ -1,6 +1,8 @@
-"""The training loop: its parts against torch's own, stopping and going on, several processes, and what can go wrong.
+"""The training loop: its parts against torch's own, stopping and going on, several processes, and
+what can go wrong.
 
-Oracles: torch.optim.lr_scheduler, torch.optim.swa_utils, nn.BatchNorm2d on the whole batch, a run that was not stopped.
+Oracles: torch.optim.lr_scheduler, torch.optim.swa_utils, nn.BatchNorm2d on the whole batch, a run
+that was not stopped.
 """
 
 import errno
@@ -25,7 +27,15 @@ from effdet_lite.checkpoint import load_detector, load_tensors, save_tensors
 from effdet_lite.data import ShapesDetection, eval_transforms, train_transforms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.norms import settled
-from effdet_lite.training import Seeded, TrainConfig, epochs, learning_rate, make_optimizer, train, update_average
+from effdet_lite.training import (
+    Seeded,
+    TrainConfig,
+    epochs,
+    learning_rate,
+    make_optimizer,
+    train,
+    update_average,
+)
 
 SIZE = (64, 64)
 TEST_SET = ShapesDetection("test", 64, 2, transforms=eval_transforms(SIZE), cache=True)
@@ -36,12 +46,21 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def shapes(length: int = 5, **options) -> ShapesDetection:
     """A few small pictures, with random augmentation."""
-    return ShapesDetection("train", 64, length, transforms=train_transforms(SIZE), cache=True, **options)
+    return ShapesDetection(
+        "train", 64, length, transforms=train_transforms(SIZE), cache=True, **options
+    )
 
 
 def settings(output: Path | None = None, **changes) -> TrainConfig:
     """The smallest model, and a training of a second."""
-    standard = {"phi": -3.0, "size": SIZE, "batch_size": 2, "steps": 6, "warmup": 2, "save_every": 1}
+    standard = {
+        "phi": -3.0,
+        "size": SIZE,
+        "batch_size": 2,
+        "steps": 6,
+        "warmup": 2,
+        "save_every": 1,
+    }
     return TrainConfig(**standard | {"output": str(output) if output else None} | changes)
 
 
@@ -49,10 +68,14 @@ def run(config: TrainConfig, train_set=None, test_set=TEST_SET, **options) -> li
     return train(config, train_set or shapes(), test_set, progress=False, **options)
 
 
-def assert_same_files(first: Path, second: Path, names: tuple[str, ...] = ("last", "detector")) -> None:
+def assert_same_files(
+    first: Path, second: Path, names: tuple[str, ...] = ("last", "detector")
+) -> None:
     """The same tensors, bit for bit."""
     for name in names:
-        mine, theirs = (load_tensors(folder / f"{name}.safetensors")[0] for folder in (first, second))
+        mine, theirs = (
+            load_tensors(folder / f"{name}.safetensors")[0] for folder in (first, second)
+        )
         assert mine.keys() == theirs.keys() and len(mine) > 100
         assert not [key for key in mine if not torch.equal(mine[key], theirs[key])]
 
@@ -78,10 +101,14 @@ def test_learning_rate_is_torchs_linear_warmup_and_cosine(warmup, steps):
         schedule = SequentialLR(optimizer, [linear, cosine], [warmup])
     config = settings(learning_rate=0.3, warmup=warmup, steps=steps)
     for step in range(steps):
-        assert learning_rate(step, config) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        assert learning_rate(step, config) == pytest.approx(
+            optimizer.param_groups[0]["lr"], rel=1e-9
+        )
         optimizer.step()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # SequentialLR still passes the epoch, which torch itself deprecates
+            warnings.simplefilter(
+                "ignore"
+            )  # SequentialLR still passes the epoch, which torch itself deprecates
             schedule.step()
 
 
@@ -110,18 +137,29 @@ def test_the_moving_average_is_torchs():
 def test_only_the_weights_of_convolutions_decay(optimizer):
     config = settings(optimizer=optimizer, weight_decay=0.25)
     model = EfficientDet(config.model_config, 4)
-    kernels = {id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    kernels = {
+        id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)
+    }
     decay = {
-        id(p): group["weight_decay"] for group in make_optimizer(model, config).param_groups for p in group["params"]
+        id(p): group["weight_decay"]
+        for group in make_optimizer(model, config).param_groups
+        for p in group["params"]
     }
     assert decay == {id(p): 0.25 if id(p) in kernels else 0.0 for p in model.parameters()}
     assert {type(make_optimizer(model, config)).__name__.lower()} == {optimizer}
 
 
-def batches(length: int, start: int = 0, process: tuple[int, int] = (0, 1), **changes) -> list[list[tuple[int, int]]]:
+def batches(
+    length: int, start: int = 0, process: tuple[int, int] = (0, 1), **changes
+) -> list[list[tuple[int, int]]]:
     index, processes = process
     return list(
-        epochs(length, settings(**changes), start, SimpleNamespace(process_index=index, num_processes=processes))
+        epochs(
+            length,
+            settings(**changes),
+            start,
+            SimpleNamespace(process_index=index, num_processes=processes),
+        )
     )
 
 
@@ -180,12 +218,16 @@ def test_history_has_a_row_a_step_and_the_model_ends_as_the_file(straight):
     assert header["classes"] == TEST_SET.classes and header["size"] == SIZE
     tensors, _ = load_tensors(straight / "last.safetensors")
     for name, value in found.named_parameters():  # the statistics of the norms are settled besides
-        torch.testing.assert_close(value.data, tensors[f"average.{name}"].to(value.dtype), rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(
+            value.data, tensors[f"average.{name}"].to(value.dtype), rtol=1e-3, atol=1e-6
+        )
 
 
 def test_a_second_precision_in_one_process():
     losses = {p: run(settings(steps=2, precision=p))[0]["loss"] for p in ("no", "bf16", "auto")}
-    assert losses["bf16"] == pytest.approx(losses["no"], rel=0.02) and losses["bf16"] != losses["no"]
+    assert (
+        losses["bf16"] == pytest.approx(losses["no"], rel=0.02) and losses["bf16"] != losses["no"]
+    )
 
 
 # --- Stopping and going on ---
@@ -203,8 +245,11 @@ def stop_at(step: int, error: type[BaseException] = Stop):
     return on_step
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "workers": 2}, {"save_every": 2, "evaluate_every": 3}],
-                         ids=["adamw", "sgd, workers", "seldom saved"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"optimizer": "sgd", "workers": 2}, {"save_every": 2, "evaluate_every": 3}],
+    ids=["adamw", "sgd, workers", "seldom saved"],
+)
 def test_stopped_and_resumed_is_never_stopped(tmp_path, changes, straight):
     if changes.get("optimizer"):
         straight = tmp_path / "straight"
@@ -236,7 +281,9 @@ def test_stopped_at_its_last_step_a_training_is_finished(tmp_path, straight):
 
 
 def test_a_stopped_run_leaves_the_averaged_weights_to_look_at(tmp_path):
-    """Those of its own checkpoint; the norms' statistics are then those of `settled`, torch's `update_bn`."""
+    """Those of its own checkpoint; the norms' statistics are then those of `settled`, torch's
+    `update_bn`.
+    """
     model = EfficientDet(settings().model_config, 4)
     run(settings(tmp_path, decay=0.5), model=model, on_step=lambda row: row["step"] == 3)
     tensors, _ = load_tensors(tmp_path / "last.safetensors")
@@ -244,7 +291,9 @@ def test_a_stopped_run_leaves_the_averaged_weights_to_look_at(tmp_path):
         assert torch.equal(parameter, tensors[f"average.{name}"])
     assert any(not torch.equal(p, tensors[f"model.{name}"]) for name, p in model.named_parameters())
     average = EfficientDet(settings().model_config, 4)
-    average.load_state_dict({name[8:]: x for name, x in tensors.items() if name.startswith("average.")})
+    average.load_state_dict(
+        {name[8:]: x for name, x in tensors.items() if name.startswith("average.")}
+    )
     for name, value in settled(average, shapes()).state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
 
@@ -308,7 +357,8 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(tmp_path, stra
     seen = {index for batch in first_two for _, index in batch}
     poisoned = next(index for _, index in third if index not in seen)
     with pytest.raises(
-        FloatingPointError, match=r"at step 3; lower learning_rate .* checkpoint is .*last\.safetensors"
+        FloatingPointError,
+        match=r"at step 3; lower learning_rate .* checkpoint is .*last\.safetensors",
     ):
         run(settings(tmp_path), Poisoned(poisoned))
     tensors, header = load_tensors(tmp_path / "last.safetensors")
@@ -321,12 +371,16 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(tmp_path, stra
 def test_a_gradient_that_is_no_number_is_not_applied(tmp_path):
     model = EfficientDet(settings().model_config, 4)
     count = iter(range(10))
-    model.backbone.stem.conv.weight.register_hook(lambda gradient: gradient * (1 if next(count) < 2 else torch.nan))
+    model.backbone.stem.conv.weight.register_hook(
+        lambda gradient: gradient * (1 if next(count) < 2 else torch.nan)
+    )
     with pytest.raises(FloatingPointError, match="step 3"):
         run(settings(tmp_path), model=model)
     tensors, header = load_tensors(tmp_path / "last.safetensors")
     assert len(header["history"]) == 2
-    assert all(tensor.isfinite().all() for tensor in [*tensors.values(), *model.state_dict().values()])
+    assert all(
+        tensor.isfinite().all() for tensor in [*tensors.values(), *model.state_dict().values()]
+    )
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e30])
@@ -372,7 +426,9 @@ def other_model(path: Path) -> None:
         (None, {}, (*TEST_SET.classes, "dot"), "another run: classes"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused_and_kept(tmp_path, straight, spoil, changes, classes, message):
+def test_a_checkpoint_that_does_not_fit_is_refused_and_kept(
+    tmp_path, straight, spoil, changes, classes, message
+):
     path = tmp_path / "last.safetensors"
     path.write_bytes((straight / "last.safetensors").read_bytes())
     if spoil:
@@ -437,19 +493,35 @@ def test_images_without_boxes_train(tmp_path):
     assert all(np.isfinite(row["loss"]) and row["box_loss"] == 0 for row in history)
     assert np.isnan(history[-1]["ap"])  # COCO: no object, no precision
     assert np.isnan(load_detector(tmp_path / "detector.safetensors")[1]["result"]["ap"])
-    assert len(run(settings(tmp_path, steps=2), Bare(0), Bare(0))) == 2  # and the file can be read again
+    assert (
+        len(run(settings(tmp_path, steps=2), Bare(0), Bare(0))) == 2
+    )  # and the file can be read again
 
 
 NAN = float("nan")
 BAD = {
-    "steps": (0, -1), "batch_size": (0,), "optimizer": ("adam",), "learning_rate": (0.0, -1.0, NAN, float("inf")),
-    "warmup": (-1,), "weight_decay": (-1.0, NAN, float("inf")), "clip": (0.0, -1.0, NAN), "decay": (1.0, -0.1, NAN),
-    "alpha": (-0.1, 1.1, NAN), "gamma": (-1.0, NAN), "precision": ("fp16",), "evaluate_every": (-1,),
-    "save_every": (-1,), "workers": (-1,), "seed": (-1, 2**64), "anchor_scale": (0.0, -2.0, NAN),
-}  # fmt: skip
+    "steps": (0, -1),
+    "batch_size": (0,),
+    "optimizer": ("adam",),
+    "learning_rate": (0.0, -1.0, NAN, float("inf")),
+    "warmup": (-1,),
+    "weight_decay": (-1.0, NAN, float("inf")),
+    "clip": (0.0, -1.0, NAN),
+    "decay": (1.0, -0.1, NAN),
+    "alpha": (-0.1, 1.1, NAN),
+    "gamma": (-1.0, NAN),
+    "precision": ("fp16",),
+    "evaluate_every": (-1,),
+    "save_every": (-1,),
+    "workers": (-1,),
+    "seed": (-1, 2**64),
+    "anchor_scale": (0.0, -2.0, NAN),
+}
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
+)
 def test_an_option_out_of_range_is_named(name, value):
     with pytest.raises(ValueError, match=name):
         TrainConfig(**{name: value})
@@ -532,9 +604,11 @@ main(sys.argv[1:])
 
 
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
-    """`accelerate launch` for the norms on their own, and for the command; the losses differ by rounding alone.
+    """`accelerate launch` for the norms on their own, and for the command; the losses differ by
+    rounding alone.
 
-    AdamW's first steps turn the rounding of a tiny gradient into a whole step, so the learning rate is a moderate one.
+    AdamW's first steps turn the rounding of a tiny gradient into a whole step, so the learning rate
+    is a moderate one.
     """
     script = tmp_path / "two.py"
     script.write_text(TWO)
@@ -556,7 +630,8 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Without a GPU, --multi_gpu is how Accelerate is told to start several processes; --cpu starts one, in silence.
+    # Without a GPU, --multi_gpu is how Accelerate is told to start several processes; --cpu starts
+    # one, in silence.
     launch = [
         "--multi_gpu",
         "--num_processes",
@@ -568,7 +643,15 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
         "--dynamo_backend",
         "no",
     ]
-    command = [sys.executable, "-m", "accelerate.commands.launch", *launch, "--main_process_port", str(port), script]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *launch,
+        "--main_process_port",
+        str(port),
+        script,
+    ]
     result = subprocess.run(
         [*command, "train", *options, "--output", tmp_path / "two"],
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
@@ -580,9 +663,13 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     assert result.stdout.count("AP50") == 1  # one of them tells
 
     train(settings(tmp_path / "one", batch_size=4, steps=5, learning_rate=2e-3), progress=False)
-    two, one = (load_tensors(tmp_path / name / "last.safetensors")[1]["history"] for name in ("two", "one"))
+    two, one = (
+        load_tensors(tmp_path / name / "last.safetensors")[1]["history"] for name in ("two", "one")
+    )
     for name in ("loss", "class_loss", "box_loss"):
-        np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], rtol=1e-4)
+        np.testing.assert_allclose(
+            [row[name] for row in two], [row[name] for row in one], rtol=1e-4
+        )
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch):
@@ -594,7 +681,9 @@ def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch):
 
 
 def test_a_backbone_of_another_size_than_phis():
-    """The rest of the detector stays what phi says; B0's stem has 32 channels and its deepest stage 4 blocks."""
+    """The rest of the detector stays what phi says; B0's stem has 32 channels and its deepest stage
+    4 blocks.
+    """
     own, plain = settings(width=0.5, depth=0.25).model_config, settings().model_config
     assert (own.backbone.width, own.backbone.depth) == (0.5, 0.25)
     assert own.fusion_channels == plain.fusion_channels and own.levels == plain.levels

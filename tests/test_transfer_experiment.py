@@ -33,7 +33,10 @@ def test_every_setting_is_planned_once_for_every_seed(transfer):
     assert len(runs) == len(set(runs)) == 36
     assert {run.seed for run in runs} == {0, 1, 2}
     for run in runs:
-        assert all(transfer.Run(start, run.steps, run.photographs, run.seed) in runs for start in transfer.STARTS)
+        assert all(
+            transfer.Run(start, run.steps, run.photographs, run.seed) in runs
+            for start in transfer.STARTS
+        )
 
 
 def test_each_start_has_the_weights_that_its_name_says(transfer):
@@ -42,26 +45,40 @@ def test_each_start_has_the_weights_that_its_name_says(transfer):
         transfer.begun(transfer.Run(start, 40), CLASSES).state_dict() for start in transfer.STARTS
     )
     for name, tensor in tensors.items():
-        same = {key: bool((some[name].shape == tensor.shape) and torch.equal(some[name], tensor.to(some[name].dtype)))
-                for key, some in {"backbone": backbone, "detector": detector}.items()}  # fmt: skip
+        same = {
+            key: bool(
+                (some[name].shape == tensor.shape)
+                and torch.equal(some[name], tensor.to(some[name].dtype))
+            )
+            for key, some in {"backbone": backbone, "detector": detector}.items()
+        }
         if name.startswith("backbone."):
             assert same == {"backbone": True, "detector": True}, name
         else:
-            assert same["detector"] == (not name.startswith(FITTED)) or name.endswith("num_batches_tracked"), name
+            assert same["detector"] == (not name.startswith(FITTED)) or name.endswith(
+                "num_batches_tracked"
+            ), name
             assert torch.equal(backbone[name], scratch[name]), name
     kernel = "backbone.stem.conv.weight"
     assert not torch.equal(scratch[kernel], tensors[kernel].float())
 
 
 def test_the_seed_changes_what_is_fresh(transfer):
-    one, other = (transfer.begun(transfer.Run("detector from shapes", 40, seed=seed), CLASSES) for seed in (0, 1))
+    one, other = (
+        transfer.begun(transfer.Run("detector from shapes", 40, seed=seed), CLASSES)
+        for seed in (0, 1)
+    )
     name = f"{FITTED}pointwise.weight"
     assert not torch.equal(one.state_dict()[name], other.state_dict()[name])
 
 
 def test_the_result_file_holds_what_was_planned(transfer):
     document = transfer.experiment.load(RESULTS / "transfer.json")
-    settings = {"batch": transfer.BATCH, "learning_rate": transfer.RATE, "size": list(transfer.SIZE)}
+    settings = {
+        "batch": transfer.BATCH,
+        "learning_rate": transfer.RATE,
+        "size": list(transfer.SIZE),
+    }
     assert document["settings"] | settings == document["settings"]
     fields = transfer.Run.__dataclass_fields__
     stored = [tuple(row[field] for field in fields) for row in document["runs"]]

@@ -1,11 +1,14 @@
 """Make a trained detector's file half as large: its kernels in 8 bits, the rest in 16 as before.
 
-    python assets/checkpoints/eight_bits.py runs/shapes-phi0/detector.safetensors assets/checkpoints/shapes-phi0.safetensors
+    python assets/checkpoints/eight_bits.py runs/shapes-phi0/detector.safetensors
+    assets/checkpoints/shapes-phi0.safetensors
 
-The format is float8 e4m3 (arXiv 2209.05433), which `load_detector` reads like any other. Small tensors stay as they
-are: they hold little, and norms and biases mind the rounding. Norms get the statistics of the rounded kernels: with
-those of before, one of the course's detectors lost .024 of AP. The header's result is measured anew, of what is written.
-"""  # noqa: E501
+The format is float8 e4m3 (arXiv 2209.05433), which `load_detector` reads like any other. Small
+tensors stay as they
+are: they hold little, and norms and biases mind the rounding. Norms get the statistics of the
+rounded kernels: with those of before, one of the course's detectors lost .024 of AP. The header's
+result is measured anew, of what is written.
+"""
 
 import sys
 
@@ -31,7 +34,8 @@ def shrink(source: str, target: str) -> dict:
     """Write the file `target`; returns the result on the test pictures that its header now has."""
     model, header = load_detector(source)
     train_set, test_set = (
-        open_dataset(header["training"]["data"], tuple(header["size"]), train=train) for train in (True, False)
+        open_dataset(header["training"]["data"], tuple(header["size"]), train=train)
+        for train in (True, False)
     )
     with torch.no_grad():
         for parameter in model.parameters():

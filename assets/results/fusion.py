@@ -1,12 +1,14 @@
-"""What fusion buys: one small detector with different necks, on shapes and on two tasks that need their context.
+"""What fusion buys: one small detector with different necks, on shapes and on two tasks that need
+their context.
 
-python assets/results/fusion.py              every run, into fusion.json beside this file; finished runs are kept
-python assets/results/fusion.py --quick      a few short runs, to see that it works
+python assets/results/fusion.py              every run, into fusion.json beside this file; finished
+runs are kept python assets/results/fusion.py --quick      a few short runs, to see that it works
 
-Notebooks 04 and 05 import this file for what they train live. A run depends on its task, neck and seed, and on nothing
-else. The detector is as plain as can be: a backbone of five 3x3 convolutions, so that each level's receptive field is
-known, one neck, and the package's heads, loss and training. The idea of comparing necks is that of EfficientDet's
-tables 4 and 5 (arXiv 1911.09070); tasks, sizes and recipe are ours.
+Notebooks 04 and 05 import this file for what they train live. A run depends on its task, neck and
+seed, and on nothing else. The detector is as plain as can be: a backbone of five 3x3 convolutions,
+so that each level's receptive field is known, one neck, and the package's heads, loss and training.
+The idea of comparing necks is that of EfficientDet's tables 4 and 5 (arXiv 1911.09070); tasks,
+sizes and recipe are ours.
 """
 
 import argparse
@@ -39,13 +41,19 @@ BATCH, RATE, WARMUP, TEST_PICTURES = 8, 0.016, 40, 300
 AREA_CUTS = (16.0, 40.0)  # sides in pixels that part small, medium and large objects
 SEEDS, REPEATS = (0, 1, 2), (1, 2, 3)
 # What the figures call a neck: its graph and its weighting.
-NECKS = {"FPN": ("FPN", "sum"), "PANet": ("PANet", "sum"), "BiFPN, sum": ("BiFPN", "sum"),
-         "BiFPN, fast": ("BiFPN", "fast")}  # fmt: skip
+NECKS = {
+    "FPN": ("FPN", "sum"),
+    "PANet": ("PANet", "sum"),
+    "BiFPN, sum": ("BiFPN", "sum"),
+    "BiFPN, fast": ("BiFPN", "fast"),
+}
 
 
 def no_fusion(levels: Sequence[int]) -> FusionGraph:
     """Each level by itself: as many convolutions as FPN, and nothing that flows between levels."""
-    return FusionGraph("no fusion", tuple(Node(f"P{level}_out", level, (f"P{level}_in",)) for level in levels))
+    return FusionGraph(
+        "no fusion", tuple(Node(f"P{level}_out", level, (f"P{level}_in",)) for level in levels)
+    )
 
 
 GRAPHS = {"no fusion": no_fusion, "FPN": fpn, "PANet": panet, "BiFPN": bifpn}
@@ -53,7 +61,9 @@ GRAPHS = {"no fusion": no_fusion, "FPN": fpn, "PANet": panet, "BiFPN": bifpn}
 
 @dataclass(frozen=True)
 class Run:
-    """One detector to train. task: a key of STEPS. graph: a key of GRAPHS. channels: of the neck and the heads."""
+    """One detector to train. task: a key of STEPS. graph: a key of GRAPHS. channels: of the neck
+    and the heads.
+    """
 
     task: str
     graph: str
@@ -71,17 +81,23 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
         for repeats, (graph, weighting) in itertools.product(REPEATS, NECKS.values()):
             runs.append(Run(task, graph, weighting, repeats, seed=seed))
         if task == "top-down":
-            runs += [Run(task, "BiFPN", weighting, seed=seed) for weighting in ("softmax", "unbounded")]
+            runs += [
+                Run(task, "BiFPN", weighting, seed=seed) for weighting in ("softmax", "unbounded")
+            ]
         # Each neck once, and the detector so much wider that it takes the MACs of the dearest one.
         for graph, weighting in [("no fusion", "sum"), *NECKS.values()]:
-            at_equal_cost.append(Run(task, graph, weighting, 1, channels_for(graph, weighting, dearest), seed))
+            at_equal_cost.append(
+                Run(task, graph, weighting, 1, channels_for(graph, weighting, dearest), seed)
+            )
     return runs + sorted(at_equal_cost, key=lambda run: run.task == "shapes")
 
 
 class PlainBackbone(nn.Module):
-    """One 3x3 convolution with stride 2, batch norm and SiLU for each level, P1 ... P5; made to be looked through.
+    """One 3x3 convolution with stride 2, batch norm and SiLU for each level, P1 ... P5; made to be
+    looked through.
 
-    Without squeeze-and-excitation, which would let each position of every level see the whole image.
+    Without squeeze-and-excitation, which would let each position of every level see the whole
+    image.
     """
 
     level_channels = BACKBONE
@@ -91,7 +107,9 @@ class PlainBackbone(nn.Module):
         widths = zip((3, *BACKBONE), BACKBONE, strict=False)
         self.levels = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after, 1e-3), nn.SiLU(inplace=True)
+                nn.Conv2d(before, after, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(after, 1e-3),
+                nn.SiLU(inplace=True),
             )
             for before, after in widths
         )
@@ -106,12 +124,28 @@ class PlainBackbone(nn.Module):
 
 
 def detector(
-    neck: FusionGraph, num_classes: int, weighting: str = "sum", repeats: int = 1, channels: int = CHANNELS
+    neck: FusionGraph,
+    num_classes: int,
+    weighting: str = "sum",
+    repeats: int = 1,
+    channels: int = CHANNELS,
 ) -> EfficientDet:
-    """The small detector with this neck, fresh: levels P2-P6, and heads of one convolution and the one that answers."""
-    config = EfficientDetConfig(SIZE, fusion_channels=channels, fusion_repeats=repeats, head_repeats=1, min_level=2,
-                                max_level=6, anchor_scale=2.0, weighting=weighting)  # fmt: skip
-    config = replace(config, backbone=replace(config.backbone, norm_momentum=0.1))  # as torch's: a run is short
+    """The small detector with this neck, fresh: levels P2-P6, and heads of one convolution and the
+    one that answers.
+    """
+    config = EfficientDetConfig(
+        SIZE,
+        fusion_channels=channels,
+        fusion_repeats=repeats,
+        head_repeats=1,
+        min_level=2,
+        max_level=6,
+        anchor_scale=2.0,
+        weighting=weighting,
+    )
+    config = replace(
+        config, backbone=replace(config.backbone, norm_momentum=0.1)
+    )  # as torch's: a run is short
     return EfficientDet(config, num_classes, graph=neck, backbone=PlainBackbone())
 
 
@@ -124,7 +158,9 @@ def macs(graph: str, weighting: str, repeats: int, channels: int) -> int:
 
 
 def channels_for(graph: str, weighting: str, wanted: int) -> int:
-    """The channels with which this neck, not repeated, brings the detector's MACs nearest to `wanted`."""
+    """The channels with which this neck, not repeated, brings the detector's MACs nearest to
+    `wanted`.
+    """
     cost_of = functools.partial(macs, graph, weighting, 1)
     above = bisect.bisect_left(range(3 * CHANNELS), wanted, lo=CHANNELS + 1, key=cost_of)
     return min(above - 1, above, key=lambda channels: abs(cost_of(channels) - wanted))
@@ -140,19 +176,31 @@ def pictures(task: str, train: bool) -> DetectionDataset:
 
 
 def train_once(
-    run: Run, neck: FusionGraph | None = None, *, steps: int | None = None, progress: bool = False,
-    on_step: Callable[[dict], None] | None = None, train_set: DetectionDataset | None = None,
-) -> tuple[EfficientDet, list[dict]]:  # fmt: skip
+    run: Run,
+    neck: FusionGraph | None = None,
+    *,
+    steps: int | None = None,
+    progress: bool = False,
+    on_step: Callable[[dict], None] | None = None,
+    train_set: DetectionDataset | None = None,
+) -> tuple[EfficientDet, list[dict]]:
     """The trained detector and its history; the recipe is the package's, and the same for all.
 
-    neck: a graph in place of the run's. steps: of the task by default. train_set: pictures in place of the task's.
+    neck: a graph in place of the run's. steps: of the task by default. train_set: pictures in place
+    of the task's.
     """
     train_set = train_set or pictures(run.task, True)
     torch.manual_seed(run.seed)
     graph = neck or GRAPHS[run.graph](LEVELS)
     model = detector(graph, len(train_set.classes), run.weighting, run.repeats, run.channels)
-    recipe = TrainConfig(steps=steps or STEPS[run.task], batch_size=BATCH, learning_rate=RATE, warmup=WARMUP,
-                         precision="no", seed=run.seed)  # fmt: skip
+    recipe = TrainConfig(
+        steps=steps or STEPS[run.task],
+        batch_size=BATCH,
+        learning_rate=RATE,
+        warmup=WARMUP,
+        precision="no",
+        seed=run.seed,
+    )
     # `train` scores at the end; `score` tells more, so that one picture will do there.
     few = Subset(train_set, [0])
     few.classes = train_set.classes
@@ -161,8 +209,9 @@ def train_once(
 
 
 def score(model: EfficientDet, test_set: DetectionDataset) -> dict:
-    """AP, AP50 and AP by size on the test pictures; of the classes that an object's own pixels do not tell, where the
-    data has such, AP50 ("asked"), and AP50 of the same boxes if no class is asked for ("asked_boxes")."""
+    """AP, AP50 and AP by size on the test pictures; of the classes that an object's own pixels do
+    not tell, where the data has such, AP50 ("asked"), and AP50 of the same boxes if no class is
+    asked for ("asked_boxes")."""
     detections, targets = detect_dataset(model, test_set, batch_size=50, progress=False)
     found = coco_ap_from_detections(detections, targets, test_set.classes, area_cuts=AREA_CUTS)
     row = {name: found[name] for name in ("ap", "ap50", "ap_small", "ap_medium", "ap_large")}
@@ -171,11 +220,15 @@ def score(model: EfficientDet, test_set: DetectionDataset) -> dict:
         first = test_set.classes.index(asked[0])
         one = [[_one_class(instance, first) for instance in some] for some in (detections, targets)]
         row["asked_boxes"] = coco_ap_from_detections(*one, ["asked"])["ap50"]
-    return {name: round(value, 4) for name, value in row.items() if value == value}  # nan: no object of that size
+    return {
+        name: round(value, 4) for name, value in row.items() if value == value
+    }  # nan: no object of that size
 
 
 def _one_class(instance: dict, first: int) -> dict:
-    """The boxes with a label from `first` on, all of one class now; of detections that overlap, the best one."""
+    """The boxes with a label from `first` on, all of one class now; of detections that overlap, the
+    best one.
+    """
     chosen = instance["labels"] >= first
     kept = {name: value[chosen] for name, value in instance.items() if name != "image_id"}
     kept["labels"] = torch.zeros_like(kept["labels"])
@@ -197,33 +250,55 @@ def edge_weights(model: EfficientDet, repeat: int = 0) -> dict[tuple[str, str], 
 
 
 def trained(run: Run, steps: int | None = None) -> dict:
-    """Train this detector: the run with its params and MACs, `score`'s figures, its loss (mean of each tenth of the
-    training), the first cell's edge weights where it has any, and processor seconds of training."""
+    """Train this detector: the run with its params and MACs, `score`'s figures, its loss (mean of
+    each tenth of the training), the first cell's edge weights where it has any, and processor
+    seconds of training."""
     started = time.process_time()
     model, history = train_once(run, steps=steps)
     seconds = time.process_time() - started
     tenth = max(1, len(history) // 10)
     losses = [row["loss"] for row in history]
     size = cost.count(model, 1, 3, SIZE, SIZE)
-    row = asdict(run) | {"params": size.params, "macs": size.macs} | score(model, pictures(run.task, False))
-    row["losses"] = [round(sum(losses[at : at + tenth]) / tenth, 4) for at in range(0, 10 * tenth, tenth)]
+    row = (
+        asdict(run)
+        | {"params": size.params, "macs": size.macs}
+        | score(model, pictures(run.task, False))
+    )
+    row["losses"] = [
+        round(sum(losses[at : at + tenth]) / tenth, 4) for at in range(0, 10 * tenth, tenth)
+    ]
     if run.weighting != "sum":
         row["weights"] = [[*edge, round(value, 4)] for edge, value in edge_weights(model).items()]
     return row | {"seconds": round(seconds, 1)}
 
 
 def run_all(path: Path, runs: Sequence[Run], steps: int | None = None, processes: int = 2) -> dict:
-    """Train what `path` does not hold yet, for `steps` or as long as its task asks for; see `experiment.run_all`."""
-    settings = {"steps": steps or STEPS, "batch": BATCH, "learning_rate": RATE, "test_pictures": TEST_PICTURES}
-    return experiment.run_all(path, runs, functools.partial(trained, steps=steps), settings, processes)
+    """Train what `path` does not hold yet, for `steps` or as long as its task asks for; see
+    `experiment.run_all`.
+    """
+    settings = {
+        "steps": steps or STEPS,
+        "batch": BATCH,
+        "learning_rate": RATE,
+        "test_pictures": TEST_PICTURES,
+    }
+    return experiment.run_all(
+        path, runs, functools.partial(trained, steps=steps), settings, processes
+    )
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--processes", type=int, default=2, help="runs at a time, each on one thread")
-    parser.add_argument("--quick", action="store_true", help="the necks once, seed 0, 20 steps; into quick.json")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="runs at a time, each on one thread"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="the necks once, seed 0, 20 steps; into quick.json"
+    )
     options = parser.parse_args()
     if options.quick:
         quick = [run for run in planned((0,)) if run.repeats == 1 and run.channels == CHANNELS]

@@ -1,9 +1,11 @@
-"""How near evidence must be: the small detector without fusion on rings of several sizes; the class is the ring's.
+"""How near evidence must be: the small detector without fusion on rings of several sizes; the class
+is the ring's.
 
-python assets/results/reach.py        every run, into reach.json beside this file; finished runs are kept
+python assets/results/reach.py        every run, into reach.json beside this file; finished runs are
+kept
 
-Notebook 04 shows these runs beside the fine level's receptive field. The detector and the recipe are those of
-`fusion.py`; only the rings differ.
+Notebook 04 shows these runs beside the fine level's receptive field. The detector and the recipe
+are those of `fusion.py`; only the rings differ.
 """
 
 from dataclasses import asdict, dataclass
@@ -15,7 +17,10 @@ import fusion
 from effdet_lite.data import ShapesInContext
 
 RINGS, SEEDS, STEPS = (40, 56, 72, 112), (0, 1), 300
-SPREAD, DOTS = 4, (6.5, 8.0)  # diameters in pixels: a ring's differs by as much from its nominal one; a dot's
+SPREAD, DOTS = (
+    4,
+    (6.5, 8.0),
+)  # diameters in pixels: a ring's differs by as much from its nominal one; a dot's
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,13 @@ class Run:
 def pictures(ring: int, split: str, length: int) -> ShapesInContext:
     """Dots of equal size in rings of about this diameter."""
     return ShapesInContext(
-        split, fusion.SIZE, length, seed=2, large=(ring - SPREAD, ring + SPREAD), small=DOTS, cache=True
+        split,
+        fusion.SIZE,
+        length,
+        seed=2,
+        large=(ring - SPREAD, ring + SPREAD),
+        small=DOTS,
+        cache=True,
     )
 
 
@@ -43,7 +54,12 @@ def trained(run: Run) -> dict:
 
 def main() -> None:
     """The command."""
-    settings = {"steps": STEPS, "batch": fusion.BATCH, "learning_rate": fusion.RATE, "dots": list(DOTS)}
+    settings = {
+        "steps": STEPS,
+        "batch": fusion.BATCH,
+        "learning_rate": fusion.RATE,
+        "dots": list(DOTS),
+    }
     runs = [Run(ring, seed) for seed in SEEDS for ring in RINGS]
     experiment.run_all(Path(__file__).with_suffix(".json"), runs, trained, settings)
 

@@ -1,11 +1,13 @@
-"""Which parts of the training recipe matter: warm-up, the average of the weights, augmentation; three seeds each.
+"""Which parts of the training recipe matter: warm-up, the average of the weights, augmentation;
+three seeds each.
 
-python assets/results/recipe.py              every run, into recipe.json beside this file; finished runs are kept
-python assets/results/recipe.py --quick      a few short runs, to see that it works
+python assets/results/recipe.py              every run, into recipe.json beside this file; finished
+runs are kept python assets/results/recipe.py --quick      a few short runs, to see that it works
 
-Notebook 08 draws the file. The detector is that of `fusion.py` with one BiFPN, the pictures are shapes, and each run
-differs from the usual one in a single setting, or in two where the second is the question's condition. The seed sets
-weights, order and augmentation; pictures and test pictures are the same for all.
+Notebook 08 draws the file. The detector is that of `fusion.py` with one BiFPN, the pictures are
+shapes, and each run differs from the usual one in a single setting, or in two where the second is
+the question's condition. The seed sets weights, order and augmentation; pictures and test pictures
+are the same for all.
 """
 
 import argparse
@@ -54,7 +56,9 @@ class Run:
 USUAL = Run()
 WARMUP = [Run(warmup, rate) for rate in (USUAL.learning_rate, HIGH_RATE) for warmup in (0, 60)]
 AVERAGE = [Run(decay=decay) for decay in (0.0, 0.998)]
-AUGMENTATION = [Run(augmentation=name, pictures=number) for number in (FEW, ALL) for name in AUGMENTATIONS]
+AUGMENTATION = [
+    Run(augmentation=name, pictures=number) for number in (FEW, ALL) for name in AUGMENTATIONS
+]
 AUGMENTATION += [Run(augmentation=name, pictures=FEW, steps=LONGER) for name in ("none", "flips")]
 
 
@@ -65,40 +69,69 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
 
 
 def trained(run: Run, steps: int | None = None) -> dict:
-    """Train this run: its settings, `fusion.score`'s figures, losses (mean of each tenth), processor seconds.
+    """Train this run: its settings, `fusion.score`'s figures, losses (mean of each tenth),
+    processor seconds.
 
     A training that breaks off has no score and says at which step. steps: fewer, to try.
     """
     steps = steps or run.steps
     started = time.process_time()
-    train_set = ShapesDetection("train", fusion.SIZE, run.pictures, 1, AUGMENTATIONS[run.augmentation], cache=True)
+    train_set = ShapesDetection(
+        "train", fusion.SIZE, run.pictures, 1, AUGMENTATIONS[run.augmentation], cache=True
+    )
     torch.manual_seed(run.seed)
     model = fusion.detector(fusion.GRAPHS["BiFPN"](fusion.LEVELS), len(train_set.classes), "fast")
-    recipe = TrainConfig(steps=steps, batch_size=BATCH, learning_rate=run.learning_rate, warmup=min(run.warmup, steps),
-                         decay=run.decay, precision="no", seed=run.seed)  # fmt: skip
+    recipe = TrainConfig(
+        steps=steps,
+        batch_size=BATCH,
+        learning_rate=run.learning_rate,
+        warmup=min(run.warmup, steps),
+        decay=run.decay,
+        precision="no",
+        seed=run.seed,
+    )
     one, rows = Subset(train_set, [0]), []
     one.classes = train_set.classes
     try:
         train(recipe, train_set, one, model=model, progress=False, on_step=rows.append)
     except FloatingPointError:
-        return asdict(run) | {"broke_off_at": len(rows) + 1, "seconds": round(time.process_time() - started, 1)}
+        return asdict(run) | {
+            "broke_off_at": len(rows) + 1,
+            "seconds": round(time.process_time() - started, 1),
+        }
     seconds, tenth = time.process_time() - started, max(1, steps // 10)
-    losses = [sum(row["loss"] for row in rows[at : at + tenth]) / tenth for at in range(0, 10 * tenth, tenth)]
+    losses = [
+        sum(row["loss"] for row in rows[at : at + tenth]) / tenth
+        for at in range(0, 10 * tenth, tenth)
+    ]
     found = fusion.score(model, fusion.pictures("shapes", False))
-    return asdict(run) | found | {"losses": [round(loss, 4) for loss in losses], "seconds": round(seconds, 1)}
+    return (
+        asdict(run)
+        | found
+        | {"losses": [round(loss, 4) for loss in losses], "seconds": round(seconds, 1)}
+    )
 
 
 def run_all(path: Path, runs: Sequence[Run], steps: int | None = None, processes: int = 2) -> dict:
     """Train what `path` does not hold yet; see `experiment.run_all`."""
-    settings = ({"steps": steps} if steps else {}) | {"batch": BATCH, "test_pictures": fusion.TEST_PICTURES}
-    return experiment.run_all(path, runs, functools.partial(trained, steps=steps), settings, processes)
+    settings = ({"steps": steps} if steps else {}) | {
+        "batch": BATCH,
+        "test_pictures": fusion.TEST_PICTURES,
+    }
+    return experiment.run_all(
+        path, runs, functools.partial(trained, steps=steps), settings, processes
+    )
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--processes", type=int, default=2, help="runs at a time, each on one thread")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="runs at a time, each on one thread"
+    )
     parser.add_argument("--quick", action="store_true", help="seed 0, 10 steps; into quick.json")
     options = parser.parse_args()
     if options.quick:

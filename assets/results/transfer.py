@@ -1,12 +1,15 @@
-"""Blood cells from scratch, from a backbone trained before, or from a whole detector trained before; three seeds each.
+"""Blood cells from scratch, from a backbone trained before, or from a whole detector trained
+before; three seeds each.
 
-python assets/results/transfer.py              every run, into transfer.json beside this file; finished runs are kept
-python assets/results/transfer.py --quick      a few short runs, to see that it works
-python assets/results/transfer.py --published  besides, B0's ImageNet weights against the same network from scratch
+python assets/results/transfer.py              every run, into transfer.json beside this file;
+finished runs are kept python assets/results/transfer.py --quick      a few short runs, to see that
+it works python assets/results/transfer.py --published  besides, B0's ImageNet weights against the
+same network from scratch
 
-Notebook 10 draws the file. The network is that of the detector of shapes in assets/checkpoints, at 192 x 256 pixels, so
-that all of its weights fit but the last layer of the class head. Everything but the start is equal: photographs, order,
-steps and recipe. Photographs come from EFFDET_LITE_BCCD. --published fetches 21 MB, and its runs take longer.
+Notebook 10 draws the file. The network is that of the detector of shapes in assets/checkpoints, at
+192 x 256 pixels, so that all of its weights fit but the last layer of the class head. Everything
+but the start is equal: photographs, order, steps and recipe. Photographs come from
+EFFDET_LITE_BCCD. --published fetches 21 MB, and its runs take longer.
 """
 
 import argparse
@@ -42,7 +45,9 @@ PUBLISHED = {"B0 from scratch": (B0, None), "B0 from ImageNet": (B0, "imagenet")
 
 @dataclass(frozen=True)
 class Run:
-    """One training. start: a key of STARTS or PUBLISHED. photographs: how many there are to learn from."""
+    """One training. start: a key of STARTS or PUBLISHED. photographs: how many there are to learn
+    from.
+    """
 
     start: str
     steps: int
@@ -53,15 +58,25 @@ class Run:
 def planned(starts: Sequence[str] = tuple(STARTS), seeds: Sequence[int] = SEEDS) -> list[Run]:
     """Every run of the experiment once, the first seed and the shortest runs first."""
     settings = [(steps, ALL) for steps in STEPS] + [(STEPS[1], FEW)]
-    return [Run(start, *setting, seed) for seed in seeds for setting in settings for start in starts]
+    return [
+        Run(start, *setting, seed) for seed in seeds for setting in settings for start in starts
+    ]
 
 
 def recipe(run: Run, steps: int | None = None) -> TrainConfig:
     """The settings of this run. steps: fewer, to try."""
     steps = steps or run.steps
-    return TrainConfig(**{**SHAPES, **(STARTS | PUBLISHED)[run.start][0]}, size=SIZE, augment=0.2, steps=steps,
-                       batch_size=BATCH, learning_rate=RATE, warmup=min(20, steps), precision="no",
-                       seed=run.seed)  # fmt: skip
+    return TrainConfig(
+        **{**SHAPES, **(STARTS | PUBLISHED)[run.start][0]},
+        size=SIZE,
+        augment=0.2,
+        steps=steps,
+        batch_size=BATCH,
+        learning_rate=RATE,
+        warmup=min(20, steps),
+        precision="no",
+        seed=run.seed,
+    )
 
 
 @functools.lru_cache(maxsize=2)
@@ -79,7 +94,9 @@ def begun(run: Run, classes: Sequence[str]) -> EfficientDet:
     model = EfficientDet(config.model_config, len(classes))
     start_as_identity(model)
     source = (STARTS | PUBLISHED)[run.start][1]
-    if run.start.startswith("backbone"):  # the same weights as the whole detector's, for the backbone alone
+    if run.start.startswith(
+        "backbone"
+    ):  # the same weights as the whole detector's, for the backbone alone
         whole = EfficientDet(config.model_config, len(classes))
         start_from(whole, source, classes)
         model.backbone.load_state_dict(whole.backbone.state_dict())
@@ -89,7 +106,9 @@ def begun(run: Run, classes: Sequence[str]) -> EfficientDet:
 
 
 def trained(run: Run, steps: int | None = None) -> dict:
-    """Train this run: its settings, AP on the test photographs, losses (mean of each tenth), processor seconds."""
+    """Train this run: its settings, AP on the test photographs, losses (mean of each tenth),
+    processor seconds.
+    """
     started = time.process_time()
     train_set, test_set = photographs(True), photographs(False)
     # The first ones of an order that no seed changes.
@@ -101,22 +120,36 @@ def trained(run: Run, steps: int | None = None) -> dict:
     losses, tenth = [row["loss"] for row in history], max(1, len(history) // 10)
     means = [round(sum(losses[at : at + tenth]) / tenth, 4) for at in range(0, 10 * tenth, tenth)]
     found = {name: round(history[-1][name], 4) for name in ("ap", "ap50", "ap75")}
-    return asdict(run) | found | {"losses": means, "seconds": round(time.process_time() - started, 1)}
+    return (
+        asdict(run) | found | {"losses": means, "seconds": round(time.process_time() - started, 1)}
+    )
 
 
 def run_all(path: Path, runs: Sequence[Run], steps: int | None = None, processes: int = 2) -> dict:
     """Train what `path` does not hold yet; see `experiment.run_all`."""
-    settings = ({"steps": steps} if steps else {}) | {"batch": BATCH, "learning_rate": RATE, "size": list(SIZE)}
-    return experiment.run_all(path, runs, functools.partial(trained, steps=steps), settings, processes)
+    settings = ({"steps": steps} if steps else {}) | {
+        "batch": BATCH,
+        "learning_rate": RATE,
+        "size": list(SIZE),
+    }
+    return experiment.run_all(
+        path, runs, functools.partial(trained, steps=steps), settings, processes
+    )
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--processes", type=int, default=2, help="runs at a time, each on one thread")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="runs at a time, each on one thread"
+    )
     parser.add_argument("--quick", action="store_true", help="seed 0, 10 steps; into quick.json")
-    parser.add_argument("--published", action="store_true", help="also from published weights, fetched if need be")
+    parser.add_argument(
+        "--published", action="store_true", help="also from published weights, fetched if need be"
+    )
     options = parser.parse_args()
     starts = [*STARTS, *(PUBLISHED if options.published else ())]
     if options.quick:

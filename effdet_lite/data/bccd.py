@@ -1,7 +1,8 @@
-"""BCCD: 364 photographs of blood smears (640 x 480) with boxes of red cells, white cells and platelets.
+"""BCCD: 364 photographs of blood smears (640 x 480) with boxes of red cells, white cells and
+platelets.
 
-Source: https://github.com/Shenggan/BCCD_Dataset (MIT licence), at one commit. Its known flaws stay in: two boxes
-without area, 15 images without the red cells that they show.
+Source: https://github.com/Shenggan/BCCD_Dataset (MIT licence), at one commit. Its known flaws stay
+in: two boxes without area, 15 images without the red cells that they show.
 """
 
 import hashlib
@@ -18,7 +19,8 @@ from effdet_lite.download import DownloadError, download, file_sha256
 CLASSES = ("RBC", "WBC", "Platelets")
 COMMIT = "d272fb14cdff6e473fafeeeba32aba5f560e9e43"
 URL = f"https://github.com/Shenggan/BCCD_Dataset/archive/{COMMIT}.zip"
-# GitHub packs an archive anew from time to time, so what is verified is the content: see content_digest.
+# GitHub packs an archive anew from time to time, so what is verified is the content: see
+# content_digest.
 DIGEST = "59eb0d826c422ae58c4c46f2dac8de1af80c371950dbf0593d8aeb0c8f74f265"
 WANTED = re.compile(
     r"(?:[^/]+/)*BCCD/"
@@ -31,8 +33,8 @@ MAX_FILES, MAX_BYTES = 1000, 50_000_000  # the data: 732 files, 9 MB
 class BCCDDetection(VocFolder):
     """The blood cells. split: "train" (205 images), "val" (87), "trainval" (292) or "test" (72).
 
-    root: the folder that holds JPEGImages/, Annotations/ and ImageSets/, or a folder with BCCD/ in it; with
-    download=True and neither there, the data are fetched into root/BCCD (about 9 MB).
+    root: the folder that holds JPEGImages/, Annotations/ and ImageSets/, or a folder with BCCD/ in
+    it; with download=True and neither there, the data are fetched into root/BCCD (about 9 MB).
     options: cache, max_side, verify (FolderDataset). Raises FileNotFoundError, or DownloadError.
     """
 
@@ -50,13 +52,17 @@ class BCCDDetection(VocFolder):
         folder = root if (root / "Annotations").is_dir() else root / "BCCD"
         if not folder.is_dir():
             if not download:
-                raise FileNotFoundError(f"there is no BCCD data in {root}: pass download=True to fetch it from {url}.")
+                raise FileNotFoundError(
+                    f"there is no BCCD data in {root}: pass download=True to fetch it from {url}."
+                )
             fetch_bccd(folder, url)
         super().__init__(folder, split, CLASSES, transforms, **options)
 
 
 def fetch_bccd(folder: Path, url: str = URL, *, progress: bool = True) -> None:
-    """Fetch the archive at url and make folder from it, whole and verified or not at all; else DownloadError."""
+    """Fetch the archive at url and make folder from it, whole and verified or not at all; else
+    DownloadError.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bccd-") as temporary:
         archive, unpacked = Path(temporary) / "BCCD.zip", Path(temporary) / "BCCD"
@@ -67,7 +73,9 @@ def fetch_bccd(folder: Path, url: str = URL, *, progress: bool = True) -> None:
             raise DownloadError(f"{url} is no archive that can be unpacked: {error}.") from error
         found = content_digest(unpacked)
         if found != DIGEST:
-            raise DownloadError(f"{url} does not hold the BCCD data of commit {COMMIT[:7]}: content digest {found}.")
+            raise DownloadError(
+                f"{url} does not hold the BCCD data of commit {COMMIT[:7]}: content digest {found}."
+            )
         try:
             os.rename(unpacked, folder)
         except OSError:
@@ -78,10 +86,15 @@ def fetch_bccd(folder: Path, url: str = URL, *, progress: bool = True) -> None:
 def unpack(archive: Path, folder: Path) -> None:
     """Write the wanted files of a zip archive below folder.
 
-    A member's own path is never used: only a name that WANTED knows is written, as a plain file, links included.
+    A member's own path is never used: only a name that WANTED knows is written, as a plain file,
+    links included.
     """
     with zipfile.ZipFile(archive) as source:
-        members = {match[1]: info for info in source.infolist() if (match := WANTED.fullmatch(info.filename))}
+        members = {
+            match[1]: info
+            for info in source.infolist()
+            if (match := WANTED.fullmatch(info.filename))
+        }
         if len(members) > MAX_FILES or sum(info.file_size for info in members.values()) > MAX_BYTES:
             raise zipfile.BadZipFile("it holds more than this dataset does")
         for name, info in members.items():
@@ -92,5 +105,9 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def content_digest(folder: Path) -> str:
     """SHA-256 over "path sha256" lines of every file below folder, in the order of the paths."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return hashlib.sha256("".join(f"{name} {file_sha256(folder / name)}\n" for name in files).encode()).hexdigest()
+    files = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+    return hashlib.sha256(
+        "".join(f"{name} {file_sha256(folder / name)}\n" for name in files).encode()
+    ).hexdigest()

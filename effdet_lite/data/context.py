@@ -1,8 +1,9 @@
 """Shapes in context: two tasks in which an object's own pixels do not tell its class.
 
-"top-down": the class of a small grey dot is the colour of the large ring around it, so what is known at a coarse level
-has to come down to the fine one. "bottom-up": the class of a large grey disc is the colour of the small dot on it, so
-what is known at a fine level has to come up. What decides is labelled too: it can be learned where it is seen.
+"top-down": the class of a small grey dot is the colour of the large ring around it, so what is
+known at a coarse level has to come down to the fine one. "bottom-up": the class of a large grey
+disc is the colour of the small dot on it, so what is known at a fine level has to come up. What
+decides is labelled too: it can be learned where it is seen.
 """
 
 import math
@@ -15,11 +16,17 @@ from effdet_lite.data.shapes import LENGTHS, background, check_drawn, finished, 
 
 COLOURS = {"red": (0.9, 0.1, 0.1), "green": (0.1, 0.75, 0.15), "blue": (0.15, 0.25, 0.95)}
 CLASSES = {
-    "top-down": (*(f"{colour} ring" for colour in COLOURS), *(f"dot in {colour} ring" for colour in COLOURS)),
-    "bottom-up": (*(f"{colour} dot" for colour in COLOURS), *(f"disc with {colour} dot" for colour in COLOURS)),
+    "top-down": (
+        *(f"{colour} ring" for colour in COLOURS),
+        *(f"dot in {colour} ring" for colour in COLOURS),
+    ),
+    "bottom-up": (
+        *(f"{colour} dot" for colour in COLOURS),
+        *(f"disc with {colour} dot" for colour in COLOURS),
+    ),
 }
-# Over the image's side, drawn uniformly: diameters of the large object and of a dot, and how far from the large
-# object's centre a dot may lie, over that object's diameter.
+# Over the image's side, drawn uniformly: diameters of the large object and of a dot, and how far
+# from the large object's centre a dot may lie, over that object's diameter.
 LARGE = {"top-down": (104 / 128, 120 / 128), "bottom-up": (40 / 128, 64 / 128)}
 SMALL = {"top-down": (6.5 / 128, 10 / 128), "bottom-up": (6 / 128, 7 / 128)}
 REACH = {"top-down": 0.15, "bottom-up": 0.35}
@@ -29,14 +36,17 @@ PLACES = 10  # positions tried for a dot before it is left out
 
 
 class ShapesInContext(DetectionDataset):
-    """Pictures of one large object with one or more dots in it, the same for the same (seed, split, index).
+    """Pictures of one large object with one or more dots in it, the same for the same (seed, split,
+    index).
 
-    direction: "top-down" (a coloured ring with 1-3 grey dots near its middle) or "bottom-up" (a grey disc with one
-    coloured dot on it). `asked` are the three classes that the object's own pixels do not tell: the dots' in a ring, or
-    the discs'. They are equally frequent, so who guesses is right in a third of the cases.
-    large, small: lowest and highest diameter of the large objects and of the dots in pixels; by default 104-120 and
-    6.5-10 at size 128 for "top-down", 40-64 and 6-7 for "bottom-up".
-    Raises ValueError for an unknown direction or split, diameters that do not fit, and what `ShapesDetection` refuses.
+    direction: "top-down" (a coloured ring with 1-3 grey dots near its middle) or "bottom-up" (a
+    grey disc with one coloured dot on it). `asked` are the three classes that the object's own
+    pixels do not tell: the dots' in a ring, or the discs'. They are equally frequent, so who
+    guesses is right in a third of the cases.
+    large, small: lowest and highest diameter of the large objects and of the dots in pixels; by
+    default 104-120 and 6.5-10 at size 128 for "top-down", 40-64 and 6-7 for "bottom-up".
+    Raises ValueError for an unknown direction or split, diameters that do not fit, and what
+    `ShapesDetection` refuses.
     """
 
     def __init__(
@@ -59,8 +69,10 @@ class ShapesInContext(DetectionDataset):
         large = large or tuple(size * share for share in LARGE[direction])
         small = small or tuple(size * share for share in SMALL[direction])
         if not 3 <= small[0] <= small[1] <= large[0] / 4 <= large[1] / 4 <= size / 4:
-            raise ValueError(f"diameters, each (lowest, highest): small from 3 px on, large four times as much, and at "
-                             f"most {size} px; got small={small} and large={large}.")  # fmt: skip
+            raise ValueError(
+                f"diameters, each (lowest, highest): small from 3 px on, large four times as much, and at "
+                f"most {size} px; got small={small} and large={large}."
+            )
         self.direction, self.large, self.small = direction, large, small
         self.asked = self.classes[3:]
 
@@ -68,16 +80,26 @@ class ShapesInContext(DetectionDataset):
         return self.length
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        rng = np.random.Generator(np.random.PCG64((self.seed, list(LENGTHS).index(self.split), index)))
+        rng = np.random.Generator(
+            np.random.PCG64((self.seed, list(LENGTHS).index(self.split), index))
+        )
         return (*draw_context(rng, self.size, self.direction, self.large, self.small), index)
 
 
 def draw_context(
-    rng: np.random.Generator, size: int, direction: str, large: tuple[float, float], small: tuple[float, float]
+    rng: np.random.Generator,
+    size: int,
+    direction: str,
+    large: tuple[float, float],
+    small: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n]; the large object first."""
+    """One picture: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n]; the large
+    object first.
+    """
     label, side = int(rng.integers(3)), rng.uniform(*large)
-    colour = np.array(list(COLOURS.values())[label])[:, None, None] + 0.1 * (rng.random((3, 1, 1)) - 0.5)
+    colour = np.array(list(COLOURS.values())[label])[:, None, None] + 0.1 * (
+        rng.random((3, 1, 1)) - 0.5
+    )
     ground, shift = rng.random(), rng.uniform(0.3, 0.7)
     grey = (ground + shift) % 1  # at least 0.3 away from the ground
     image = background(rng, size, np.full((3, 1, 1), ground, np.float32))
@@ -98,7 +120,11 @@ def draw_context(
             place = centre + REACH[direction] * side * np.array([x, y])
             if all(math.dist(place, other) > (diameter + wide) / 2 + 1 for other, wide in dots):
                 dots.append((place, diameter))
-                paint(image, distance(size, place) - diameter / 2, grey if direction == "top-down" else colour)
+                paint(
+                    image,
+                    distance(size, place) - diameter / 2,
+                    grey if direction == "top-down" else colour,
+                )
                 boxes.append(_box(place, diameter))
                 break
     labels = [label, *[3 + label] * len(dots)] if direction == "top-down" else [3 + label, label]
@@ -106,14 +132,18 @@ def draw_context(
 
 
 def paint(image: np.ndarray, outline: np.ndarray, colour: np.ndarray | float) -> None:
-    """Colour the pixels of image [3, h, w] where `outline` [h, w], a signed distance in pixels, is negative."""
+    """Colour the pixels of image [3, h, w] where `outline` [h, w], a signed distance in pixels, is
+    negative.
+    """
     image += (0.5 - outline).clip(0, 1) * (colour - image)
 
 
 def distance(size: int, centre: np.ndarray) -> np.ndarray:
     """Of each pixel's centre from `centre` (x, y), in pixels: float32 [size, size]."""
     ruler = np.arange(size, dtype=np.float32) + np.float32(0.5)
-    return np.sqrt((ruler - np.float32(centre[0])) ** 2 + ((ruler - np.float32(centre[1])) ** 2)[:, None])
+    return np.sqrt(
+        (ruler - np.float32(centre[0])) ** 2 + ((ruler - np.float32(centre[1])) ** 2)[:, None]
+    )
 
 
 def _box(centre: np.ndarray, side: float) -> list[float]:

@@ -1,7 +1,9 @@
-"""Your own pictures: a COCO file or a Pascal VOC folder, checked when the dataset is made and not in mid-epoch.
+"""Your own pictures: a COCO file or a Pascal VOC folder, checked when the dataset is made and not
+in mid-epoch.
 
-What cannot be used is left out, counted in `skipped` by reason, and told in one warning; what makes the whole
-dataset doubtful (unknown classes, repeated ids, a file that is not what it should be) is a ValueError.
+What cannot be used is left out, counted in `skipped` by reason, and told in one warning; what makes
+the whole dataset doubtful (unknown classes, repeated ids, a file that is not what it should be) is
+a ValueError.
 Formats: https://cocodataset.org/#format-data and the PASCAL VOC 2012 development kit, section 4.1.
 """
 
@@ -28,7 +30,9 @@ MANY = 2000  # images from which on the check shows a progress bar
 
 @dataclass
 class Sample:
-    """One image as annotated. boxes: [n, 4] xyxy; labels: [n] class keys as in the file, later int64 labels."""
+    """One image as annotated. boxes: [n, 4] xyxy; labels: [n] class keys as in the file, later
+    int64 labels.
+    """
 
     path: Path
     image_id: int
@@ -39,12 +43,16 @@ class Sample:
 
 
 class FolderDataset(DetectionDataset):
-    """Samples on disk, checked. classes: class key in the annotations -> name, in the order of the labels.
+    """Samples on disk, checked. classes: class key in the annotations -> name, in the order of the
+    labels.
 
-    `skipped` counts what was left out, by reason; `clipped` the boxes that were cut at their image's border.
-    verify: decode every image once now, JPEG at an eighth of its size (about 1 ms for 640 x 480), which finds
-    truncated files; without it only the headers are read. max_side: shrink larger images, and their boxes, to this
-    side when they are loaded: decodes faster and caches smaller. transforms, cache: see DetectionDataset.
+    `skipped` counts what was left out, by reason; `clipped` the boxes that were cut at their
+    image's border.
+    verify: decode every image once now, JPEG at an eighth of its size (about 1 ms for 640 x 480),
+    which finds truncated files; without it only the headers are read. max_side: shrink larger
+    images, and their boxes, to this
+    side when they are loaded: decodes faster and caches smaller. transforms, cache: see
+    DetectionDataset.
     """
 
     def __init__(
@@ -63,7 +71,9 @@ class FolderDataset(DetectionDataset):
         unknown = {key for sample in samples for key in sample.labels} - label_of.keys()
         if unknown:
             known = list(label_of)[:100]
-            raise ValueError(f"the annotations use classes {sorted(unknown)[:10]}, which are not among {known}.")
+            raise ValueError(
+                f"the annotations use classes {sorted(unknown)[:10]}, which are not among {known}."
+            )
         self.max_side, self.clipped, self.samples = max_side, 0, []
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
             found = pool.map(lambda sample: _inspect(sample.path, verify), samples)
@@ -81,9 +91,13 @@ class FolderDataset(DetectionDataset):
                 self.samples.append(sample)
         self.skipped = Counter(reason for reason, _ in problems)
         first = dict(reversed(problems))
-        told = ", ".join(f"{count} {reason} (first: {first[reason]})" for reason, count in self.skipped.items())
+        told = ", ".join(
+            f"{count} {reason} (first: {first[reason]})" for reason, count in self.skipped.items()
+        )
         if not self.samples:
-            raise ValueError(f"{type(self).__name__} has no image that can be used: {told or 'none is listed'}.")
+            raise ValueError(
+                f"{type(self).__name__} has no image that can be used: {told or 'none is listed'}."
+            )
         if self.clipped:
             told = f"{told or 'nothing'}; clipped {self.clipped} boxes to their image"
         if told:
@@ -122,29 +136,45 @@ class FolderDataset(DetectionDataset):
 class CocoFolder(FolderDataset):
     """Images of a folder with a COCO "instances" JSON file.
 
-    Labels are 0 … K-1 in the order of the category ids, which may have gaps; `category_ids[label]` is the file's own
-    id, and image_id is the file's. Crowd annotations are left out. options: cache, max_side, verify (FolderDataset).
-    Raises FileNotFoundError without the folder or file; ValueError for a file that is no such JSON, for repeated image,
-    category or annotation ids, and for annotations of an unknown category.
+    Labels are 0 … K-1 in the order of the category ids, which may have gaps; `category_ids[label]`
+    is the file's own id, and image_id is the file's. Crowd annotations are left out. options:
+    cache, max_side, verify (FolderDataset). Raises FileNotFoundError without the folder or file;
+    ValueError for a file that is no such JSON, for repeated image, category or annotation ids, and
+    for annotations of an unknown category.
     """
 
-    def __init__(self, images: str | Path, annotations: str | Path, transforms: Callable | None = None, **options):
+    def __init__(
+        self,
+        images: str | Path,
+        annotations: str | Path,
+        transforms: Callable | None = None,
+        **options,
+    ):
         images, annotations = _existing(images), Path(annotations)
         if not annotations.is_file():
             raise FileNotFoundError(f"there is no annotation file {annotations}.")
         problems = []
         try:
             document = json.loads(annotations.read_text(encoding="utf-8-sig"))
-            listed, categories, objects = (_by_id(document, key) for key in ("images", "categories", "annotations"))
+            listed, categories, objects = (
+                _by_id(document, key) for key in ("images", "categories", "annotations")
+            )
             classes = {number: str(categories[number]["name"]) for number in sorted(categories)}
             samples = {}
             for number, entry in listed.items():
                 size = _integer(entry, "width", 0), _integer(entry, "height", 0)
-                samples[number] = Sample(images / entry["file_name"], number, size if all(size) else None)
+                samples[number] = Sample(
+                    images / entry["file_name"], number, size if all(size) else None
+                )
             for entry in objects.values():
-                sample, category = samples.get(_integer(entry, "image_id")), _integer(entry, "category_id")
+                sample, category = (
+                    samples.get(_integer(entry, "image_id")),
+                    _integer(entry, "category_id"),
+                )
                 if sample is None:
-                    problems.append(("annotations of unlisted images", f"image {entry['image_id']}"))
+                    problems.append(
+                        ("annotations of unlisted images", f"image {entry['image_id']}")
+                    )
                 elif entry.get("iscrowd"):
                     problems.append(("crowd annotations", sample.path.name))
                 else:
@@ -159,12 +189,14 @@ class CocoFolder(FolderDataset):
 
 
 class VocFolder(FolderDataset):
-    """A folder in the layout of Pascal VOC: JPEGImages/, Annotations/NAME.xml and ImageSets/Main/SPLIT.txt.
+    """A folder in the layout of Pascal VOC: JPEGImages/, Annotations/NAME.xml and
+    ImageSets/Main/SPLIT.txt.
 
-    split: the list to read (None: every annotation). classes: the names in the order of the labels; None takes all
-    names in Annotations/, sorted. Coordinates are used as they stand in the file; image_id counts from 0 in the order
-    of the list. options: cache, max_side, verify (FolderDataset).
-    Raises FileNotFoundError for a folder or list that is not there, ValueError for an object of another class.
+    split: the list to read (None: every annotation). classes: the names in the order of the labels;
+    None takes all names in Annotations/, sorted. Coordinates are used as they stand in the file;
+    image_id counts from 0 in the order of the list. options: cache, max_side, verify
+    (FolderDataset). Raises FileNotFoundError for a folder or list that is not there, ValueError for
+    an object of another class.
     """
 
     def __init__(
@@ -178,7 +210,10 @@ class VocFolder(FolderDataset):
         root = _existing(root)
         files = sorted(_existing(root / "JPEGImages").iterdir())
         pictures = {path.stem: path for path in files if path.suffix.lower() in IMAGE_SUFFIXES}
-        annotations = {path.stem: read_voc(path) for path in sorted(_existing(root / "Annotations").glob("*.xml"))}
+        annotations = {
+            path.stem: read_voc(path)
+            for path in sorted(_existing(root / "Annotations").glob("*.xml"))
+        }
         samples, problems = [], []
         for stem in annotations if split is None else _read_list(root, split):
             annotation = annotations.get(stem, "annotation files missing")
@@ -188,13 +223,17 @@ class VocFolder(FolderDataset):
                 path = pictures.get(stem, root / "JPEGImages" / f"{stem}.jpg")
                 samples.append(Sample(path, len(samples), *annotation))
         if classes is None:
-            readable = (annotation for annotation in annotations.values() if not isinstance(annotation, str))
+            readable = (
+                annotation for annotation in annotations.values() if not isinstance(annotation, str)
+            )
             classes = sorted({name for _, _, names in readable for name in names if name})
         super().__init__(samples, {name: name for name in classes}, problems, transforms, **options)
 
 
 def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[list[float]], list[str]] | str:
-    """Size (width, height) or None, boxes (xyxy) and class names of one VOC annotation; or why it cannot be read."""
+    """Size (width, height) or None, boxes (xyxy) and class names of one VOC annotation; or why it
+    cannot be read.
+    """
     try:
         tree = ElementTree.parse(path).getroot()
         size = tuple(int(float(tree.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
@@ -203,12 +242,18 @@ def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[list[float]], lis
     boxes, names = [], []
     for thing in tree.iter("object"):
         names.append((thing.findtext("name") or "").strip())
-        boxes.append(_four_numbers([thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]))
+        boxes.append(
+            _four_numbers(
+                [thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
+            )
+        )
     return (size if all(size) else None), boxes, names
 
 
 def _inspect(path: Path, verify: bool) -> tuple[str, tuple[int, int], tuple[int, int]]:
-    """Why the image cannot be used ("" if it can), and its (width, height) as stored and as shown by its EXIF."""
+    """Why the image cannot be used ("" if it can), and its (width, height) as stored and as shown
+    by its EXIF.
+    """
     try:
         with Image.open(path) as image:
             quarter_turn = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
@@ -221,7 +266,9 @@ def _inspect(path: Path, verify: bool) -> tuple[str, tuple[int, int], tuple[int,
             return "", stored, stored[::-1] if quarter_turn else stored
     except FileNotFoundError:
         return "images missing", (0, 0), (0, 0)
-    except Exception:  # Pillow raises a dozen kinds, SyntaxError among them, for files that are broken
+    except (
+        Exception
+    ):  # Pillow raises a dozen kinds, SyntaxError among them, for files that are broken
         return "images that cannot be read", (0, 0), (0, 0)
 
 
@@ -229,7 +276,9 @@ def _read_list(root: Path, split: str) -> list[str]:
     path = root / "ImageSets" / "Main" / f"{split}.txt"
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.txt"))) or "none"
-        raise FileNotFoundError(f"there is no list {path} for split {split!r}; splits there: {known}.")
+        raise FileNotFoundError(
+            f"there is no list {path} for split {split!r}; splits there: {known}."
+        )
     lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
     return list(dict.fromkeys(words[0] for words in lines if words))  # each name once
 
@@ -241,7 +290,9 @@ def _existing(folder: str | Path) -> Path:
 
 
 def _four_numbers(values: object) -> list[float]:
-    """values as four floats; four NaN, which the check of the boxes counts, where they are anything else."""
+    """values as four floats; four NaN, which the check of the boxes counts, where they are anything
+    else.
+    """
     try:
         x0, y0, x1, y1 = (float(value) for value in values)
     except (TypeError, ValueError, OverflowError):

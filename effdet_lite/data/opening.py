@@ -1,4 +1,6 @@
-"""From a few words to a data set: shapes, bccd, bccd:FOLDER, voc:FOLDER or coco:IMAGES,ANNOTATIONS.json."""
+"""From a few words to a data set: shapes, bccd, bccd:FOLDER, voc:FOLDER or
+coco:IMAGES,ANNOTATIONS.json.
+"""
 
 from pathlib import Path
 
@@ -23,7 +25,8 @@ def open_dataset(
     length: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The data that `spec` names at size (height, width): with augmentation for training, or without for testing.
+    """The data that `spec` names at size (height, width): with augmentation for training, or
+    without for testing.
 
     whole: a COCO file is taken whole; otherwise a fifth of its images is held out for testing.
     augment: strength of random zoom and colour, 0-1; None is 0 for shapes and 1 else.
@@ -32,8 +35,12 @@ def open_dataset(
     kind, _, place = spec.partition(":")
     strength = augment if augment is not None else float(kind != "shapes")
     # Shapes and cells have no upright; a photograph has.
-    augmentation = train_transforms(size, zoom=(1 - 0.25 * strength, 1 + 0.5 * strength), colour=0.3 * strength,
-                                    vertical_flip=0.5 if kind in ("shapes", "bccd") else 0.0)  # fmt: skip
+    augmentation = train_transforms(
+        size,
+        zoom=(1 - 0.25 * strength, 1 + 0.5 * strength),
+        colour=0.3 * strength,
+        vertical_flip=0.5 if kind in ("shapes", "bccd") else 0.0,
+    )
     options = {"transforms": augmentation if train else eval_transforms(size), "cache": True}
     if kind == "shapes" and not place:
         if size[0] != size[1]:
@@ -64,7 +71,9 @@ def open_dataset(
 def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0)).tolist()
     if len(order) < 2:
-        raise ValueError("one image cannot be shared between training and test: pass more, or test_data.")
+        raise ValueError(
+            "one image cannot be shared between training and test: pass more, or test_data."
+        )
     cut = max(1, len(dataset) // 5)
     subset = Subset(dataset, order[:cut] if held_out else order[cut:])
     subset.classes = dataset.classes
@@ -72,10 +81,14 @@ def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
 
 
 def check_datasets(train_set: Dataset, test_set: Dataset) -> None:
-    """Raise ValueError unless both hold images, of the same classes: found now, and not at the first test."""
+    """Raise ValueError unless both hold images, of the same classes: found now, and not at the
+    first test.
+    """
     for name, dataset in (("training", train_set), ("test", test_set)):
         if not len(dataset):
             raise ValueError(f"the {name} set has no images: pass one with at least one image.")
     if tuple(train_set.classes) != tuple(test_set.classes):
-        raise ValueError(f"the training set has the classes {', '.join(train_set.classes)} and the test set "
-                         f"{', '.join(test_set.classes)}: they must be the same, in the same order.")  # fmt: skip
+        raise ValueError(
+            f"the training set has the classes {', '.join(train_set.classes)} and the test set "
+            f"{', '.join(test_set.classes)}: they must be the same, in the same order."
+        )

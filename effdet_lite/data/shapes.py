@@ -1,8 +1,9 @@
 """Shapes: a detection dataset that is drawn, not downloaded.
 
-Circles, squares, triangles and crosses of any size, angle, colour and texture on noisy, striped backgrounds, partly
-hidden by one another. Class and looks are drawn independently, so only the outline tells them apart. A shape is a
-signed distance function (negative inside, in pixels), which gives anti-aliased edges and needs no drawing library.
+Circles, squares, triangles and crosses of any size, angle, colour and texture on noisy, striped
+backgrounds, partly hidden by one another. Class and looks are drawn independently, so only the
+outline tells them apart. A shape is a signed distance function (negative inside, in pixels), which
+gives anti-aliased edges and needs no drawing library.
 """
 
 import math
@@ -20,7 +21,8 @@ MIN_VISIBLE = 0.6  # share of a shape that later shapes must leave uncovered
 PLACES = 8  # positions tried for a shape before it is left out
 ARM = 0.3  # half the width of a cross's arm; its half length is 1
 
-# Corners that reach furthest, for shapes of radius or half side 1; the circle reaches 1 in every direction.
+# Corners that reach furthest, for shapes of radius or half side 1; the circle reaches 1 in every
+# direction.
 CORNERS = {
     "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
     "triangle": [(0, -1), (math.sqrt(0.75), 0.5), (-math.sqrt(0.75), 0.5)],
@@ -31,10 +33,11 @@ CORNERS = {
 class ShapesDetection(DetectionDataset):
     """Procedural shapes, the same for the same (seed, split, index) wherever numpy runs.
 
-    split: "train", "val" or "test", which share no random numbers; length defaults to 3,000, 200 and 200 images of
-    size x size pixels with 1-8 objects each. A box is **amodal**: the tight box of the whole shape, hidden parts
-    included, always inside the image; its longer side is 8-96 px at size 128, and at least 60 % of the shape shows.
-    Raises ValueError for an unknown split, a size under 32, a length under 1 or a negative seed.
+    split: "train", "val" or "test", which share no random numbers; length defaults to 3,000, 200
+    and 200 images of size x size pixels with 1-8 objects each. A box is **amodal**: the tight box
+    of the whole shape, hidden parts included, always inside the image; its longer side is 8-96 px
+    at size 128, and at least 60 % of the shape shows. Raises ValueError for an unknown split, a
+    size under 32, a length under 1 or a negative seed.
     """
 
     def __init__(
@@ -54,13 +57,17 @@ class ShapesDetection(DetectionDataset):
         return self.length
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        rng = np.random.Generator(np.random.PCG64((self.seed, list(LENGTHS).index(self.split), index)))
+        rng = np.random.Generator(
+            np.random.PCG64((self.seed, list(LENGTHS).index(self.split), index))
+        )
         image, boxes, labels, _ = draw_scene(rng, self.size)
         return image, boxes, labels, index
 
 
 def check_drawn(split: str, size: int, length: int | None, seed: int) -> tuple[str, int, int, int]:
-    """These settings of a drawn data set, its split's own length for None; ValueError for one that is not legal."""
+    """These settings of a drawn data set, its split's own length for None; ValueError for one that
+    is not legal.
+    """
     if split not in LENGTHS:
         raise ValueError(f"split must be one of {', '.join(LENGTHS)}, not {split!r}.")
     length = LENGTHS[split] if length is None else length
@@ -70,14 +77,20 @@ def check_drawn(split: str, size: int, length: int | None, seed: int) -> tuple[s
     return split, size, length, seed
 
 
-def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """One image: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n], and owner uint8 [size, size]:
-    the number of the object on top at each pixel, counted from 1; 0 is the background."""
+def draw_scene(
+    rng: np.random.Generator, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One image: pixels uint8 [3, size, size], boxes float32 [n, 4], labels int64 [n], and owner
+    uint8 [size, size]: the number of the object on top at each pixel, counted from 1; 0 is the
+    background."""
     ground = rng.random((3, 1, 1), np.float32)
     image = background(rng, size, ground)
     owner = np.zeros((size, size), np.uint8)
     boxes, labels = [], []
-    areas, visible = np.zeros(MAX_OBJECTS + 1), np.full(MAX_OBJECTS + 1, np.inf)  # in pixels; number 0 may vanish
+    areas, visible = (
+        np.zeros(MAX_OBJECTS + 1),
+        np.full(MAX_OBJECTS + 1, np.inf),
+    )  # in pixels; number 0 may vanish
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         label = int(rng.integers(len(CLASSES)))
         side = size * SIDES[0] * (SIDES[1] / SIDES[0]) ** rng.random()
@@ -104,9 +117,15 @@ def finished(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _find_place(
-    rng: np.random.Generator, mask: np.ndarray, owner: np.ndarray, visible: np.ndarray, least: np.ndarray
+    rng: np.random.Generator,
+    mask: np.ndarray,
+    owner: np.ndarray,
+    visible: np.ndarray,
+    least: np.ndarray,
 ) -> tuple[int, int, np.ndarray] | None:
-    """A row and column where mask leaves every earlier object its least visible pixels, and what is visible then."""
+    """A row and column where mask leaves every earlier object its least visible pixels, and what is
+    visible then.
+    """
     (height, width), size = mask.shape, len(owner)
     for y, x in rng.random((PLACES, 2)):
         row, column = int(y * (size - height + 1)), int(x * (size - width + 1))
@@ -117,10 +136,14 @@ def _find_place(
     return None
 
 
-def rasterise(shape: str, side: float, angle: float, dx: float, dy: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage float32 [h, w] in 0-1 of a turned shape and its exact box (xyxy) in the smallest window that holds it.
+def rasterise(
+    shape: str, side: float, angle: float, dx: float, dy: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage float32 [h, w] in 0-1 of a turned shape and its exact box (xyxy) in the smallest
+    window that holds it.
 
-    side: longer side of the box, pixels; angle: radians; dx, dy in 0-1: where in its pixel the box's corner lies.
+    side: longer side of the box, pixels; angle: radians; dx, dy in 0-1: where in its pixel the
+    box's corner lies.
     """
     cos, sin = math.cos(angle), math.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]])
@@ -133,14 +156,18 @@ def rasterise(shape: str, side: float, angle: float, dx: float, dy: float) -> tu
     start = np.array([dx, dy])
     centre, end = start - radius * low, start + radius * (high - low)
     width, height = np.ceil(end).astype(int)
-    x = np.arange(width, dtype=np.float32) + np.float32(0.5 - centre[0])  # pixel centres, from the shape's own
+    x = np.arange(width, dtype=np.float32) + np.float32(
+        0.5 - centre[0]
+    )  # pixel centres, from the shape's own
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5 - centre[1])
     distance = _signed_distance(shape, cos * x + sin * y, cos * y - sin * x, radius)
     return (0.5 - distance).clip(0, 1), np.concatenate([start, end])
 
 
 def _signed_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) -> np.ndarray:
-    """Distance to the outline in pixels, negative inside; x, y: coordinates in the shape's own axes."""
+    """Distance to the outline in pixels, negative inside; x, y: coordinates in the shape's own
+    axes.
+    """
     if shape == "circle":
         return np.sqrt(x * x + y * y) - radius
     if shape == "triangle":
@@ -159,8 +186,12 @@ def background(rng: np.random.Generator, size: int, colour: np.ndarray) -> np.nd
     return colour + first * slope + second * stripes
 
 
-def texture(rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int) -> np.ndarray:
-    """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a colour other than the ground's."""
+def texture(
+    rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int
+) -> np.ndarray:
+    """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a colour other than the
+    ground's.
+    """
     colour = rng.random((3, 1, 1), np.float32)
     while abs(colour - ground).max() < 0.3:
         colour = rng.random((3, 1, 1), np.float32)
@@ -178,7 +209,9 @@ def texture(rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray
 
 
 def _wave(rng: np.random.Generator, shape: tuple[int, int], period: float) -> np.ndarray:
-    """A saw-tooth from -0.5 to 0.5 along a random direction, once in each period (pixels): float32 [h, w]."""
+    """A saw-tooth from -0.5 to 0.5 along a random direction, once in each period (pixels): float32
+    [h, w].
+    """
     angle = rng.random() * 2 * math.pi
     rows, columns = (np.arange(length, dtype=np.float32) for length in shape)
     turns = math.sin(angle) / period * rows[:, None] + math.cos(angle) / period * columns

@@ -1,7 +1,7 @@
 """Augmentation and batching on torchvision.transforms.v2, which moves the boxes with the pixels.
 
-Training on a CPU leaves a few milliseconds for an image, so every geometric change is one crop and resize of uint8
-pixels, and float comes last. Sizes are (height, width) as everywhere in v2.
+Training on a CPU leaves a few milliseconds for an image, so every geometric change is one crop and
+resize of uint8 pixels, and float comes last. Sizes are (height, width) as everywhere in v2.
 """
 
 import torch
@@ -13,14 +13,21 @@ GREY = torch.tensor([0.299, 0.587, 0.114])  # luma of RGB, ITU-R BT.601
 
 
 class RandomWindow(v2.Transform):
-    """Look at the image through a random window with the shape of size, and resize what it shows to size.
+    """Look at the image through a random window with the shape of size, and resize what it shows to
+    size.
 
-    zoom: range of the magnification, drawn log-uniformly; at 1 the whole image just fits. A larger one crops, a smaller
-    one leaves a black border. A box is dropped, with its label, where less than min_visible of its area is left or a
-    side is under one pixel (what SanitizeBoundingBoxes would drop, at a tenth of its time).
+    zoom: range of the magnification, drawn log-uniformly; at 1 the whole image just fits. A larger
+    one crops, a smaller one leaves a black border. A box is dropped, with its label, where less
+    than min_visible of its area is left or a side is under one pixel (what SanitizeBoundingBoxes
+    would drop, at a tenth of its time).
     """
 
-    def __init__(self, size: tuple[int, int], zoom: tuple[float, float] = (0.75, 1.5), min_visible: float = 0.3):
+    def __init__(
+        self,
+        size: tuple[int, int],
+        zoom: tuple[float, float] = (0.75, 1.5),
+        min_visible: float = 0.3,
+    ):
         super().__init__()
         low, high = zoom
         if not 0 < low <= high:
@@ -35,21 +42,29 @@ class RandomWindow(v2.Transform):
         window = max(1, round(self.size[0] / scale)), max(1, round(self.size[1] / scale))
         if window == (height, width) == self.size:
             return image, target
-        # Between flush with one side and flush with the other, whether the window or the image is the larger one.
+        # Between flush with one side and flush with the other, whether the window or the image is
+        # the larger one.
         top, left = round(chance[1] * (height - window[0])), round(chance[2] * (width - window[1]))
         image = F.resized_crop(image, top, left, *window, size=list(self.size), antialias=True)
 
         before = target["boxes"]
-        boxes = F.clamp_bounding_boxes(F.resized_crop(before, top, left, *window, size=list(self.size)))
+        boxes = F.clamp_bounding_boxes(
+            F.resized_crop(before, top, left, *window, size=list(self.size))
+        )
         sides, whole = boxes[:, 2:] - boxes[:, :2], before[:, 2:] - before[:, :2]
         magnified = self.size[0] * self.size[1] / (window[0] * window[1])
         seen = (sides.prod(1) >= self.min_visible * magnified * whole.prod(1)) & (sides >= 1).all(1)
-        target = target | {"boxes": tv_tensors.wrap(boxes[seen], like=boxes), "labels": target["labels"][seen]}
+        target = target | {
+            "boxes": tv_tensors.wrap(boxes[seen], like=boxes),
+            "labels": target["labels"][seen],
+        }
         return image, target
 
 
 class FitInside(v2.Transform):
-    """Resize to the largest picture that fits into size with its aspect ratio kept; pad right and bottom in black."""
+    """Resize to the largest picture that fits into size with its aspect ratio kept; pad right and
+    bottom in black.
+    """
 
     def __init__(self, size: tuple[int, int]):
         super().__init__()
@@ -67,9 +82,11 @@ class FitInside(v2.Transform):
 
 
 class RandomColour(v2.Transform):
-    """Change saturation, contrast and brightness by factors in 1 - strength to 1 + strength; float images in 0-1.
+    """Change saturation, contrast and brightness by factors in 1 - strength to 1 + strength; float
+    images in 0-1.
 
-    Each is linear in the pixel, so the three are one matrix and one offset: under half of v2.ColorJitter's time.
+    Each is linear in the pixel, so the three are one matrix and one offset: under half of
+    v2.ColorJitter's time.
     """
 
     _transformed_types = (tv_tensors.Image,)
@@ -87,7 +104,11 @@ class RandomColour(v2.Transform):
     def transform(self, inpt: torch.Tensor, params: dict) -> torch.Tensor:
         saturation, contrast, brightness = params.values()
         pixels = inpt.as_subclass(torch.Tensor).flatten(1)  # [3, H * W]
-        mix = contrast * brightness * (saturation * torch.eye(3) + (1 - saturation) * GREY.expand(3, 3))
+        mix = (
+            contrast
+            * brightness
+            * (saturation * torch.eye(3) + (1 - saturation) * GREY.expand(3, 3))
+        )
         offset = (1 - contrast) * brightness * (GREY @ pixels.mean(1, keepdim=True))
         changed = torch.addmm(offset.expand(3, 1), mix, pixels).clamp_(0, 1)
         return tv_tensors.wrap(changed.view(inpt.shape), like=inpt)
@@ -102,10 +123,11 @@ def train_transforms(
     vertical_flip: float = 0.0,
     colour: float = 0.3,
 ) -> v2.Compose:
-    """Random window, flips and colour, for training at size (height, width); takes (image, target) of a dataset.
+    """Random window, flips and colour, for training at size (height, width); takes (image, target)
+    of a dataset.
 
-    horizontal_flip, vertical_flip: probabilities; cells have no upright, so turn both on there. colour: strength of
-    the change of brightness, contrast and saturation (0 leaves colours alone).
+    horizontal_flip, vertical_flip: probabilities; cells have no upright, so turn both on there.
+    colour: strength of the change of brightness, contrast and saturation (0 leaves colours alone).
     """
     steps = [RandomWindow(size, zoom, min_visible)]
     if horizontal_flip:
@@ -119,7 +141,9 @@ def train_transforms(
 
 
 def eval_transforms(size: tuple[int, int]) -> v2.Compose:
-    """The whole image at its own aspect ratio inside size (height, width), nothing random and no box dropped."""
+    """The whole image at its own aspect ratio inside size (height, width), nothing random and no
+    box dropped.
+    """
     return v2.Compose([FitInside(size), to_float()])
 
 
@@ -129,11 +153,15 @@ def to_float() -> v2.ToDtype:
 
 
 def collate(batch: list[tuple[torch.Tensor, dict]]) -> tuple[torch.Tensor, list[dict]]:
-    """Items of a dataset as (images [N, 3, H, W], list of N targets); ValueError where the sizes differ."""
+    """Items of a dataset as (images [N, 3, H, W], list of N targets); ValueError where the sizes
+    differ.
+    """
     images, targets = zip(*batch, strict=True)
     sizes = {tuple(image.shape[-2:]) for image in images}
     if len(sizes) > 1:
-        raise ValueError(f"a batch needs images of one size, not {sorted(sizes)}: use eval_transforms(size).")
+        raise ValueError(
+            f"a batch needs images of one size, not {sorted(sizes)}: use eval_transforms(size)."
+        )
     return torch.stack([image.as_subclass(torch.Tensor) for image in images]), list(targets)
 
 

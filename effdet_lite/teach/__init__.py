@@ -1,1 +1,3 @@
-"""Teaching aids of the notebooks: figures, explorers, exercise checks.  The package itself never imports them."""
+"""Teaching aids of the notebooks: figures, explorers, exercise checks.  The package itself never
+imports them.
+"""

@@ -1,8 +1,9 @@
-"""Exercises that check themselves: `check("01.2", answer)` says not tried yet, not yet with a hint, or correct.
+"""Exercises that check themselves: `check("01.2", answer)` says not tried yet, not yet with a hint,
+or correct.
 
-An exercise knows the right answer and the wrong ones that people give, each with the hint that helps.  The course's
-exercises stand in `notebooks/exercises/NN.py` as EXERCISES, a mapping from "NN.n" to Exercise; the solutions in
-`notebooks/solutions/NN.py`.
+An exercise knows the right answer and the wrong ones that people give, each with the hint that
+helps.  The course's exercises stand in `notebooks/exercises/NN.py` as EXERCISES, a mapping from
+"NN.n" to Exercise; the solutions in `notebooks/solutions/NN.py`.
 """
 
 import copy
@@ -18,7 +19,11 @@ from IPython.display import display
 from effdet_lite.course import course_folder
 from effdet_lite.teach.plots import as_array
 
-LOOKS = {"not tried yet": ("○", "#666666"), "not yet": ("✗", "#B34700"), "correct": ("✓", "#007A59")}
+LOOKS = {
+    "not tried yet": ("○", "#666666"),
+    "not yet": ("✗", "#B34700"),
+    "correct": ("✓", "#007A59"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class Exercise:
     """One exercise.
 
     right: the answer: a number, an array, a string, a sequence of these, or a function.
-    mistakes: (wrong answer of the same kind, the hint for whoever gives it); functions are told by what they return.
+    mistakes: (wrong answer of the same kind, the hint for whoever gives it); functions are told by
+    what they return.
     otherwise: the hint for any other wrong answer.
     cases: the arguments, a tuple for each call, that a function is tried on.
     tolerance: relative; by default 1e-4 for floating-point numbers, and whole numbers are exact.
-    accept: for a question with many right answers, in place of comparing: returns None, or the hint for this answer.
+    accept: for a question with many right answers, in place of comparing: returns None, or the hint
+    for this answer.
     """
 
     right: object
@@ -51,7 +58,9 @@ def judge(exercise: Exercise, answer: object) -> tuple[str, str]:
         given = _results(exercise, answer)
         if exercise.cases and all(map(_is_empty, given)):
             return (
-                ("not tried yet", "") if _is_stub(answer) else ("not yet", "it gives nothing back: end with `return`.")
+                ("not tried yet", "")
+                if _is_stub(answer)
+                else ("not yet", "it gives nothing back: end with `return`.")
             )
         if exercise.accept:
             hint = exercise.accept(answer)
@@ -68,15 +77,22 @@ def judge(exercise: Exercise, answer: object) -> tuple[str, str]:
 
 
 def check(name: str, answer: object) -> None:
-    """Put on the page what `judge` says of this answer to the exercise `name`, "01.2" for instance."""
+    """Put on the page what `judge` says of this answer to the exercise `name`, "01.2" for
+    instance.
+    """
     exercises = load_exercises(name.partition(".")[0])
     if name not in exercises:
-        raise ValueError(f"there is no exercise {name!r}; this notebook has {', '.join(exercises)}.")
+        raise ValueError(
+            f"there is no exercise {name!r}; this notebook has {', '.join(exercises)}."
+        )
     verdict, hint = judge(exercises[name], answer)
     symbol, color = LOOKS[verdict]
     words = f"{symbol} {name} {verdict}" + (f": {hint}" if hint else "")
     style = f"border-left: 4px solid {color}; padding: 0.3em 0.8em; margin: 0.3em 0"
-    display({"text/html": f'<div style="{style}">{html.escape(words)}</div>', "text/plain": words}, raw=True)
+    display(
+        {"text/html": f'<div style="{style}">{html.escape(words)}</div>', "text/plain": words},
+        raw=True,
+    )
 
 
 def load_exercises(notebook: str) -> dict[str, Exercise]:
@@ -115,7 +131,9 @@ def _form(given: object, expected: object) -> str | None:
 
 
 def _same(given: object, expected: object, tolerance: float | None) -> bool:
-    """Equal in structure, and in numbers within the tolerance; a number may come as a list of one."""
+    """Equal in structure, and in numbers within the tolerance; a number may come as a list of
+    one.
+    """
     if isinstance(expected, (list, tuple)) and isinstance(given, (list, tuple)):
         return len(given) == len(expected) and all(
             _same(one, other, tolerance) for one, other in zip(given, expected, strict=True)
@@ -128,6 +146,8 @@ def _same(given: object, expected: object, tolerance: float | None) -> bool:
             return bool(given.shape == expected.shape and (given == expected).all())
         if tolerance is None:  # 1e-7 is what float32 leaves of a whole number
             tolerance = 1e-4 if expected.dtype.kind in "fc" else 1e-7
-        return given.shape == expected.shape and bool(np.allclose(given, expected, rtol=tolerance, atol=1e-12))
+        return given.shape == expected.shape and bool(
+            np.allclose(given, expected, rtol=tolerance, atol=1e-12)
+        )
     except (TypeError, ValueError):
         return False

@@ -1,11 +1,14 @@
-"""Every figure of the course, in one style: functions that take arrays and numbers and return a matplotlib Figure.
+"""Every figure of the course, in one style: functions that take arrays and numbers and return a
+matplotlib Figure.
 
-The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which colour-blind readers tell apart; yellow is
-left out, for it fades on white.  Colour never speaks alone: lines differ in dash and marker as well, boxes carry their
-class in words.  The background is white and opaque: on a dark page the figure stays a light card, where a transparent
-one would need colours that stand out from two backgrounds.
+The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which colour-blind readers tell
+apart; yellow is left out, for it fades on white.  Colour never speaks alone: lines differ in dash
+and marker as well, boxes carry their class in words.  The background is white and opaque: on a dark
+page the figure stays a light card, where a transparent one would need colours that stand out from
+two backgrounds.
 
-Figures are made without pyplot, so nothing is drawn twice and none stays behind in memory; `show` puts one on the page.
+Figures are made without pyplot, so nothing is drawn twice and none stays behind in memory; `show`
+puts one on the page.
 """
 
 import base64
@@ -63,12 +66,16 @@ styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
 
 @styled
 def new_figure(
-    rows: int = 1, columns: int = 1, width: float = 7.0, height: float = 3.6, margins: Mapping[str, float] | None = None
+    rows: int = 1,
+    columns: int = 1,
+    width: float = 7.0,
+    height: float = 3.6,
+    margins: Mapping[str, float] | None = None,
 ) -> tuple[Figure, np.ndarray]:
     """An empty figure of width × height inches and its axes, an array [rows, columns].
 
-    margins: left, right, bottom, top, wspace, hspace as in `Figure.subplots_adjust`, for an explorer: margins that are
-    computed from the labels take as long as the drawing, and move.
+    margins: left, right, bottom, top, wspace, hspace as in `Figure.subplots_adjust`, for an
+    explorer: margins that are computed from the labels take as long as the drawing, and move.
     """
     figure = Figure(figsize=(width, height), layout="constrained" if margins is None else None)
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -82,12 +89,16 @@ def png(figure: Figure, dpi: int = 110, compression: int = 6) -> bytes:
     figure.set_dpi(dpi)
     canvas, file = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()  # savefig would draw twice, and half of an explorer's time is drawing
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(file, "png", compress_level=compression)
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(
+        file, "png", compress_level=compression
+    )
     return file.getvalue()
 
 
 def img(figure: Figure, alt: str, dpi: int = 90) -> str:
-    """The figure as an HTML element of fixed size, so that the page does not jump when another takes its place."""
+    """The figure as an HTML element of fixed size, so that the page does not jump when another
+    takes its place.
+    """
     width, height = (round(inches * dpi) for inches in figure.get_size_inches())
     data = base64.b64encode(png(figure, dpi, compression=1)).decode()
     size = f'width="{width}" height="{height}" style="max-width: none"'
@@ -95,7 +106,9 @@ def img(figure: Figure, alt: str, dpi: int = 90) -> str:
 
 
 def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
-    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left. No header: all ""."""
+    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left. No
+    header: all "".
+    """
 
     def row(tag: str, cells: Sequence) -> str:
         sides = ["right" if re.match(r"[-+−≈]?[\d.]", str(cell)) else "left" for cell in cells]
@@ -114,7 +127,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
     lines = [[str(cell) for cell in cells] for cells in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in lines
     )
     display({"text/html": table_html(header, rows), "text/plain": text}, raw=True)
 
@@ -122,12 +136,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
 def show(figure: Figure, alt: str) -> None:
     """Put a figure on the notebook's page, and what it shows in words (`alt`) beside it.
 
-    The words go three ways, since no single one reaches every reader: as the picture's `alt` metadata (which nbconvert
-    takes up, but JupyterLab 4.6 drops), as its plain text, and as a line of HTML below that unfolds on any page.
-    A figure of photographs or noise, which PNG cannot make small, is stored as JPEG.
+    The words go three ways, since no single one reaches every reader: as the picture's `alt`
+    metadata (which nbconvert takes up, but JupyterLab 4.6 drops), as its plain text, and as a line
+    of HTML below that unfolds on any page. A figure of photographs or noise, which PNG cannot make
+    small, is stored as JPEG.
     """
     if not alt.strip():
-        raise ValueError("the figure has no alt text; say in a sentence what a reader should see in it")
+        raise ValueError(
+            "the figure has no alt text; say in a sentence what a reader should see in it"
+        )
     kind, pixels = "image/png", png(figure)
     if len(pixels) > LARGEST_PNG:
         kind, file = "image/jpeg", io.BytesIO()
@@ -141,13 +158,23 @@ def show(figure: Figure, alt: str) -> None:
 
 @styled
 def draw_boxes(
-    image, boxes, labels, classes: Sequence[str], scores=None, *, axis: Axes | None = None, dashed=False, words=True
+    image,
+    boxes,
+    labels,
+    classes: Sequence[str],
+    scores=None,
+    *,
+    axis: Axes | None = None,
+    dashed=False,
+    words=True,
 ) -> Figure:
-    """Draw an image [3, H, W] (0–1; None: onto the picture that is there) and boxes [n, 4] (xyxy, pixels) by class.
+    """Draw an image [3, H, W] (0–1; None: onto the picture that is there) and boxes [n, 4] (xyxy,
+    pixels) by class.
 
-    A box has the colour of its class and a white rim to stand out from any picture.  At its top (dashed boxes: at the
-    bottom) stands the name, with the score if there is one, or without `words` the symbol of the class, for a crowd.
-    Pixel (0, 0) covers the area from 0 to 1, as boxes count.
+    A box has the colour of its class and a white rim to stand out from any picture.  At its top
+    (dashed boxes: at the bottom) stands the name, with the score if there is one, or without
+    `words` the symbol of the class, for a crowd. Pixel (0, 0) covers the area from 0 to 1, as boxes
+    count.
     """
     if image is not None:
         pixels = as_array(image).transpose(1, 2, 0).clip(0, 1)
@@ -157,12 +184,22 @@ def draw_boxes(
         axis.set_axis_off()
         axis.autoscale(False)
     scores = [None] * len(boxes) if scores is None else as_array(scores)
-    for (left, top, right, bottom), label, score in zip(as_array(boxes), as_array(labels), scores, strict=True):
+    for (left, top, right, bottom), label, score in zip(
+        as_array(boxes), as_array(labels), scores, strict=True
+    ):
         color, marker = COLORS[label % len(COLORS)], MARKERS[label % len(MARKERS)]
         style = {"linestyle": DASHED if dashed else "-", "linewidth": 1.4}
         rim = [withStroke(linewidth=2.6, foreground="white"), Normal()]
         axis.add_artist(  # add_patch would first work out limits that are fixed already
-            Rectangle((left, top), right - left, bottom - top, fill=False, ec=color, path_effects=rim, **style)
+            Rectangle(
+                (left, top),
+                right - left,
+                bottom - top,
+                fill=False,
+                ec=color,
+                path_effects=rim,
+                **style,
+            )
         )
         corner = (right, bottom) if dashed else (left, top)
         if words:
@@ -175,7 +212,13 @@ def draw_boxes(
                 horizontalalignment="right" if dashed else "left",
                 verticalalignment="top" if dashed else "bottom",
                 fontsize=7,
-                bbox={"facecolor": "white", "edgecolor": color, "linewidth": 0.8, "alpha": 0.85, "pad": 1},
+                bbox={
+                    "facecolor": "white",
+                    "edgecolor": color,
+                    "linewidth": 0.8,
+                    "alpha": 0.85,
+                    "pad": 1,
+                },
             )
         else:
             face = "white" if dashed else color
@@ -201,24 +244,40 @@ def image_grid(
     columns: int = 4,
     min_score: float = 0.3,
 ) -> Figure:
-    """Images side by side: true boxes solid, detections from `min_score` on dashed; a symbol and colour for each class.
+    """Images side by side: true boxes solid, detections from `min_score` on dashed; a symbol and
+    colour for each class.
 
     images: [N, 3, H, W] or N images; targets and detections as in evaluation.py.
     """
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     shape = images[0].shape[-2:]
-    figure, axes = new_figure(rows, columns, width=2.8 * columns, height=(2.8 * shape[0] / shape[1] + 0.1) * rows + 0.4)
+    figure, axes = new_figure(
+        rows, columns, width=2.8 * columns, height=(2.8 * shape[0] / shape[1] + 0.1) * rows + 0.4
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, target in zip(axes.flat, images, targets, strict=False):
         draw_boxes(image, target["boxes"], target["labels"], classes, axis=axis, words=False)
     for axis, found in zip(axes.flat, detections, strict=False):
         keep = found["scores"] >= min_score
-        draw_boxes(None, found["boxes"][keep], found["labels"][keep], classes, axis=axis, dashed=True, words=False)
+        draw_boxes(
+            None,
+            found["boxes"][keep],
+            found["labels"][keep],
+            classes,
+            axis=axis,
+            dashed=True,
+            words=False,
+        )
     keys = [
         Line2D(
-            [], [], linestyle="", marker=MARKERS[number % len(MARKERS)], color=COLORS[number % len(COLORS)], label=name
+            [],
+            [],
+            linestyle="",
+            marker=MARKERS[number % len(MARKERS)],
+            color=COLORS[number % len(COLORS)],
+            label=name,
         )
         for number, name in enumerate(classes)
     ]
@@ -235,25 +294,39 @@ def image_grid(
 def training_curves(history: Sequence[Mapping], against: str = "seconds") -> Figure:
     """Losses on the left (logarithmic), AP on the right, against "seconds" or "step".
 
-    history: one mapping a report, with `against` and whichever it has of "loss", "class_loss", "box_loss", "ap" and
-    "ap50".
+    history: one mapping a report, with `against` and whichever it has of "loss", "class_loss",
+    "box_loss", "ap" and "ap50".
     """
     figure, axes = new_figure(columns=2, width=8.5, height=3.2)
     panels = [
         (axes[0, 0], {"loss": "total", "class_loss": "class", "box_loss": "box"}, "training loss"),
-        (axes[0, 1], {"ap50": "AP at IoU 0.5", "ap": "AP, mean over IoU 0.5–0.95"}, "average precision (0–1)"),
+        (
+            axes[0, 1],
+            {"ap50": "AP at IoU 0.5", "ap": "AP, mean over IoU 0.5–0.95"},
+            "average precision (0–1)",
+        ),
     ]
     for axis, names, quantity in panels:
         for key, name in names.items():
             rows = [row for row in history if row.get(key) is not None]
             if rows:
                 every = max(1, len(rows) // 10)
-                axis.plot([row[against] for row in rows], [row[key] for row in rows], label=name, markevery=every)
-        axis.set(xlabel="training time (s)" if against == "seconds" else "training steps", ylabel=quantity)
+                axis.plot(
+                    [row[against] for row in rows],
+                    [row[key] for row in rows],
+                    label=name,
+                    markevery=every,
+                )
+        axis.set(
+            xlabel="training time (s)" if against == "seconds" else "training steps",
+            ylabel=quantity,
+        )
         if axis.has_data():
             axis.legend()
     axes[0, 0].set_yscale("log")
-    axes[0, 0].yaxis.set(major_formatter="{x:g}", minor_formatter="{x:g}", minor_locator=LogLocator(subs=(2, 5)))
+    axes[0, 0].yaxis.set(
+        major_formatter="{x:g}", minor_formatter="{x:g}", minor_locator=LogLocator(subs=(2, 5))
+    )
     axes[0, 1].set_ylim(0, 1)
     return figure
 
@@ -265,9 +338,15 @@ def precision_recall_plot(curves: Mapping[str, Mapping], iou: float = 0.5) -> Fi
     axis = axes[0, 0]
     for number, (name, curve) in enumerate(curves.items()):
         precision = np.asarray(curve["precision"])
-        label = f"{name}: no object" if np.isnan(precision).all() else f"{name}: AP {precision.mean():.2f}"
+        label = (
+            f"{name}: no object"
+            if np.isnan(precision).all()
+            else f"{name}: AP {precision.mean():.2f}"
+        )
         axis.plot(curve["recall"], precision, label=label, markevery=(3 * number % 15, 15))
-    axis.set(xlabel="recall (share of the objects found)", ylabel="precision (share of the boxes right)")
+    axis.set(
+        xlabel="recall (share of the objects found)", ylabel="precision (share of the boxes right)"
+    )
     axis.set(xlim=(0, 1.01), ylim=(0, 1.02), title=f"a box is right from IoU {iou:g} on")
     axis.legend(loc="lower left")
     return figure
@@ -279,7 +358,9 @@ def as_array(values) -> np.ndarray:
 
 
 def show_source(thing) -> None:
-    """Put the live source of a function or class of the package on the page, highlighted, with where it stands."""
+    """Put the live source of a function or class of the package on the page, highlighted, with
+    where it stands.
+    """
     code = inspect.getsource(thing)
     formatter = HtmlFormatter(noclasses=True, nobackground=True)
     place = f"{thing.__module__.replace('.', '/')}.py"

@@ -1,4 +1,6 @@
-"""What notebook 10 asks of pictures of one's own: which anchors fit their boxes, at which size, and what that costs."""
+"""What notebook 10 asks of pictures of one's own: which anchors fit their boxes, at which size, and
+what that costs.
+"""
 
 import functools
 import math
@@ -23,7 +25,9 @@ SHOWN = 300  # boxes as dots; more could not be told apart
 
 
 class Setting(NamedTuple):
-    """Anchors for a data set. size: (height, width) in px; share: boxes with an anchor, 0-1; macs: of one picture."""
+    """Anchors for a data set. size: (height, width) in px; share: boxes with an anchor, 0-1; macs:
+    of one picture.
+    """
 
     size: tuple[int, int]
     levels: tuple[int, ...]
@@ -34,16 +38,21 @@ class Setting(NamedTuple):
 
 
 def boxes_at(samples: Sequence[Sample], size: tuple[int, int]) -> Tensor:
-    """All boxes [n, 4], xyxy, in pixels of pictures fitted into size (height, width), as `eval_transforms` does it."""
+    """All boxes [n, 4], xyxy, in pixels of pictures fitted into size (height, width), as
+    `eval_transforms` does it.
+    """
     scaled = [one.boxes * min(size[1] / one.size[0], size[0] / one.size[1]) for one in samples]
     return torch.tensor(np.concatenate(scaled), dtype=torch.float32).reshape(-1, 4)
 
 
-def best_overlaps(boxes: Tensor, size: tuple[int, int], levels: Sequence[int], scale: float) -> Tensor:
-    """IoU of each box [n, 4] with the anchor of `anchors.grid` that overlaps it most, [n]; size as a detector's.
+def best_overlaps(
+    boxes: Tensor, size: tuple[int, int], levels: Sequence[int], scale: float
+) -> Tensor:
+    """IoU of each box [n, 4] with the anchor of `anchors.grid` that overlaps it most, [n]; size as
+    a detector's.
 
-    Among the anchors of one shape that is the nearest one: no other overlaps more of the width, nor of the height. So
-    each box is compared with one position a level, and not with the whole grid.
+    Among the anchors of one shape that is the nearest one: no other overlaps more of the width, nor
+    of the height. So each box is compared with one position a level, and not with the whole grid.
     """
     middle, best = (boxes[:, :2] + boxes[:, 2:]) / 2, torch.zeros(len(boxes))
     for level in levels:
@@ -59,20 +68,31 @@ def _shapes(level: int, scale: float) -> Tensor:
     return grid(2**level, 2**level, (level,), scale)
 
 
-def setting(samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float) -> Setting:
-    """These anchors, judged. longer: side of the pictures in px. finest: level; the coarsest is what large boxes need.
+def setting(
+    samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float
+) -> Setting:
+    """These anchors, judged. longer: side of the pictures in px. finest: level; the coarsest is
+    what large boxes need.
 
-    MACs are those of phi's network with these levels, `efficientdet.cost_by_part`, by area. ValueError without boxes.
+    MACs are those of phi's network with these levels, `efficientdet.cost_by_part`, by area.
+    ValueError without boxes.
     """
     height, width = np.median([one.size[::-1] for one in samples], axis=0)
-    boxes = boxes_at(samples, (round(height * longer / max(height, width)), round(width * longer / max(height, width))))
+    boxes = boxes_at(
+        samples,
+        (round(height * longer / max(height, width)), round(width * longer / max(height, width))),
+    )
     if not len(boxes):
-        raise ValueError("these pictures have no boxes, so there is nothing that an anchor could fit.")
+        raise ValueError(
+            "these pictures have no boxes, so there is nothing that an anchor could fit."
+        )
     # The largest anchor of a level has sides of 2^(2/3) scale strides.
     large = float(torch.quantile((boxes[:, 2:] - boxes[:, :2]).prod(1).sqrt(), 0.95))
     coarsest = min(7, max(5, finest, math.ceil(math.log2(large / scale) - 2 / 3)))
     step = 2**coarsest
-    size = tuple(max(1, round(side * longer / max(height, width) / step)) * step for side in (height, width))
+    size = tuple(
+        max(1, round(side * longer / max(height, width) / step)) * step for side in (height, width)
+    )
     levels = tuple(range(finest, coarsest + 1))
     boxes = boxes_at(samples, size)
     share = float((best_overlaps(boxes, size, levels, scale) >= FITS).float().mean())
@@ -88,46 +108,74 @@ def _macs_per_pixel(phi: float, finest: int, coarsest: int, num_classes: int) ->
     return sum(cost_by_part(config, num_classes).values()).macs / side**2
 
 
-def first_guess(samples: Sequence[Sample], num_classes: int, phi: float, longer: int, enough=0.98) -> list[Setting]:
+def first_guess(
+    samples: Sequence[Sample], num_classes: int, phi: float, longer: int, enough=0.98
+) -> list[Setting]:
     """Settings with the finest level P2, P3 or P4 and some scales, the one to begin with first.
 
-    First come those that fit at least `enough` of the boxes, the cheapest ahead; then the others, by their share.
+    First come those that fit at least `enough` of the boxes, the cheapest ahead; then the others,
+    by their share.
     """
-    every = [setting(samples, num_classes, phi, longer, finest, scale) for finest in (2, 3, 4) for scale in SCALES]
-    return sorted(every, key=lambda one: (0, one.macs, -one.share) if one.share >= enough else (1, -one.share, 0))
+    every = [
+        setting(samples, num_classes, phi, longer, finest, scale)
+        for finest in (2, 3, 4)
+        for scale in SCALES
+    ]
+    return sorted(
+        every,
+        key=lambda one: (0, one.macs, -one.share) if one.share >= enough else (1, -one.share, 0),
+    )
 
 
 @styled
 def anchors_view(
     samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float
 ) -> View:
-    """Which boxes have an anchor, by side; and the boxes' widths and heights among the shapes of the anchors."""
+    """Which boxes have an anchor, by side; and the boxes' widths and heights among the shapes of
+    the anchors.
+    """
     one = setting(samples, num_classes, phi, longer, finest, scale)
     boxes = boxes_at(samples, one.size)
-    sides, fits = boxes[:, 2:] - boxes[:, :2], best_overlaps(boxes, one.size, one.levels, scale) >= FITS
+    sides, fits = (
+        boxes[:, 2:] - boxes[:, :2],
+        best_overlaps(boxes, one.size, one.levels, scale) >= FITS,
+    )
     side = sides.prod(1).sqrt().clamp(min=1).log2().numpy()
     margins = {"left": 0.075, "right": 0.985, "bottom": 0.16, "top": 0.9, "wspace": 0.2}
     figure, axes = new_figure(columns=2, width=8.6, height=3.5, margins=margins)
     left, right = axes[0]
-    ticks = np.arange(math.floor(side.min()), max(math.ceil(side.max()), math.floor(side.min()) + 1) + 1)
+    ticks = np.arange(
+        math.floor(side.min()), max(math.ceil(side.max()), math.floor(side.min()) + 1) + 1
+    )
     edges = np.linspace(ticks[0], ticks[-1], 9)
     every, fitting = (np.histogram(some, edges)[0] for some in (side, side[fits.numpy()]))
     left.stairs(100 * fitting / np.maximum(every, 1), edges, color=COLORS[0], fill=True)
     for at, count in zip(edges[:-1] + 0.5 * (edges[1] - edges[0]), every.tolist(), strict=True):
         left.text(at, 102, f"{count:,}" if count else "", ha="center", fontsize=8)
     left.set(
-        xlabel="side of the box (px at this size); above: how many boxes", ylabel="with an anchor (%)", ylim=(0, 110)
+        xlabel="side of the box (px at this size); above: how many boxes",
+        ylabel="with an anchor (%)",
+        ylim=(0, 110),
     )
     few = sides[:: -(-len(sides) // SHOWN)].clamp(min=1).log2().numpy()
     right.plot(*few.T, ".", color="#999999", markersize=3, label="boxes")
     for number, level in enumerate(one.levels):
         shapes = _shapes(level, scale)
-        look = {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)], "linestyle": ""}
+        look = {
+            "color": COLORS[number % len(COLORS)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": "",
+        }
         right.plot(*(shapes[:, 2:] - shapes[:, :2]).log2().T, label=f"P{level}", **look)
     high = max(ticks[-1], math.ceil(math.log2(2.3 * scale * 2 ** one.levels[-1])))
-    powers = np.arange(min(ticks[0], math.floor(few.min())), high + 1, 2)  # all of them crowd, and take time
+    powers = np.arange(
+        min(ticks[0], math.floor(few.min())), high + 1, 2
+    )  # all of them crowd, and take time
     right.set(xlabel="width (px)", ylabel="height (px)", xticks=powers, yticks=powers)
-    right.set(xticklabels=[2**power for power in powers.tolist()], yticklabels=[2**power for power in powers.tolist()])
+    right.set(
+        xticklabels=[2**power for power in powers.tolist()],
+        yticklabels=[2**power for power in powers.tolist()],
+    )
     right.legend(loc="upper left", fontsize=8)
     left.set(xticks=ticks, xticklabels=[2**power for power in ticks.tolist()])
     numbers = {
