@@ -225,7 +225,7 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
 
     from effdet_lite import predict
     from effdet_lite.checkpoint import load_detector
-    from effdet_lite.teach.plots import draw_boxes, new_figure, png
+    from effdet_lite.teach.kit.plots import draw_boxes, new_figure, png
 
     for name in ("score", "iou"):
         if not 0 <= getattr(options, name) <= 1:

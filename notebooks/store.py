@@ -1,8 +1,7 @@
-"""Run notebooks from top to bottom and store them as they are committed: `python notebooks/store.py
-01 03`.
+"""Run notebooks from top to bottom and store them as they are committed: `python notebooks/store.py 01 03`.
 
-Outputs are kept; widget views and progress bars, which mean nothing without a kernel, are not. A
-notebook that raises an error is left as it was.
+Outputs are kept; widget views and progress bars, which mean nothing without a kernel, are not. A notebook that raises
+an error is left as it was.
 """
 
 import os

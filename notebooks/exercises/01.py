@@ -1,14 +1,11 @@
-"""The exercises of notebook 01: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 01: right answers, the wrong ones that people give, and the hint for each."""
 
 from numbers import Integral
 
 import torch
-from torch.nn import functional as F
-
 from effdet_lite import cost
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
+from torch.nn import functional as F
 
 LAYER = cost.conv2d(24, 48, 3, 56, 56, stride=2)
 BUDGET = 6_000_000
@@ -25,10 +22,7 @@ def growth(depthwise):
 
 def separable(c_in, c_out, kernel, side):
     """MACs of a depthwise and then a pointwise convolution."""
-    return (
-        cost.conv2d(c_in, c_in, kernel, side, side, groups=c_in)
-        + cost.conv2d(c_in, c_out, 1, side, side)
-    ).macs
+    return (cost.conv2d(c_in, c_in, kernel, side, side, groups=c_in) + cost.conv2d(c_in, c_out, 1, side, side)).macs
 
 
 def field_of(layers):
@@ -38,10 +32,7 @@ def field_of(layers):
 
 def steps_of(layers):
     """(kernel, step in pixels before the layer) for each layer."""
-    return [
-        (kernel, cost.receptive_field(layers[:number]).stride)
-        for number, (kernel, _) in enumerate(layers)
-    ]
+    return [(kernel, cost.receptive_field(layers[:number]).stride) for number, (kernel, _) in enumerate(layers)]
 
 
 def field_with(layers, next_step):
@@ -54,25 +45,17 @@ def field_with(layers, next_step):
 
 
 def unseen(layers):
-    """How many pixels inside the receptive field one output does not depend on, along one axis, by
-    gradients.
-    """
+    """How many pixels inside the receptive field one output does not depend on, along one axis, by gradients."""
     pixels = torch.ones(1, 1, field_of(layers), dtype=torch.float64, requires_grad=True)
     x = pixels
     for kernel, stride, dilation in layers:
-        x = F.conv1d(
-            x, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride, dilation=dilation
-        )
+        x = F.conv1d(x, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride, dilation=dilation)
     return int((torch.autograd.grad(x[0, 0, 0], pixels)[0] == 0).sum())
 
 
 def accept_layers(layers):
-    """None if these layers see 63 pixels without a hole, in the budget, 16 channels all along on a
-    64 × 64 map.
-    """
-    layers = (
-        layers.tolist() if hasattr(layers, "tolist") else layers
-    )  # a tensor or an array is a list, too
+    """None if these layers see 63 pixels without a hole, in the budget, 16 channels all along on a 64 × 64 map."""
+    layers = layers.tolist() if hasattr(layers, "tolist") else layers  # a tensor or an array is a list, too
     if (
         not layers
         or not isinstance(layers, (list, tuple))
@@ -94,7 +77,9 @@ def accept_layers(layers):
     if side < 16:
         return f"the last map is {side} × {side}; it should keep 16 × 16 positions, so stride by 4 in all."
     if field < 63:
-        return f"one output sees {field} pixels, and not 63 or more; after a stride each layer widens the window by more."
+        return (
+            f"one output sees {field} pixels, and not 63 or more; after a stride each layer widens the window by more."
+        )
     if field > 127:
         return f"one output sees {field} pixels, and the map has 64; less is enough."
     if macs > BUDGET and side > 16:
@@ -110,35 +95,17 @@ EXERCISES = {
     "01.1": Exercise(
         LAYER.macs,
         [
-            (
-                LAYER.macs * 4,
-                "that is with the input's 56 × 56; a stride of 2 leaves 28 × 28 output positions.",
-            ),
-            (
-                LAYER.macs * 2,
-                "either these are FLOPs, or only one side was halved; count multiply-adds on 28 × 28.",
-            ),
+            (LAYER.macs * 4, "that is with the input's 56 × 56; a stride of 2 leaves 28 × 28 output positions."),
+            (LAYER.macs * 2, "either these are FLOPs, or only one side was halved; count multiply-adds on 28 × 28."),
             (
                 LAYER.macs * 8,
                 "these are FLOPs, and on the input's 56 × 56; count multiply-adds on the output's 28 × 28.",
             ),
-            (
-                LAYER.macs // 9,
-                "each output number needs all 3 × 3 places of the kernel: K² is missing.",
-            ),
+            (LAYER.macs // 9, "each output number needs all 3 × 3 places of the kernel: K² is missing."),
             (LAYER.macs // 3, "the kernel is 3 × 3: K comes in squared."),
-            (
-                LAYER.macs // 24,
-                "each output number sums over all 24 input channels: C1 is missing.",
-            ),
-            (
-                LAYER.params,
-                "these are the parameters; each is used once for every output position.",
-            ),
-            (
-                LAYER.macs // 48,
-                "that makes one output channel; there are 48 of them: C2 is missing.",
-            ),
+            (LAYER.macs // 24, "each output number sums over all 24 input channels: C1 is missing."),
+            (LAYER.params, "these are the parameters; each is used once for every output position."),
+            (LAYER.macs // 48, "that makes one output channel; there are 48 of them: C2 is missing."),
             (27 * 27 * LAYER.params, 'padding "same" leaves 56 / 2 = 28 positions a side, not 27.'),
             (LAYER.macs / 1e6, "that is in millions; write the whole number."),
         ],
@@ -153,16 +120,10 @@ EXERCISES = {
                 "a depthwise convolution has one filter per channel, so doubling the channels only doubles it.",
             ),
             ([0.5, 0.5], "in a dense convolution both C1 and C2 double: 4 times the weights."),
-            (
-                [0.5, 0.25],
-                "both C1 and C2 double in a dense convolution; the depthwise one doubles too.",
-            ),
+            ([0.5, 0.25], "both C1 and C2 double in a dense convolution; the depthwise one doubles too."),
             ([4.0, 2.0], "that is the channels' part; the map has a quarter of the positions now."),
             ([0.5, 1.0], "the order is dense, depthwise."),
-            (
-                [0.25, 0.25],
-                "that is the map's part; the channels double, and the weights grow with them.",
-            ),
+            ([0.25, 0.25], "that is the map's part; the channels double, and the weights grow with them."),
             (
                 [1.0, 0.25],
                 "right for dense; a depthwise layer has one filter for each channel, and the channels double.",
@@ -177,19 +138,10 @@ EXERCISES = {
             (lambda c, d, k, s: cost.conv2d(c, d, k, s, s).macs, "that is the dense convolution."),
             (lambda c, d, k, s: s * s * k * k * c, "the pointwise half is missing."),
             (lambda c, d, k, s: s * s * c * d, "the depthwise half is missing."),
-            (
-                lambda c, d, k, s: s * s * (k * k * d + c * d),
-                "depthwise comes first, on the c_in channels.",
-            ),
-            (
-                lambda c, d, k, s: s * s * (k * c + c * d),
-                "the depthwise kernel has K × K places, not K.",
-            ),
+            (lambda c, d, k, s: s * s * (k * k * d + c * d), "depthwise comes first, on the c_in channels."),
+            (lambda c, d, k, s: s * s * (k * c + c * d), "the depthwise kernel has K × K places, not K."),
             (lambda c, d, k, s: 2 * separable(c, d, k, s), "these are FLOPs; count multiply-adds."),
-            (
-                lambda c, d, k, s: k * k * c + c * d,
-                "these are the parameters; each is used for every position.",
-            ),
+            (lambda c, d, k, s: k * k * c + c * d, "these are the parameters; each is used for every position."),
             (lambda c, d, k, s: s * (k * k * c + c * d), "a square map has side × side positions."),
             (
                 lambda c, d, k, s: s**4 * k * k * c * c * d,
@@ -199,10 +151,7 @@ EXERCISES = {
                 lambda c, d, k, s: s * s * (k * k * c * c + c * d),
                 "depthwise: each filter sees one channel, not all c_in.",
             ),
-            (
-                lambda c, d, k, s: (s - k + 1) ** 2 * (k * k * c + c * d),
-                'with padding "same" the map keeps its side.',
-            ),
+            (lambda c, d, k, s: (s - k + 1) ** 2 * (k * k * c + c * d), 'with padding "same" the map keeps its side.'),
             (
                 lambda c, d, k, s: 1 / d + 1 / k**2,
                 "that is its share of the dense convolution's MACs; asked for are its own.",
@@ -214,18 +163,9 @@ EXERCISES = {
     "01.4": Exercise(
         field_of,
         [
-            (
-                lambda layers: 1 + sum(k - 1 for k, _ in layers),
-                "after a stride of 2, one step is two input pixels.",
-            ),
-            (
-                lambda layers: sum(k for k, _ in layers),
-                "two 3 × 3 layers see 5 pixels, not 6: a kernel adds K − 1.",
-            ),
-            (
-                lambda layers: 1 + sum((k - 1) * s for k, s in layers),
-                "a layer's own stride widens only later layers.",
-            ),
+            (lambda layers: 1 + sum(k - 1 for k, _ in layers), "after a stride of 2, one step is two input pixels."),
+            (lambda layers: sum(k for k, _ in layers), "two 3 × 3 layers see 5 pixels, not 6: a kernel adds K − 1."),
+            (lambda layers: 1 + sum((k - 1) * s for k, s in layers), "a layer's own stride widens only later layers."),
             (
                 lambda layers: field_with(layers, lambda step, stride: stride),
                 "the strides of all layers before count, not only of the last.",
@@ -240,11 +180,7 @@ EXERCISES = {
             ),
             (
                 lambda layers: (
-                    1
-                    + sum(
-                        (k - 1) * step * s
-                        for (k, s), (_, step) in zip(layers, steps_of(layers), strict=True)
-                    )
+                    1 + sum((k - 1) * step * s for (k, s), (_, step) in zip(layers, steps_of(layers), strict=True))
                 ),
                 "a layer's own stride widens only later layers: multiply the step afterwards.",
             ),
@@ -252,10 +188,7 @@ EXERCISES = {
                 lambda layers: (field_of(layers), cost.receptive_field(layers).stride),
                 "give back the field alone.",
             ),
-            (
-                lambda layers: field_of(layers) - 1,
-                "one position sees one pixel before any layer: start from 1.",
-            ),
+            (lambda layers: field_of(layers) - 1, "one position sees one pixel before any layer: start from 1."),
         ],
         "start from 1; each layer adds (K − 1) × the product of all strides before it.",
         cases=[([(3, 1), (3, 1)],), ([(3, 2), (3, 1), (5, 2), (3, 1)],), ([(7, 2), (3, 2)],)],

@@ -1,14 +1,11 @@
-"""The exercises of notebook 02: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 02: right answers, the wrong ones that people give, and the hint for each."""
 
 import torch
-
 from effdet_lite import cost
 from effdet_lite.efficientnet import B0_STEM, Stage, mbconv_cost
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.scaling import round_channels
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
 
 SIDE, BUDGET = 224, 150_000_000
 
@@ -35,19 +32,11 @@ def gate_with(first=torch.nn.functional.silu, second=torch.sigmoid, apply=torch.
 def gate_case(n, channels, squeezed, height, width):
     """Random arguments of these sizes; height and width differ, so that a mix-up of axes shows."""
     random = torch.Generator().manual_seed(channels)
-    shapes = (
-        (n, channels, height, width),
-        (squeezed, channels),
-        (squeezed,),
-        (channels, squeezed),
-        (channels,),
-    )
+    shapes = ((n, channels, height, width), (squeezed, channels), (squeezed,), (channels, squeezed), (channels,))
     return tuple(torch.randn(shape, generator=random) for shape in shapes)
 
 
-BLOCK = mbconv_cost(
-    32, Stage(expand_ratio=4, channels=48, blocks=1, kernel=5, stride=2), 28, 28, 2
-).params
+BLOCK = mbconv_cost(32, Stage(expand_ratio=4, channels=48, blocks=1, kernel=5, stride=2), 28, 28, 2).params
 WIDE, SQUEEZED = 4 * 32, 32 // 4
 NORMS, GATE_BIASES = 2 * (WIDE + WIDE + 48), SQUEEZED + WIDE
 GATE = 2 * WIDE * SQUEEZED + GATE_BIASES
@@ -76,13 +65,13 @@ def accept_stages(stages):
     if channels < 160:
         return f"the last map has {channels} channels; make it at least 160."
     if sum(stage.blocks for stage in stages) < 10:
-        return (
-            f"these are {sum(stage.blocks for stage in stages)} blocks; at least ten are asked for."
-        )
+        return f"these are {sum(stage.blocks for stage in stages)} blocks; at least ten are asked for."
     if (field := cost.receptive_field(layers).size) < SIDE:
         return f"one position sees {field} pixels, not {SIDE}; larger kernels and more blocks late see the most."
     if total.macs > BUDGET:
-        return f"it takes {total.macs / 1e6:.0f} million MACs; a smaller ratio, or fewer blocks on large maps, saves most."
+        return (
+            f"it takes {total.macs / 1e6:.0f} million MACs; a smaller ratio, or fewer blocks on large maps, saves most."
+        )
     return None
 
 
@@ -90,55 +79,19 @@ EXERCISES = {
     "02.1": Exercise(
         package_gate,
         [
-            (
-                gate_with(apply=lambda x, gate: gate.expand_as(x)),
-                "these are the gates alone; multiply x by them.",
-            ),
-            (
-                gate_with(apply=lambda x, gate: gate),
-                "these are the gates alone; multiply x by them.",
-            ),
-            (
-                gate_with(apply=lambda x, gate: gate[..., 0, 0]),
-                "these are the gates alone; multiply x by them.",
-            ),
-            (
-                gate_with(apply=lambda x, gate: x + x * gate),
-                "the skip is the block's; the gate only multiplies.",
-            ),
+            (gate_with(apply=lambda x, gate: gate.expand_as(x)), "these are the gates alone; multiply x by them."),
+            (gate_with(apply=lambda x, gate: gate), "these are the gates alone; multiply x by them."),
+            (gate_with(apply=lambda x, gate: gate[..., 0, 0]), "these are the gates alone; multiply x by them."),
+            (gate_with(apply=lambda x, gate: x + x * gate), "the skip is the block's; the gate only multiplies."),
             (gate_with(apply=torch.add), "the gates are multiplied with x, not added."),
-            (
-                gate_with(second=lambda y: y),
-                "without the sigmoid a gate can be any number; it should be in 0–1.",
-            ),
-            (
-                gate_with(first=lambda y: y),
-                "SiLU stands between the two layers; without it they would be one.",
-            ),
-            (
-                gate_with(first=torch.relu),
-                "that is with ReLU between the layers, as in the SE paper; here it is SiLU.",
-            ),
-            (
-                gate_with(torch.sigmoid, torch.nn.functional.silu),
-                "the two activations are the wrong way round.",
-            ),
-            (
-                gate_with(first=torch.sigmoid),
-                "a sigmoid stands after the second layer; after the first stands SiLU.",
-            ),
-            (
-                lambda x, w1, b1, w2, b2: package_gate(x, w1, 0 * b1, w2, 0 * b2),
-                "the biases b1 and b2 are missing.",
-            ),
-            (
-                gate_with(squeeze=lambda x: x.amax((2, 3))),
-                "squeeze by the mean over the map, not by its maximum.",
-            ),
-            (
-                gate_with(squeeze=lambda x: x.sum((2, 3))),
-                "squeeze by the mean: a sum would depend on the map's size.",
-            ),
+            (gate_with(second=lambda y: y), "without the sigmoid a gate can be any number; it should be in 0–1."),
+            (gate_with(first=lambda y: y), "SiLU stands between the two layers; without it they would be one."),
+            (gate_with(first=torch.relu), "that is with ReLU between the layers, as in the SE paper; here it is SiLU."),
+            (gate_with(torch.sigmoid, torch.nn.functional.silu), "the two activations are the wrong way round."),
+            (gate_with(first=torch.sigmoid), "a sigmoid stands after the second layer; after the first stands SiLU."),
+            (lambda x, w1, b1, w2, b2: package_gate(x, w1, 0 * b1, w2, 0 * b2), "the biases b1 and b2 are missing."),
+            (gate_with(squeeze=lambda x: x.amax((2, 3))), "squeeze by the mean over the map, not by its maximum."),
+            (gate_with(squeeze=lambda x: x.sum((2, 3))), "squeeze by the mean: a sum would depend on the map's size."),
         ],
         "mean over height and width → w1, b1 → SiLU → w2, b2 → sigmoid → times x, in this order.",
         cases=[gate_case(2, 8, 2, 5, 7), gate_case(1, 6, 3, 4, 3)],
@@ -146,26 +99,14 @@ EXERCISES = {
     "02.2": Exercise(
         BLOCK,
         [
-            (
-                BLOCK - NORMS,
-                "each norm has a scale and a shift for every channel: 2 · 128, 2 · 128 and 2 · 48.",
-            ),
-            (
-                BLOCK - NORMS - GATE_BIASES,
-                "the norms' 2 a channel and the gate's biases (8 and 128) are missing.",
-            ),
+            (BLOCK - NORMS, "each norm has a scale and a shift for every channel: 2 · 128, 2 · 128 and 2 · 48."),
+            (BLOCK - NORMS - GATE_BIASES, "the norms' 2 a channel and the gate's biases (8 and 128) are missing."),
             (
                 BLOCK - NORMS // 2,
                 "a norm has two parameters a channel, a scale and a shift; a convolution has no bias.",
             ),
-            (
-                BLOCK + NORMS // 2,
-                "a convolution before a norm has no bias: the norm's shift does its work.",
-            ),
-            (
-                BLOCK + NORMS,
-                "a norm's running mean and variance are no parameters: training does not change them.",
-            ),
+            (BLOCK + NORMS // 2, "a convolution before a norm has no bias: the norm's shift does its work."),
+            (BLOCK + NORMS, "a norm's running mean and variance are no parameters: training does not change them."),
             (BLOCK - GATE_BIASES, "the gate's two layers have biases, 8 and 128."),
             (BLOCK - GATE, "the gate is missing: 128 → 8 → 128, with biases."),
             (
@@ -176,10 +117,7 @@ EXERCISES = {
                 BLOCK + (48 // 4 - SQUEEZED) * (2 * WIDE + 1),
                 "the gate squeezes to a quarter of the block's *input* channels, 32, not of the 48 that come out.",
             ),
-            (
-                BLOCK + 25 * WIDE * (WIDE - 1),
-                "the 5 × 5 convolution is depthwise: 25 weights a channel.",
-            ),
+            (BLOCK + 25 * WIDE * (WIDE - 1), "the 5 × 5 convolution is depthwise: 25 weights a channel."),
             (BLOCK - 16 * WIDE, "that is with a 3 × 3 kernel."),
             (
                 mbconv_cost(32, Stage(6, 48, 1, 5, 2), 28, 28, 2).params,
@@ -194,14 +132,8 @@ EXERCISES = {
             ([8, 16, 24, 120], "8 is below 90 % of 11."),
             ([8, 16, 16, 120], "8 is below 90 % of 11, and 20, half way, goes up."),
             ([16, 16, 16, 120], "20 lies half way between 16 and 24, and half goes up."),
-            (
-                [16, 24, 24, 128],
-                "not always up: 17.6 is nearer to 16, which is more than 90 % of it.",
-            ),
-            (
-                [16, 16, 24, 128],
-                "not always up: 123.2 is nearer to 120, which is more than 90 % of it.",
-            ),
+            ([16, 24, 24, 128], "not always up: 17.6 is nearer to 16, which is more than 90 % of it."),
+            ([16, 16, 24, 128], "not always up: 123.2 is nearer to 120, which is more than 90 % of it."),
             ([11, 18, 20, 123], "to a multiple of 8, not to whole numbers."),
             ([16, 24, 24, 120], "17.6 is nearer to 16, and 16 is 91 % of 17.6: enough."),
         ],
@@ -218,10 +150,7 @@ EXERCISES = {
             (0.80, "about 5 % of 0.75, not 0.05."),
             (75 * 2**0.07, "as a number in 0–1, as 0.75 is."),
             (0.79, "nearly; three digits, please."),
-            (
-                0.75 * 1.07,
-                "w is an exponent: the factor is 2 to the power of 0.07, about 5 % and not 7.",
-            ),
+            (0.75 * 1.07, "w is an exponent: the factor is 2 to the power of 0.07, about 5 % and not 7."),
             (0.75 + 0.07, "w is an exponent, not a difference in accuracy."),
             (0.75 * (2**0.07 - 1), "that is the gain; add it to 0.75."),
             (2**0.07, "that is the factor; multiply 0.75 by it."),

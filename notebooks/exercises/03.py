@@ -1,24 +1,16 @@
-"""The exercises of notebook 03: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 03: right answers, the wrong ones that people give, and the hint for each."""
 
 import math
 
 from effdet_lite import scaling
 from effdet_lite.efficientnet import cost_by_stage, scaled_stages
 from effdet_lite.scaling import EfficientNetConfig
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
 
 RESOLUTION, MACS, PARAMS, BLOCKS = 320, 600_000_000, 5_000_000, 16
 
 
-def scaled_by(
-    depth_base=1.2,
-    width_base=1.1,
-    side_base=1.15,
-    blocks_of=math.ceil,
-    channels_of=scaling.round_channels,
-):
+def scaled_by(depth_base=1.2, width_base=1.1, side_base=1.15, blocks_of=math.ceil, channels_of=scaling.round_channels):
     """The formula for one stage, with one part replaced."""
 
     def scaled(blocks, channels, side, phi):
@@ -60,22 +52,10 @@ EXERCISES = {
         math.sqrt(2 / (1.3 * 1.2**2)),
         [
             (2 / (1.3 * 1.2**2), "that is γ²; resolution counts for height and for width."),
-            (
-                2 / (1.3 * 1.2),
-                "β counts twice, for the channels that come in and go out; and so does γ.",
-            ),
-            (
-                math.sqrt(2 / (1.3 * 1.2)),
-                "β counts twice: for the channels that come in and for those that go out.",
-            ),
-            (
-                math.sqrt(2 / (1.3**2 * 1.2)),
-                "it is the width that is squared, not the depth: β², not α².",
-            ),
-            (
-                math.sqrt(2) / (1.3 * 1.2),
-                "α is not squared: twice the blocks are twice the MACs, no more.",
-            ),
+            (2 / (1.3 * 1.2), "β counts twice, for the channels that come in and go out; and so does γ."),
+            (math.sqrt(2 / (1.3 * 1.2)), "β counts twice: for the channels that come in and for those that go out."),
+            (math.sqrt(2 / (1.3**2 * 1.2)), "it is the width that is squared, not the depth: β², not α²."),
+            (math.sqrt(2) / (1.3 * 1.2), "α is not squared: twice the blocks are twice the MACs, no more."),
             (2 - 1.3 * 1.2**2, "the constraint is a product, so divide."),
         ],
         "solve 1.3 · 1.2² · γ² = 2 for γ.",
@@ -85,23 +65,11 @@ EXERCISES = {
         scaled_by(),
         [
             (scaled_by(blocks_of=math.floor), "blocks are rounded up: 2 · 1.2 is 3 blocks."),
-            (
-                scaled_by(blocks_of=lambda blocks: math.floor(blocks + 0.5)),
-                "blocks are rounded up, always.",
-            ),
-            (
-                scaled_by(channels_of=round),
-                "channels are rounded to a multiple of 8: `round_channels`.",
-            ),
-            (
-                scaled_by(1.1, 1.2),
-                "α = 1.2 is for depth and β = 1.1 for width; you have them the other way round.",
-            ),
+            (scaled_by(blocks_of=lambda blocks: math.floor(blocks + 0.5)), "blocks are rounded up, always."),
+            (scaled_by(channels_of=round), "channels are rounded to a multiple of 8: `round_channels`."),
+            (scaled_by(1.1, 1.2), "α = 1.2 is for depth and β = 1.1 for width; you have them the other way round."),
             (scaled_by(side_base=1.15**2), "γ is for the side; it is the area that grows by γ²."),
-            (
-                scaled_by(width_base=1.1**2),
-                "β is for the channels; it is the cost that grows by β².",
-            ),
+            (scaled_by(width_base=1.1**2), "β is for the channels; it is the cost that grows by β²."),
             (linear, "ϕ is an exponent: 1.2^ϕ, not 1.2 · ϕ."),
         ],
         "return (ceil(blocks · 1.2^ϕ), round_channels(channels · 1.1^ϕ), side · 1.15^ϕ to the nearest pixel).",
@@ -110,20 +78,11 @@ EXERCISES = {
     "03.3": Exercise(
         BUDGET,
         [
-            (
-                math.log2(10),
-                "that is for an exact doubling at each step; the paper's product is 1.92.",
-            ),
+            (math.log2(10), "that is for an exact doubling at each step; the paper's product is 1.92."),
             (10 / (1.2 * 1.1**2 * 1.15**2), "each step multiplies, so count steps by logarithms."),
             (math.log(10), "divide by the logarithm of one step's growth, log 1.92."),
-            (
-                math.log(10) / math.log(1.2 * 1.1 * 1.15),
-                "width and resolution count twice: α · β² · γ².",
-            ),
-            (
-                math.log10(1.2 * 1.1**2 * 1.15**2),
-                "that is the inverse: how many powers of ten one step is.",
-            ),
+            (math.log(10) / math.log(1.2 * 1.1 * 1.15), "width and resolution count twice: α · β² · γ²."),
+            (math.log10(1.2 * 1.1**2 * 1.15**2), "that is the inverse: how many powers of ten one step is."),
         ],
         "1.92^ϕ = 10; take logarithms of both sides.",
         tolerance=5e-3,

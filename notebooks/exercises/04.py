@@ -1,14 +1,11 @@
-"""The exercises of notebook 04: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 04: right answers, the wrong ones that people give, and the hint for each."""
 
 import itertools
 
 import numpy as np
-
 from effdet_lite.cost import receptive_field
 from effdet_lite.fusion import FusionGraph, Node, fpn
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
 
 LEVELS = (2, 3, 4, 5, 6)
 P3 = [(3, 2)] * 3
@@ -28,9 +25,7 @@ def top_down(laterals, enlarge=enlarged, add=np.add):
 
 def neighbours_only(laterals):
     """What comes in at the level above, and not what was merged there."""
-    return [fine + enlarged(coarse) for fine, coarse in itertools.pairwise(laterals)] + [
-        laterals[-1]
-    ]
+    return [fine + enlarged(coarse) for fine, coarse in itertools.pairwise(laterals)] + [laterals[-1]]
 
 
 def bottom_up(laterals):
@@ -81,16 +76,10 @@ EXERCISES = {
     "04.1": Exercise(
         sum(0.25**number for number in range(4)),
         [
-            (
-                sum(0.5**number for number in range(4)),
-                "that is for the sides; MACs go with the area.",
-            ),
+            (sum(0.5**number for number in range(4)), "that is for the sides; MACs go with the area."),
             (4, "the smaller images cost less: a quarter each time."),
             (4 / 3, "that is the sum of infinitely many images; here are four."),
-            (
-                sum(0.25**number for number in range(3)),
-                "four images: the largest and three smaller ones.",
-            ),
+            (sum(0.25**number for number in range(3)), "four images: the largest and three smaller ones."),
             (sum(0.25**number for number in range(1, 4)), "count the largest image too."),
         ],
         "each image has a quarter of the pixels of the one before; add the four.",
@@ -99,43 +88,25 @@ EXERCISES = {
     "04.2": Exercise(
         receptive_field([*P3, *[(3, 1)] * 3]).size,
         [
-            (
-                receptive_field([(3, 2)] * 2 + [(3, 1)] * 3).size,
-                "that is P2's; P3 is one convolution further.",
-            ),
-            (
-                receptive_field(P3).size,
-                "that is P3 before neck and head; three convolutions follow.",
-            ),
-            (
-                receptive_field(P3).size + 6,
-                "a 3 × 3 on P3 takes steps of 8 px: 16 px more each time, not 2.",
-            ),
+            (receptive_field([(3, 2)] * 2 + [(3, 1)] * 3).size, "that is P2's; P3 is one convolution further."),
+            (receptive_field(P3).size, "that is P3 before neck and head; three convolutions follow."),
+            (receptive_field(P3).size + 6, "a 3 × 3 on P3 takes steps of 8 px: 16 px more each time, not 2."),
             (receptive_field(P3).size + 3 * 2 * 4, "on P3 a step is 8 px; 4 px is P2's."),
-            (
-                receptive_field([*P3, *[(3, 1)] * 2]).size,
-                "count again: one in the neck's node, two in the head.",
-            ),
+            (receptive_field([*P3, *[(3, 1)] * 2]).size, "count again: one in the neck's node, two in the head."),
         ],
         "receptive_field of three convolutions with stride 2 and three with stride 1.",
     ),
     "04.3": Exercise(
         top_down,
         [
-            (
-                neighbours_only,
-                "what comes down is the merged map above, so that P3 also hears of P5.",
-            ),
+            (neighbours_only, "what comes down is the merged map above, so that P3 also hears of P5."),
             (
                 lambda laterals: top_down(laterals, lambda coarse: np.tile(coarse, (2, 2))),
                 "np.tile lays copies of the map side by side; each number has to become a block of 2 × 2.",
             ),
             (lambda laterals: top_down(laterals, add=mean), "FPN adds; it takes no mean."),
             (bottom_up, "that goes from fine to coarse; FPN begins at the coarsest."),
-            (
-                lambda laterals: top_down(laterals)[::-1],
-                "the answer is asked for from fine to coarse, as it came in.",
-            ),
+            (lambda laterals: top_down(laterals)[::-1], "the answer is asked for from fine to coarse, as it came in."),
         ],
         "begin with laterals[-1]; enlarge it with .repeat(2, 0).repeat(2, 1), add the next finer one, go on.",
         cases=MERGE_CASES,

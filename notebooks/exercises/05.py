@@ -1,12 +1,10 @@
-"""The exercises of notebook 05: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 05: right answers, the wrong ones that people give, and the hint for each."""
 
 import math
 
 from effdet_lite.fusion import FusionGraph, Node, bifpn, fpn, panet
-from effdet_lite.teach.checks import Exercise
-from effdet_lite.teach.necks import SMALL, reach
+from effdet_lite.teach.kit.checks import Exercise
+from effdet_lite.teach.nb.n05_necks import SMALL, reach
 
 SIX, EPSILON, NODES, EDGES = range(3, 9), 1e-4, 8, 16
 
@@ -44,22 +42,14 @@ def searched(graph, name):
 
 def first_step(graph, name):
     """Its direct inputs only, as far as these come in."""
-    return sorted(
-        source
-        for node in graph.nodes
-        if node.name == name
-        for source in node.inputs
-        if source[-3:] == "_in"
-    )
+    return sorted(source for node in graph.nodes if node.name == name for source in node.inputs if source[-3:] == "_in")
 
 
 def every_ancestor(graph, name):
     """The nodes on the way as well."""
     known = {}
     for node in graph.nodes:
-        known[node.name] = {*node.inputs}.union(
-            *(known.get(source, set()) for source in node.inputs)
-        )
+        known[node.name] = {*node.inputs}.union(*(known.get(source, set()) for source in node.inputs))
     return sorted(known[name])
 
 
@@ -86,9 +76,7 @@ def accept_neck(graph):
     return None
 
 
-UPWARDS = [
-    Node(f"P{level}_out", level, (f"P{level}_in", f"P{level - 1}_out")) for level in range(3, 7)
-]
+UPWARDS = [Node(f"P{level}_out", level, (f"P{level}_in", f"P{level - 1}_out")) for level in range(3, 7)]
 ONE_WAY_UP = FusionGraph("up", (Node("P2_out", 2, ("P2_in", "P3_in")), *UPWARDS))
 
 EXERCISES = {
@@ -96,18 +84,9 @@ EXERCISES = {
         counted(bifpn(SIX)),
         [
             (counted(bifpn(range(3, 8))), "that is the cell of five levels; D7x has six, P3 … P8."),
-            (
-                counted(panet(SIX)),
-                "that is PANet's: leave out the nodes with one input, and add the skips.",
-            ),
-            (
-                counted(bifpn(SIX, prune=False)),
-                "leave out the nodes at both ends that would have one input.",
-            ),
-            (
-                counted(bifpn(SIX, skip=False)),
-                "the skips are missing: one edge more at each level between the ends.",
-            ),
+            (counted(panet(SIX)), "that is PANet's: leave out the nodes with one input, and add the skips."),
+            (counted(bifpn(SIX, prune=False)), "leave out the nodes at both ends that would have one input."),
+            (counted(bifpn(SIX, skip=False)), "the skips are missing: one edge more at each level between the ends."),
             (counted(fpn(SIX)), "that is FPN's: there is a path up, too."),
             (counted(bifpn(SIX))[::-1], "nodes first, then edges."),
         ],
@@ -118,20 +97,13 @@ EXERCISES = {
         [
             (fused_by(rectify=False), "a weight below zero counts as 0: max(weight, 0)."),
             (fused_by(epsilon=0, rectify=True), "ε is missing; without it a node may divide by 0."),
-            (
-                fused_by(divide=False),
-                "divide by the sum of the weights (and ε), so that the factors are shares.",
-            ),
+            (fused_by(divide=False), "divide by the sum of the weights (and ε), so that the factors are shares."),
             (fused_by(epsilon=1e-2), "ε is 0.0001."),
             (fused_by(where="above"), "ε belongs to the sum of weights, below the line."),
             (by_softmax, "that is softmax; the fast way has no exponent."),
         ],
         "ReLU each weight; then Σ weight · number / (Σ weight + 0.0001).",
-        cases=[
-            ([1.0, 3.0], [1.0, 0.5]),
-            ([2.0, -1.0, 4.0], [0.3, -2.0, 0.001]),
-            ([5.0, 7.0], [1e-4, 1e-4]),
-        ],
+        cases=[([1.0, 3.0], [1.0, 0.5]), ([2.0, -1.0, 4.0], [0.3, -2.0, 0.001]), ([5.0, 7.0], [1e-4, 1e-4])],
         tolerance=1e-6,
     ),
     "05.3": Exercise(
@@ -140,14 +112,8 @@ EXERCISES = {
             (first_step, "these are its own inputs; follow those that are nodes further back."),
             (every_ancestor, "only maps that come in are asked for, not the nodes on the way."),
             (every_map, "not all of them reach every node: look at FPN."),
-            (
-                lambda graph, name: searched(graph, name)[::-1],
-                "sorted, please: P2_in before P3_in.",
-            ),
-            (
-                lambda graph, name: searched(graph, name)[1:],
-                "one is missing: its own level's map counts too.",
-            ),
+            (lambda graph, name: searched(graph, name)[::-1], "sorted, please: P2_in before P3_in."),
+            (lambda graph, name: searched(graph, name)[1:], "one is missing: its own level's map counts too."),
         ],
         "for each node in order: what is known of its inputs, put together; a map that comes in knows itself.",
         cases=[

@@ -1,5 +1,4 @@
-"""The exercises of notebook 06: right answers, the wrong ones that people give, and the hint for
-each.
+"""The exercises of notebook 06: right answers, the wrong ones that people give, and the hint for each.
 
 The five bugs that 06.4 asks for are planted here too: whoever reads on will find none of them.
 """
@@ -9,17 +8,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torchvision.ops import box_iou
-
 from effdet_lite.anchors import decode
 from effdet_lite.losses import focal_loss
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
+from torchvision.ops import box_iou
 
 
 class Pipeline(NamedTuple):
-    """The three steps of the pipeline in which a bug may sit; pictures are halved, from 256 to 128
-    px.
-    """
+    """The three steps of the pipeline in which a bug may sit; pictures are halved, from 256 to 128 px."""
 
     boxes: Callable = lambda boxes: boxes / 2
     labels: Callable = lambda labels: labels
@@ -59,19 +55,13 @@ def accept_names(names):
 
 
 def soft_nms(decay, *, again=True):
-    """Gaussian soft-NMS with this decay of an overlap; again: take the best of the decayed scores
-    each time.
-    """
+    """Gaussian soft-NMS with this decay of an overlap; again: take the best of the decayed scores each time."""
 
     def softened(boxes, scores, sigma):
         scores, left = scores.clone(), list(range(len(scores)))
         order = scores.argsort(descending=True).tolist()
         while left:
-            best = (
-                max(left, key=lambda index: scores[index])
-                if again
-                else order[len(order) - len(left)]
-            )
+            best = max(left, key=lambda index: scores[index]) if again else order[len(order) - len(left)]
             left.remove(best)
             for other in left:
                 overlap = box_iou(boxes[best : best + 1], boxes[other : other + 1])[0, 0]
@@ -87,16 +77,11 @@ def gaussian(overlap, sigma):
 
 
 OVERLAP = 4 * 6 / (8 * 6 + 6 * 12 - 4 * 6)
-ANCHOR, DELTAS = (
-    torch.tensor([[16.0, 40.0, 48.0, 56.0]]),
-    torch.tensor([[0.25, -0.5, math.log(2), 0.0]]),
-)
+ANCHOR, DELTAS = torch.tensor([[16.0, 40.0, 48.0, 56.0]]), torch.tensor([[0.25, -0.5, math.log(2), 0.0]])
 BOX = decode(DELTAS, ANCHOR)[0]
 EASY_NO = focal_loss(torch.tensor([[[math.log(0.1 / 0.9)]]]), torch.tensor([[-1]])).item()
 PLAIN = -math.log(0.9)
-CROWD = torch.tensor(
-    [[0.0, 0, 10, 10], [1, 0, 11, 10], [0, 4, 10, 14], [30, 30, 40, 40], [31, 30, 41, 40]]
-)
+CROWD = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [0, 4, 10, 14], [30, 30, 40, 40], [31, 30, 41, 40]])
 CASES = [
     (CROWD, torch.tensor([0.9, 0.8, 0.7, 0.6, 0.95]), 0.5),
     (CROWD.flip(0), torch.tensor([0.3, 0.9, 0.85, 0.8, 0.1]), 0.3),
@@ -107,18 +92,9 @@ EXERCISES = {
         OVERLAP,
         [
             (24 / (48 + 72), "the overlap was counted twice below the line: take it off once."),
-            (
-                24 / 48,
-                "that is the share of the first box; IoU divides by what both cover together.",
-            ),
-            (
-                24 / 72,
-                "that is the share of the second box; IoU divides by what both cover together.",
-            ),
-            (
-                24,
-                "that is the overlap in square pixels; divide by the area that both cover together.",
-            ),
+            (24 / 48, "that is the share of the first box; IoU divides by what both cover together."),
+            (24 / 72, "that is the share of the second box; IoU divides by what both cover together."),
+            (24, "that is the overlap in square pixels; divide by the area that both cover together."),
             (4 / 10, "that is along x only; areas are asked for."),
         ],
         "overlap 4 × 6; areas 8 × 6 and 6 × 12; IoU = overlap / (both areas − overlap).",
@@ -127,48 +103,27 @@ EXERCISES = {
     "06.2": Exercise(
         BOX,
         [
-            (
-                torch.tensor([24.0, 32.0, 56.0, 48.0]),
-                "the shift is right; dw = log 2 makes the box twice as wide.",
-            ),
-            (
-                torch.tensor([24.0, 32.0, 88.0, 48.0]),
-                "it grows around its centre, not from its left edge.",
-            ),
+            (torch.tensor([24.0, 32.0, 56.0, 48.0]), "the shift is right; dw = log 2 makes the box twice as wide."),
+            (torch.tensor([24.0, 32.0, 88.0, 48.0]), "it grows around its centre, not from its left edge."),
             (torch.tensor([40.0, 40.0, 64.0, 16.0]), "that is centre and sides; answer as xyxy."),
             (
                 torch.tensor([0.25, 15.5, 64.25, 31.5]) + torch.tensor([0.0, 24, 0, 24]),
                 "dx and dy count in sides of the anchor, not in pixels.",
             ),
-            (
-                torch.tensor([8.0, 56.0, 72.0, 40.0]),
-                "top before bottom: y grows downwards, and dy = −0.5 moves up.",
-            ),
-            (
-                torch.tensor([8.0, 40.0, 72.0, 56.0]),
-                "dy = −0.5 moves the box up by half of the anchor's height.",
-            ),
-            (
-                torch.tensor([40 - 16 * math.log(2), 32, 40 + 16 * math.log(2), 48]),
-                "dw is a logarithm: e^dw.",
-            ),
+            (torch.tensor([8.0, 56.0, 72.0, 40.0]), "top before bottom: y grows downwards, and dy = −0.5 moves up."),
+            (torch.tensor([8.0, 40.0, 72.0, 56.0]), "dy = −0.5 moves the box up by half of the anchor's height."),
+            (torch.tensor([40 - 16 * math.log(2), 32, 40 + 16 * math.log(2), 48]), "dw is a logarithm: e^dw."),
         ],
         "centre + shift · side, then side · e^growth, then back to corners.",
     ),
     "06.3": Exercise(
         PLAIN / EASY_NO,
         [
-            (
-                EASY_NO,
-                "that is the focal loss itself; how many times smaller than cross-entropy is it?",
-            ),
+            (EASY_NO, "that is the focal loss itself; how many times smaller than cross-entropy is it?"),
             (EASY_NO / PLAIN, "the other way round: cross-entropy over focal loss."),
             (0.1**-1.5, "you left out the weight of a “no”, 1 − α = 0.75."),
             (1 / (0.25 * 0.1**1.5), "α = 0.25 weighs a “yes”; a “no” weighs 1 − α."),
-            (
-                1 / (0.75 * 0.9**1.5),
-                "the factor is 1 − p of the right answer: for this “no” 0.1, not 0.9.",
-            ),
+            (1 / (0.75 * 0.9**1.5), "the factor is 1 − p of the right answer: for this “no” 0.1, not 0.9."),
             (1 / (0.75 * 0.1**2), "that is RetinaNet's γ = 2; EfficientDet has 1.5."),
         ],
         "1 / ((1 − α) · 0.1^γ), with α = 0.25 and γ = 1.5; the logarithm stands in both.",
@@ -177,18 +132,9 @@ EXERCISES = {
     "06.4": Exercise(
         {letter: name for letter, (name, _) in BUGS.items()},
         [
-            (
-                {"A": "swapped", "B": "sigmoid", "C": "resized", "D": "labels", "E": "normalised"},
-                "A and C",
-            ),
-            (
-                {"A": "resized", "B": "labels", "C": "swapped", "D": "sigmoid", "E": "normalised"},
-                "B and D",
-            ),
-            (
-                {"A": "normalised", "B": "sigmoid", "C": "swapped", "D": "labels", "E": "resized"},
-                "A and E",
-            ),
+            ({"A": "swapped", "B": "sigmoid", "C": "resized", "D": "labels", "E": "normalised"}, "A and C"),
+            ({"A": "resized", "B": "labels", "C": "swapped", "D": "sigmoid", "E": "normalised"}, "B and D"),
+            ({"A": "normalised", "B": "sigmoid", "C": "swapped", "D": "labels", "E": "resized"}, "A and E"),
             (dict.fromkeys("ABCDE", "swapped"), "all the same"),
             ({"A": "resized"}, "one letter"),
             (dict.fromkeys("ABCDE", "softmax"), "no such bug"),
@@ -201,23 +147,11 @@ EXERCISES = {
         soft_nms(gaussian),
         [
             (lambda boxes, scores, sigma: scores, "these are the scores as they were."),
-            (
-                soft_nms(lambda overlap, sigma: torch.exp(-overlap / sigma)),
-                "the overlap is squared: exp(−IoU² / σ).",
-            ),
+            (soft_nms(lambda overlap, sigma: torch.exp(-overlap / sigma)), "the overlap is squared: exp(−IoU² / σ)."),
             (soft_nms(lambda overlap, sigma: torch.exp(-(overlap**2) * sigma)), "divide by σ."),
-            (
-                soft_nms(lambda overlap, sigma: 1 - overlap),
-                "that is the linear kind; the Gaussian is exp(−IoU² / σ).",
-            ),
-            (
-                soft_nms(lambda overlap, sigma: float(overlap < sigma)),
-                "that is hard NMS; multiply by exp(−IoU² / σ).",
-            ),
-            (
-                soft_nms(gaussian, again=False),
-                "after each round take the best of the scores as they are *now*.",
-            ),
+            (soft_nms(lambda overlap, sigma: 1 - overlap), "that is the linear kind; the Gaussian is exp(−IoU² / σ)."),
+            (soft_nms(lambda overlap, sigma: float(overlap < sigma)), "that is hard NMS; multiply by exp(−IoU² / σ)."),
+            (soft_nms(gaussian, again=False), "after each round take the best of the scores as they are *now*."),
         ],
         "while boxes are left: take the best one out, multiply the others' scores by exp(−IoU² / σ) with it.",
         cases=CASES,

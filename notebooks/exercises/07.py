@@ -1,19 +1,12 @@
-"""The exercises of notebook 07: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 07: right answers, the wrong ones that people give, and the hint for each."""
 
 import math
 
 from effdet_lite.cost import conv2d, norm
 from effdet_lite.efficientdet import cost_by_part
 from effdet_lite.fusion import separable_cost
-from effdet_lite.scaling import (
-    EFFICIENTDETS,
-    EfficientDetConfig,
-    EfficientNetConfig,
-    round_channels,
-)
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig, round_channels
+from effdet_lite.teach.kit.checks import Exercise
 
 RESOLUTION, MACS, PARAMS, CELLS, CHANNELS, LAYERS = 384, 900_000_000, 2_500_000, 2, 48, 2
 POSITIONS = [384 // 2**level * (640 // 2**level) for level in range(3, 8)]
@@ -75,19 +68,10 @@ EXERCISES = {
         9 * sum(POSITIONS),
         [
             (sum(POSITIONS), "those are the positions; at each of them stand nine anchors."),
-            (
-                3 * sum(POSITIONS),
-                "three scales and three shapes: nine anchors a position, not three.",
-            ),
-            (
-                9 * sum(POSITIONS[:3]),
-                "P6 and P7 have anchors as well, although the backbone does not make them.",
-            ),
+            (3 * sum(POSITIONS), "three scales and three shapes: nine anchors a position, not three."),
+            (9 * sum(POSITIONS[:3]), "P6 and P7 have anchors as well, although the backbone does not make them."),
             (9 * POSITIONS[0], "that is P3 alone; add the four coarser levels."),
-            (
-                90 * 9 * sum(POSITIONS),
-                "90 is how many scores each anchor has; the anchors stay the same.",
-            ),
+            (90 * 9 * sum(POSITIONS), "90 is how many scores each anchor has; the anchors stay the same."),
             (49_104, "that is for 512 × 512; this image has other sides."),
             (9 * 384 * 640, "P3 has one position for each 8 × 8 pixels, not for each pixel."),
         ],
@@ -96,33 +80,15 @@ EXERCISES = {
     "07.2": Exercise(
         rule(),
         [
-            (
-                published,
-                "that is the published table; the formulas give something else for D5, for instance.",
-            ),
-            (
-                rule(width=lambda phi: 64 * 1.35**phi),
-                "the width is a number of channels: `round_channels`.",
-            ),
-            (
-                rule(width=lambda phi: round_channels(64 * 1.35 * phi)),
-                "the width grows exponentially: 1.35^ϕ.",
-            ),
-            (
-                rule(width=lambda phi: round_channels(64 + 1.35**phi)),
-                "the width is multiplied: 64 · 1.35^ϕ.",
-            ),
+            (published, "that is the published table; the formulas give something else for D5, for instance."),
+            (rule(width=lambda phi: 64 * 1.35**phi), "the width is a number of channels: `round_channels`."),
+            (rule(width=lambda phi: round_channels(64 * 1.35 * phi)), "the width grows exponentially: 1.35^ϕ."),
+            (rule(width=lambda phi: round_channels(64 + 1.35**phi)), "the width is multiplied: 64 · 1.35^ϕ."),
             (rule(depth=lambda phi: 2 + phi), "ϕ = 0 has three cells, not two: 3 + ϕ."),
             (rule(head=lambda phi: 3 + phi / 3), "⌊ϕ / 3⌋ is rounded down: phi // 3."),
             (rule(head=lambda phi: 3 + math.ceil(phi / 3)), "⌊ϕ / 3⌋ is rounded down: phi // 3."),
-            (
-                rule(head=lambda phi: 3 + phi),
-                "3 + ϕ is the BiFPN's depth; heads grow by one in three steps.",
-            ),
-            (
-                rule(image=lambda phi: 512 * (1 + phi)),
-                "the image grows by 128 px a step, not by 512.",
-            ),
+            (rule(head=lambda phi: 3 + phi), "3 + ϕ is the BiFPN's depth; heads grow by one in three steps."),
+            (rule(image=lambda phi: 512 * (1 + phi)), "the image grows by 128 px a step, not by 512."),
         ],
         "return (512 + 128 · ϕ, round_channels(64 · 1.35^ϕ), 3 + ϕ, 3 + ϕ // 3), in this order.",
         cases=[(0,), (1,), (2,), (4,), (5,), (6,)],
@@ -132,22 +98,13 @@ EXERCISES = {
         [
             (head_params(norms=3), "each level has norms of its own: 3 layers × 5 levels."),
             (head_params(shared=5), "the convolutions are shared by the levels: count them once."),
-            (
-                head_params(bias=False),
-                "the pointwise convolutions have a bias, also those before a norm.",
-            ),
-            (
-                head_params(anchors=1),
-                "the last layer answers for nine anchors at each position: 27 outputs.",
-            ),
+            (head_params(bias=False), "the pointwise convolutions have a bias, also those before a norm."),
+            (head_params(anchors=1), "the last layer answers for nine anchors at each position: 27 outputs."),
             (head_params(classes=90), "that is for 90 classes; here are 3."),
             (head_params(norms=0), "the norms have parameters too: two a channel."),
             (head_params(classes=4), "there are 3 classes, and nothing stands for the background."),
             (
-                head_params()
-                + conv2d(64, 27, 3, 1, 1).params
-                - separable_cost(64, 27, 1, 1).params
-                + 27,
+                head_params() + conv2d(64, 27, 3, 1, 1).params - separable_cost(64, 27, 1, 1).params + 27,
                 "the last layer is separable too: depthwise, then pointwise.",
             ),
         ],

@@ -1,28 +1,21 @@
-"""The exercises of notebook 08: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 08: right answers, the wrong ones that people give, and the hint for each."""
 
 import math
 
 import torch
-from torch.nn.utils import clip_grad_norm_
-
 from effdet_lite.anchors import ANCHORS_PER_POSITION, grid, iou
 from effdet_lite.data import ShapesDetection
 from effdet_lite.losses import focal_loss
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
+from torch.nn.utils import clip_grad_norm_
 
 SIDE, COVERED, MOST_ANCHORS = 256, 0.98, 15_000
-OBJECTS = 2 * torch.cat(
-    [ShapesDetection("train")[index][1]["boxes"].as_subclass(torch.Tensor) for index in range(100)]
-)
+OBJECTS = 2 * torch.cat([ShapesDetection("train")[index][1]["boxes"].as_subclass(torch.Tensor) for index in range(100)])
 
 ANCHORS = len(grid(128, 128, (2, 3, 4, 5, 6), 2.0))
 CLASSES, POSITIVE = 4, 150
 ALL_NO = torch.full((1, ANCHORS), -1)
-UNSURE = focal_loss(torch.zeros(1, ANCHORS, CLASSES), ALL_NO, alpha=0.5, gamma=1.5).item() / (
-    POSITIVE + 1
-)
+UNSURE = focal_loss(torch.zeros(1, ANCHORS, CLASSES), ALL_NO, alpha=0.5, gamma=1.5).item() / (POSITIVE + 1)
 
 MACHINES, PROCESSES, PICTURES, STEPS = 2, 8, 64, 1000
 
@@ -82,26 +75,14 @@ EXERCISES = {
     "08.2": Exercise(
         UNSURE,
         [
-            (
-                UNSURE * (POSITIVE + 1),
-                "that is the sum; it is divided by the matched anchors plus 1.",
-            ),
+            (UNSURE * (POSITIVE + 1), "that is the sum; it is divided by the matched anchors plus 1."),
             (UNSURE / CLASSES, "each anchor answers a question for each of the 4 classes."),
             (UNSURE / ANCHORS_PER_POSITION, "there are nine anchors at each position."),
             (2 * UNSURE, "“no” weighs 1 − α, and α is 0.5 here."),
-            (
-                UNSURE * 2**1.5,
-                "that is without the factor (1 − p of the right answer)^γ = 0.5^1.5.",
-            ),
-            (
-                UNSURE * 2**1.5 * 2,
-                "that is plain cross-entropy; the two factors of the focal loss make it smaller.",
-            ),
+            (UNSURE * 2**1.5, "that is without the factor (1 − p of the right answer)^γ = 0.5^1.5."),
+            (UNSURE * 2**1.5 * 2, "that is plain cross-entropy; the two factors of the focal loss make it smaller."),
             (UNSURE / math.log(2), "−ln 0.5 is 0.69, and stands in every answer's loss."),
-            (
-                math.log(2),
-                "that is the cross-entropy of one answer; the loss is a sum over all of them.",
-            ),
+            (math.log(2), "that is the cross-entropy of one answer; the loss is a sum over all of them."),
         ],
         "answers · (1 − α) · 0.5^γ · ln 2 / (matched + 1), where answers = anchors · classes.",
         tolerance=0.01,
@@ -109,15 +90,9 @@ EXERCISES = {
     "08.3": Exercise(
         HALF_LIFE,
         [
-            (
-                1 / (1 - 0.998),
-                "that is the mean age of what the average holds; the half-life is ln 2 of it, roughly.",
-            ),
+            (1 / (1 - 0.998), "that is the mean age of what the average holds; the half-life is ln 2 of it, roughly."),
             (250, "0.998ⁿ falls by a factor, not by a constant: 250 steps leave 0.998^250 = 0.61."),
-            (
-                500,
-                "that is the mean age of what the average holds; the half-life is ln 2 of it, roughly.",
-            ),
+            (500, "that is the mean age of what the average holds; the half-life is ln 2 of it, roughly."),
             (math.log(0.5) / math.log(0.98), "that is for a decay of 0.98."),
             (-HALF_LIFE, "the sign: both logarithms are negative."),
             (1 / HALF_LIFE, "the other way round: ln 0.5 over ln 0.998."),
@@ -133,27 +108,20 @@ EXERCISES = {
                 "that cuts each number on its own, which turns the direction; scale all of them alike.",
             ),
             (
-                lambda gradients, most: [
-                    gradient * min(1, most / gradient.norm()) for gradient in gradients
-                ],
+                lambda gradients, most: [gradient * min(1, most / gradient.norm()) for gradient in gradients],
                 "one norm for all tensors together, so that their ratio stays.",
             ),
             (
-                lambda gradients, most: [
-                    gradient * most / norm_of(gradients) for gradient in gradients
-                ],
+                lambda gradients, most: [gradient * most / norm_of(gradients) for gradient in gradients],
                 "a gradient that is short enough stays as it is.",
             ),
             (
-                lambda gradients, most: [
-                    gradient * min(1, most / norm_of(gradients) ** 2) for gradient in gradients
-                ],
+                lambda gradients, most: [gradient * min(1, most / norm_of(gradients) ** 2) for gradient in gradients],
                 "the norm is the square root of the sum of squares.",
             ),
             (
                 lambda gradients, most: [
-                    gradient * min(1, most / sum(one.norm() for one in gradients))
-                    for gradient in gradients
+                    gradient * min(1, most / sum(one.norm() for one in gradients)) for gradient in gradients
                 ],
                 "the norms of the tensors do not add up; their squares do.",
             ),
@@ -168,30 +136,12 @@ EXERCISES = {
     "08.5": Exercise(
         [PICTURES // PROCESSES, STEPS * PICTURES],
         [
-            (
-                [PICTURES, STEPS * PICTURES * PROCESSES],
-                "--batch-size counts the pictures of all processes together.",
-            ),
-            (
-                [PICTURES // PROCESSES, STEPS * PICTURES * PROCESSES],
-                "the first is right; a step uses the batch once.",
-            ),
-            (
-                [PICTURES // MACHINES, STEPS * PICTURES],
-                "each GPU has a process of its own, not each machine.",
-            ),
-            (
-                [PICTURES // (PROCESSES // MACHINES), STEPS * PICTURES],
-                "there are four GPUs on *each* machine.",
-            ),
-            (
-                [PICTURES // PROCESSES, STEPS * PICTURES // PROCESSES],
-                "that is what one process sees in the run.",
-            ),
-            (
-                [PICTURES, STEPS * PICTURES],
-                "the second is right; the processes share these pictures out.",
-            ),
+            ([PICTURES, STEPS * PICTURES * PROCESSES], "--batch-size counts the pictures of all processes together."),
+            ([PICTURES // PROCESSES, STEPS * PICTURES * PROCESSES], "the first is right; a step uses the batch once."),
+            ([PICTURES // MACHINES, STEPS * PICTURES], "each GPU has a process of its own, not each machine."),
+            ([PICTURES // (PROCESSES // MACHINES), STEPS * PICTURES], "there are four GPUs on *each* machine."),
+            ([PICTURES // PROCESSES, STEPS * PICTURES // PROCESSES], "that is what one process sees in the run."),
+            ([PICTURES, STEPS * PICTURES], "the second is right; the processes share these pictures out."),
         ],
         "the batch is shared out over all processes, and every step uses one batch.",
     ),

@@ -1,14 +1,11 @@
-"""The exercises of notebook 09: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 09: right answers, the wrong ones that people give, and the hint for each."""
 
 import math
 
 import numpy as np
 import torch
-
 from effdet_lite.evaluation import coco_ap_from_detections
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
 
 RIGHT, OBJECTS = np.array([1, 0, 1, 1, 0, 0, 1, 0]), 5
 HITS = RIGHT.cumsum()
@@ -19,9 +16,7 @@ OF_RIGHT = float(PRECISION[RIGHT == 1].mean())
 
 
 def average(heights=HEIGHTS, recall=RECALL, interpolated=True):
-    """The mean precision at these recalls, 0 past the last; without interpolation: at the first box
-    that gets there.
-    """
+    """The mean precision at these recalls, 0 past the last; without interpolation: at the first box that gets there."""
     values = []
     for height in heights:
         reached = PRECISION[recall >= height]
@@ -30,9 +25,7 @@ def average(heights=HEIGHTS, recall=RECALL, interpolated=True):
 
 
 def scene(change=None):
-    """AP50 of two classes, three objects each, found with errors, after `change(boxes, scores,
-    labels)`.
-    """
+    """AP50 of two classes, three objects each, found with errors, after `change(boxes, scores, labels)`."""
     truth = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]] * 2)
     truth[3:] += torch.tensor([0.0, 50, 0, 50])
     stray = torch.tensor([[80.0, 80, 90, 90], [100.0, 80, 110, 90]])
@@ -57,11 +50,7 @@ def below(boxes, scores, labels):
 
 def twice(boxes, scores, labels):
     """Each box again, a hair weaker."""
-    return (
-        torch.cat([boxes, boxes]),
-        torch.cat([scores, scores - 1e-4]),
-        torch.cat([labels, labels]),
-    )
+    return torch.cat([boxes, boxes]), torch.cat([scores, scores - 1e-4]), torch.cat([labels, labels])
 
 
 CHANGES = (
@@ -94,9 +83,7 @@ def priced(missed_counts=True, wrong_counts=True, swapped=False, last=True, none
         hits = 0
         for number, yes in enumerate(right, 1):
             hits += yes
-            costs.append(
-                (objects - hits) * missed * missed_counts + (number - hits) * wrong * wrong_counts
-            )
+            costs.append((objects - hits) * missed * missed_counts + (number - hits) * wrong * wrong_counts)
         kept = min(range(len(costs)), key=costs.__getitem__)
         if not last:
             return costs[kept]
@@ -115,26 +102,11 @@ EXERCISES = {
     "09.1": Exercise(
         average(),
         [
-            (
-                average(interpolated=False),
-                "where precision rises again, the better value counts for lower recalls.",
-            ),
-            (
-                float(PRECISION.mean()),
-                "that is the mean over the boxes; AP is the mean over 101 recalls.",
-            ),
-            (
-                OF_RIGHT,
-                "that is over the boxes that are right; objects that no box finds count as 0.",
-            ),
-            (
-                average(recall=HITS / HITS[-1]),
-                "recall is out of all five objects, not of the four that are found.",
-            ),
-            (
-                average(np.linspace(0, 1, 11)),
-                "that is the mean of 11 heights, as PASCAL VOC had it; here it is 101.",
-            ),
+            (average(interpolated=False), "where precision rises again, the better value counts for lower recalls."),
+            (float(PRECISION.mean()), "that is the mean over the boxes; AP is the mean over 101 recalls."),
+            (OF_RIGHT, "that is over the boxes that are right; objects that no box finds count as 0."),
+            (average(recall=HITS / HITS[-1]), "recall is out of all five objects, not of the four that are found."),
+            (average(np.linspace(0, 1, 11)), "that is the mean of 11 heights, as PASCAL VOC had it; here it is 101."),
             (STRAIGHT, "that is the area below straight lines; AP has steps."),
             (HITS[-1] / len(RIGHT), "that is the precision of all eight boxes."),
             (HITS[-1] / OBJECTS, "that is the recall of all eight boxes."),
@@ -146,26 +118,11 @@ EXERCISES = {
         FOUR,
         [
             (["lower", *FOUR[1:]], "(a): AP looks at the order of the boxes; halving leaves it."),
-            (
-                [*FOUR[:1], "lower", *FOUR[2:]],
-                "(b): behind the last right box nothing counts any more.",
-            ),
-            (
-                [*FOUR[:2], "same", *FOUR[3:]],
-                "(c): a copy is wrong, and stands before other right boxes.",
-            ),
-            (
-                [*FOUR[:2], "higher", *FOUR[3:]],
-                "(c): what is found twice is found once; the copy is wrong.",
-            ),
-            (
-                [*FOUR[:3], "lower"],
-                "(d): each class has a list of its own, and squaring leaves the order in it.",
-            ),
-            (
-                [*FOUR[:3], "higher"],
-                "(d): each class has a list of its own, and squaring leaves the order in it.",
-            ),
+            ([*FOUR[:1], "lower", *FOUR[2:]], "(b): behind the last right box nothing counts any more."),
+            ([*FOUR[:2], "same", *FOUR[3:]], "(c): a copy is wrong, and stands before other right boxes."),
+            ([*FOUR[:2], "higher", *FOUR[3:]], "(c): what is found twice is found once; the copy is wrong."),
+            ([*FOUR[:3], "lower"], "(d): each class has a list of its own, and squaring leaves the order in it."),
+            ([*FOUR[:3], "higher"], "(d): each class has a list of its own, and squaring leaves the order in it."),
         ],
         "ask of each: does the order within one class change, and does a wrong box come to stand before a right one?",
     ),
@@ -175,16 +132,10 @@ EXERCISES = {
             (1 / SIDE, "that is the ratio of the sides; IoU is one of areas."),
             (SIDE**2, "the other way round: the circle's own box is the smaller one."),
             (SIDE, "that is the new side; IoU is the ratio of areas, the smaller over the larger."),
-            (
-                math.cos(ANGLE) ** 2,
-                "one side of the turned square reaches cos 30° far, the other one sin 30° more.",
-            ),
+            (math.cos(ANGLE) ** 2, "one side of the turned square reaches cos 30° far, the other one sin 30° more."),
             (0.5, "that is for 45°."),
             (1.0, "the circle stays as it is, but its box's corners turn, and reach further."),
-            (
-                math.pi / 4 / SIDE**2,
-                "that is the circle in the new box; IoU compares the two boxes.",
-            ),
+            (math.pi / 4 / SIDE**2, "that is the circle in the new box; IoU compares the two boxes."),
         ],
         "the new side is cos 30° + sin 30°, and the two boxes have one middle.",
         tolerance=5e-3,
@@ -192,20 +143,11 @@ EXERCISES = {
     "09.4": Exercise(
         priced(),
         [
-            (
-                priced(wrong_counts=False),
-                "wrong boxes cost too; without them it is best to keep all.",
-            ),
-            (
-                priced(missed_counts=False),
-                "objects that stay missed cost too; without them it is best to keep none.",
-            ),
+            (priced(wrong_counts=False), "wrong boxes cost too; without them it is best to keep all."),
+            (priced(missed_counts=False), "objects that stay missed cost too; without them it is best to keep none."),
             (priced(swapped=True), "the prices are the other way round."),
             (priced(last=False), "return the score of the last box kept, not what it costs."),
-            (
-                priced(none_kept=False),
-                "where wrong boxes are dear it may be best to keep none: 1.0.",
-            ),
+            (priced(none_kept=False), "where wrong boxes are dear it may be best to keep none: 1.0."),
             (most_f1, "F1 knows no prices."),
         ],
         "for each number of boxes kept: (objects − right) · missed + (kept − right) · wrong; take the least.",

@@ -1,11 +1,8 @@
-"""The exercises of notebook 10: right answers, the wrong ones that people give, and the hint for
-each.
-"""
+"""The exercises of notebook 10: right answers, the wrong ones that people give, and the hint for each."""
 
 import numpy as np
-
 from effdet_lite.anchors import ANCHORS_PER_POSITION
-from effdet_lite.teach.checks import Exercise
+from effdet_lite.teach.kit.checks import Exercise
 
 LABELLED, UNLABELLED = 800, 50
 
@@ -19,17 +16,13 @@ ERROR = COUNTED - ANNOTATED
 MEAN_ABSOLUTE, BIAS = float(np.abs(ERROR).mean()), float(ERROR.mean())
 
 
-def chosen(
-    strict=False, first=False, error=lambda difference: np.abs(difference).mean(), answer=True
-):
+def chosen(strict=False, first=False, error=lambda difference: np.abs(difference).mean(), answer=True):
     """A way to choose a threshold; strict: above it only; first: of equal ones the lowest."""
 
     def threshold(scores, counts, thresholds):
         errors = {}
         for least in sorted(thresholds, reverse=not first):
-            found = [
-                sum(one > least if strict else one >= least for one in some) for some in scores
-            ]
+            found = [sum(one > least if strict else one >= least for one in some) for some in scores]
             errors[least] = round(float(error(np.array(found) - np.array(counts))), 9)
         best = min(errors, key=errors.get)
         return best if answer else errors[best]
@@ -43,23 +36,11 @@ EXERCISES = {
     "10.1": Exercise(
         LABELLED / (LABELLED + UNLABELLED),
         [
-            (
-                1.0,
-                "it is perfect, but its judge is not: a box without a label beside it counts as wrong.",
-            ),
-            (
-                UNLABELLED / LABELLED,
-                "that compares the two kinds; precision is right boxes over all boxes.",
-            ),
+            (1.0, "it is perfect, but its judge is not: a box without a label beside it counts as wrong."),
+            (UNLABELLED / LABELLED, "that compares the two kinds; precision is right boxes over all boxes."),
             (UNLABELLED / (LABELLED + UNLABELLED), "that is the share of wrong boxes."),
-            (
-                (LABELLED - UNLABELLED) / LABELLED,
-                "no label is lost: 800 boxes are right, of 850 that it gives.",
-            ),
-            (
-                (LABELLED + UNLABELLED) / LABELLED,
-                "a share is not above 1: right boxes over all boxes.",
-            ),
+            ((LABELLED - UNLABELLED) / LABELLED, "no label is lost: 800 boxes are right, of 850 that it gives."),
+            ((LABELLED + UNLABELLED) / LABELLED, "a share is not above 1: right boxes over all boxes."),
         ],
         "precision: boxes that are right by the labels, over all boxes that it gives.",
         tolerance=2e-3,
@@ -68,26 +49,11 @@ EXERCISES = {
         FRESH,
         [
             (FRESH - OUTPUTS, "the pointwise convolution has a bias for each of its outputs."),
-            (
-                FRESH - DEPTHWISE,
-                "the depthwise convolution is part of this layer, and fresh too: 9 numbers a channel.",
-            ),
-            (
-                FRESH - DEPTHWISE - OUTPUTS,
-                "besides, there is the depthwise convolution, and a bias for each output.",
-            ),
-            (
-                DEPTHWISE + CHANNELS * CLASSES + CLASSES,
-                "each position has nine anchors, and each has its own scores.",
-            ),
-            (
-                DEPTHWISE + CHANNELS * 36 + 36,
-                "that is for the four classes of shapes; yours are five.",
-            ),
-            (
-                9 * CHANNELS * OUTPUTS + OUTPUTS,
-                "that would be one dense 3 × 3 convolution; this one is separable.",
-            ),
+            (FRESH - DEPTHWISE, "the depthwise convolution is part of this layer, and fresh too: 9 numbers a channel."),
+            (FRESH - DEPTHWISE - OUTPUTS, "besides, there is the depthwise convolution, and a bias for each output."),
+            (DEPTHWISE + CHANNELS * CLASSES + CLASSES, "each position has nine anchors, and each has its own scores."),
+            (DEPTHWISE + CHANNELS * 36 + 36, "that is for the four classes of shapes; yours are five."),
+            (9 * CHANNELS * OUTPUTS + OUTPUTS, "that would be one dense 3 × 3 convolution; this one is separable."),
             (FRESH + CHANNELS, "the depthwise convolution has no bias."),
         ],
         "32 · 3 · 3 for the depthwise one; for the pointwise one 32 · outputs, and a bias for each; outputs: 5 · 9.",
@@ -96,23 +62,11 @@ EXERCISES = {
         [MEAN_ABSOLUTE, BIAS],
         [
             ([MEAN_ABSOLUTE, -BIAS], "bias is counted minus annotated; here too few are counted."),
-            (
-                [MEAN_ABSOLUTE, MEAN_ABSOLUTE],
-                "for the bias the signs stay: too many and too few cancel.",
-            ),
+            ([MEAN_ABSOLUTE, MEAN_ABSOLUTE], "for the bias the signs stay: too many and too few cancel."),
             ([abs(BIAS), BIAS], "for the mean absolute error the signs go first, then the mean."),
-            (
-                [float(np.sqrt((ERROR**2).mean())), BIAS],
-                "that is the root of the mean square, not asked for.",
-            ),
-            (
-                [float(np.abs(ERROR).sum()), float(ERROR.sum())],
-                "those are sums; divide by the number of photographs.",
-            ),
-            (
-                [BIAS, MEAN_ABSOLUTE],
-                "the other way round: first the mean absolute error, then the bias.",
-            ),
+            ([float(np.sqrt((ERROR**2).mean())), BIAS], "that is the root of the mean square, not asked for."),
+            ([float(np.abs(ERROR).sum()), float(ERROR.sum())], "those are sums; divide by the number of photographs."),
+            ([BIAS, MEAN_ABSOLUTE], "the other way round: first the mean absolute error, then the bias."),
         ],
         "the errors are +2, −2, 0, −4, 0: the mean of their sizes, and the mean of themselves.",
     ),
@@ -127,10 +81,7 @@ EXERCISES = {
                 chosen(error=lambda difference: difference.mean()),
                 "the smallest mean with signs is that of the highest threshold, which counts least.",
             ),
-            (
-                chosen(strict=True),
-                "a box whose score equals the threshold counts: at least, not above.",
-            ),
+            (chosen(strict=True), "a box whose score equals the threshold counts: at least, not above."),
             (chosen(first=True), "of equal ones the highest is asked for."),
             (chosen(answer=False), "that is the error; return the threshold."),
         ],
@@ -138,8 +89,7 @@ EXERCISES = {
         cases=[
             (PHOTOGRAPHS, [2, 1, 4, 0], [0.1, 0.3, 0.45, 0.5, 0.75]),
             (PHOTOGRAPHS, [4, 1, 3, 0], [0.1, 0.35, 0.55, 0.85, 0.95]),
-            # At 0.4 one too many and one too few cancel; at 0.6 one is missing, and the sizes say
-            # it is better.
+            # At 0.4 one too many and one too few cancel; at 0.6 one is missing, and the sizes say it is better.
             ([[0.9, 0.5], [0.8]], [1, 2], [0.4, 0.6]),
             # The score 0.5 counts at the threshold 0.5.
             ([[0.6, 0.5], [0.5]], [2, 1], [0.4, 0.5]),

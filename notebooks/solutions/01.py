@@ -1,6 +1,4 @@
-"""The solutions of notebook 01; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 01; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 01.1
 answer = 28 * 28 * 3**2 * 24 * 48  # height and width are the output's

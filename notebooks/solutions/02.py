@@ -1,6 +1,4 @@
-"""The solutions of notebook 02; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 02; each section takes the place of what stands above `check(...)` in its cell."""
 
 
 # %% 02.1
@@ -26,8 +24,7 @@ answer = 0.75 * 2**0.07
 # %% 02.5
 from effdet_lite.efficientnet import Stage
 
-# B0's first rows with a narrower inside, 5 × 5 kernels late (where they are cheap and see far), and
-# no seventh stage.
+# B0's first rows with a narrower inside, 5 × 5 kernels late (where they are cheap and see far), and no seventh stage.
 my_stages = [
     Stage(1, 16, 1, 3, 1),
     Stage(3, 24, 2, 3, 2),

@@ -1,6 +1,4 @@
-"""The solutions of notebook 03; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 03; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 03.1
 answer = (2 / (1.3 * 1.2**2)) ** 0.5
@@ -11,11 +9,7 @@ from effdet_lite.scaling import round_channels
 
 
 def my_scaling(blocks, channels, side, phi):
-    return (
-        math.ceil(blocks * 1.2**phi),
-        round_channels(channels * 1.1**phi),
-        math.floor(side * 1.15**phi + 0.5),
-    )
+    return math.ceil(blocks * 1.2**phi), round_channels(channels * 1.1**phi), math.floor(side * 1.15**phi + 0.5)
 
 
 # %% 03.3

@@ -1,6 +1,4 @@
-"""The solutions of notebook 04; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 04; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 04.1
 # The whole backbone on four images, each half as wide and half as high as the one before.

@@ -1,6 +1,4 @@
-"""The solutions of notebook 05; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 05; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 05.1
 # Down: five nodes with two inputs each. Up: five, of which all but the last have three.
@@ -10,9 +8,7 @@ answer = (5 + 5, 5 * 2 + 4 * 3 + 2)
 # %% 05.2
 def my_fusion(numbers, weights):
     positive = [max(weight, 0) for weight in weights]
-    return sum(number * weight for number, weight in zip(numbers, positive, strict=True)) / (
-        sum(positive) + 1e-4
-    )
+    return sum(number * weight for number, weight in zip(numbers, positive, strict=True)) / (sum(positive) + 1e-4)
 
 
 # %% 05.3

@@ -1,13 +1,10 @@
-"""The solutions of notebook 06; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 06; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 06.1
 answer = (4 * 6) / (8 * 6 + 6 * 12 - 4 * 6)
 
 # %% 06.2
-# The anchor's centre is (32, 48), its sides 32 and 16. The box's centre is (32 + 8, 48 - 8), its
-# sides 64 and 16.
+# The anchor's centre is (32, 48), its sides 32 and 16. The box's centre is (32 + 8, 48 - 8), its sides 64 and 16.
 answer = [40 - 32, 40 - 8, 40 + 32, 40 + 8]
 
 # %% 06.3

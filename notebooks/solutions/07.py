@@ -1,6 +1,4 @@
-"""The solutions of notebook 07; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 07; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 07.1
 answer = 9 * sum((384 // 2**level) * (640 // 2**level) for level in range(3, 8))

@@ -1,10 +1,7 @@
-"""The solutions of notebook 08; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 08; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 08.1
-# Twice the size on twice the pixels: the same anchors, one level up, with the same sides in
-# strides.
+# Twice the size on twice the pixels: the same anchors, one level up, with the same sides in strides.
 answer = ((3, 7), 2.0)
 
 # %% 08.2

@@ -1,10 +1,8 @@
-"""The solutions of notebook 09; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 09; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 09.1
-# Right at places 1, 3, 4 and 7. Up to recall 0.2 the best precision is 1 (21 heights), up to 0.6 it
-# is 3/4 (40), up to 0.8 it is 4/7 (20), and the fifth object is not found (20 heights of 0).
+# Right at places 1, 3, 4 and 7. Up to recall 0.2 the best precision is 1 (21 heights), up to 0.6 it is 3/4 (40), up to
+# 0.8 it is 4/7 (20), and the fifth object is not found (20 heights of 0).
 answer = (21 * 1 + 40 * 3 / 4 + 20 * 4 / 7) / 101
 
 # %% 09.2

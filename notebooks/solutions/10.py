@@ -1,6 +1,4 @@
-"""The solutions of notebook 10; each section takes the place of what stands above `check(...)` in
-its cell.
-"""
+"""The solutions of notebook 10; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 10.1
 # 800 of the 850 boxes have a label beside them.

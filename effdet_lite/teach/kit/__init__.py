@@ -1,0 +1,1 @@
+"""What every notebook shares: figures, drawings, explorers, checks, and a training to watch."""

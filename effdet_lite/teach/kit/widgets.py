@@ -1,0 +1,119 @@
+"""Explorers: controls over a pure function, which answers with a picture and a few numbers.
+
+The picture and the numbers stand in one HTML widget, and a move replaces its value: nothing
+flickers, nothing piles up, and no output is captured (which JupyterLab, nbval and nbconvert each do
+in their own way).  Beside the widget the explorer leaves the same picture and numbers as plain
+HTML, for a page without a kernel.
+"""
+
+import html
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import ipywidgets
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from effdet_lite.teach.kit.plots import img, table_html
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+LABEL = {"description_width": "15em"}
+WIDE = ipywidgets.Layout(width="36em", max_width="98%")
+
+
+class View(NamedTuple):
+    """What an explorer shows: a figure, what it shows in words, and numbers by name, formatted,
+    with their units.
+    """
+
+    figure: Figure
+    words: str
+    numbers: Mapping[str, str]
+
+
+def slider(label: str, low: float, high: float, value: float, step: float = 1) -> ipywidgets.Widget:
+    """A slider for whole numbers, or for any, as `step` is; the arrow keys move it by one step."""
+    whole = all(float(number).is_integer() for number in (low, high, value, step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    if whole:
+        low, high, value, step = int(low), int(high), int(value), int(step)
+    return kind(value, min=low, max=high, step=step, description=label, style=LABEL, layout=WIDE)
+
+
+def choice(label: str, options: list | Mapping, value: object = None) -> ipywidgets.Widget:
+    """A drop-down list of options, or of the names of a mapping's values; `value`: the one to begin
+    with.
+    """
+    first = next(iter(options.values() if isinstance(options, Mapping) else options))
+    value = first if value is None else value
+    return ipywidgets.Dropdown(
+        options=options, value=value, description=label, style=LABEL, layout=WIDE
+    )
+
+
+def switch(label: str, value: bool = False) -> ipywidgets.Widget:
+    """A box to tick."""
+    return ipywidgets.Checkbox(value, description=label, indent=False)
+
+
+def button(label: str) -> ipywidgets.Widget:
+    """A button; its value is how often it was pressed."""
+    return CountingButton(description=label, layout=ipywidgets.Layout(width="auto"))
+
+
+class CountingButton(ipywidgets.Button):
+    """A button that knows how often it was pressed, so that it is a control like the others."""
+
+    value = traitlets.Int(0)
+
+    def click(self) -> None:
+        """One press, by hand or by program."""
+        self.value += 1
+        super().click()
+
+
+class Explorer:
+    """Controls by the name of the argument that they set, over `view(**values) -> View`.
+
+    `Explorer(view, phi=slider("ϕ", -3, 7, 0, 0.25)).show()` as a cell's last line.  A `view` that
+    raises ValueError
+    answers with that sentence: some settings of a network are not legal, and why is worth reading.
+    """
+
+    def __init__(self, view: Callable[..., View], **controls: ipywidgets.Widget):
+        self.view, self.controls = view, controls
+        self.page = ipywidgets.HTML(self.render())
+        for control in controls.values():
+            control.observe(self._update, names="value")
+
+    def render(self) -> str:
+        """The page for the controls' present values, as HTML."""
+        try:
+            figure, words, numbers = self.view(
+                **{name: control.value for name, control in self.controls.items()}
+            )
+        except ValueError as error:
+            return f'<p style="min-height: 4em">Not possible: {html.escape(str(error))}</p>'
+        return img(figure, words) + table_html(["", ""], list(numbers.items()))
+
+    def show(self) -> None:
+        """Put the explorer on the page: alive with a kernel; its picture and numbers as they are
+        now without.
+        """
+        box = ipywidgets.VBox([*self.controls.values(), self.page])
+        settings = ", ".join(
+            f"{control.description} = {control.value}" for control in self.controls.values()
+        )
+        fallback = f"<p><em>Without a kernel the controls rest at: {html.escape(settings)}</em></p>{self.page.value}"
+        view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
+        page = {WIDGET: view, "text/html": fallback, "text/plain": f"explorer at {settings}"}
+        display(page, raw=True)
+
+    def _update(self, change: object) -> None:
+        # An exception in a callback would vanish into JupyterLab's log, and leave the old picture
+        # standing.
+        try:
+            self.page.value = self.render()
+        except Exception as error:
+            self.page.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"

@@ -1,0 +1,1 @@
+"""The explorers and drawings of one notebook each, named after it."""

@@ -1,0 +1,188 @@
+"""What notebook 10 asks of pictures of one's own: which anchors fit their boxes, at which size, and
+what that costs.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from effdet_lite.anchors import ANCHORS_PER_POSITION, grid, iou
+from effdet_lite.data.folders import Sample
+from effdet_lite.efficientdet import cost_by_part
+from effdet_lite.scaling import efficientdet
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, styled
+from effdet_lite.teach.kit.widgets import View
+
+FITS = 0.5  # an anchor answers for an object from this IoU on
+SCALES = (1.0, 1.5, 2.0, 3.0, 4.0)
+SHOWN = 300  # boxes as dots; more could not be told apart
+
+
+class Setting(NamedTuple):
+    """Anchors for a data set. size: (height, width) in px; share: boxes with an anchor, 0-1; macs:
+    of one picture.
+    """
+
+    size: tuple[int, int]
+    levels: tuple[int, ...]
+    scale: float
+    share: float
+    anchors: int
+    macs: float
+
+
+def boxes_at(samples: Sequence[Sample], size: tuple[int, int]) -> Tensor:
+    """All boxes [n, 4], xyxy, in pixels of pictures fitted into size (height, width), as
+    `eval_transforms` does it.
+    """
+    scaled = [one.boxes * min(size[1] / one.size[0], size[0] / one.size[1]) for one in samples]
+    return torch.tensor(np.concatenate(scaled), dtype=torch.float32).reshape(-1, 4)
+
+
+def best_overlaps(
+    boxes: Tensor, size: tuple[int, int], levels: Sequence[int], scale: float
+) -> Tensor:
+    """IoU of each box [n, 4] with the anchor of `anchors.grid` that overlaps it most, [n]; size as
+    a detector's.
+
+    Among the anchors of one shape that is the nearest one: no other overlaps more of the width, nor
+    of the height. So each box is compared with one position a level, and not with the whole grid.
+    """
+    middle, best = (boxes[:, :2] + boxes[:, 2:]) / 2, torch.zeros(len(boxes))
+    for level in levels:
+        last = torch.tensor([size[1] // 2**level - 1.0, size[0] // 2**level - 1.0])
+        at = (middle / 2**level).floor().clamp(torch.zeros(2), last) * 2**level
+        near = _shapes(level, scale) + at.repeat(1, 2)[:, None]  # [n, 9, 4]
+        best = torch.maximum(best, iou(boxes[:, None], near)[:, 0].amax(1))
+    return best
+
+
+def _shapes(level: int, scale: float) -> Tensor:
+    """The anchors of a level's first position, [9, 4]."""
+    return grid(2**level, 2**level, (level,), scale)
+
+
+def setting(
+    samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float
+) -> Setting:
+    """These anchors, judged. longer: side of the pictures in px. finest: level; the coarsest is
+    what large boxes need.
+
+    MACs are those of phi's network with these levels, `efficientdet.cost_by_part`, by area.
+    ValueError without boxes.
+    """
+    height, width = np.median([one.size[::-1] for one in samples], axis=0)
+    boxes = boxes_at(
+        samples,
+        (round(height * longer / max(height, width)), round(width * longer / max(height, width))),
+    )
+    if not len(boxes):
+        raise ValueError(
+            "these pictures have no boxes, so there is nothing that an anchor could fit."
+        )
+    # The largest anchor of a level has sides of 2^(2/3) scale strides.
+    large = float(torch.quantile((boxes[:, 2:] - boxes[:, :2]).prod(1).sqrt(), 0.95))
+    coarsest = min(7, max(5, finest, math.ceil(math.log2(large / scale) - 2 / 3)))
+    step = 2**coarsest
+    size = tuple(
+        max(1, round(side * longer / max(height, width) / step)) * step for side in (height, width)
+    )
+    levels = tuple(range(finest, coarsest + 1))
+    boxes = boxes_at(samples, size)
+    share = float((best_overlaps(boxes, size, levels, scale) >= FITS).float().mean())
+    positions = sum((size[0] // 2**level) * (size[1] // 2**level) for level in levels)
+    macs = _macs_per_pixel(phi, finest, coarsest, num_classes) * size[0] * size[1]
+    return Setting(size, levels, scale, share, ANCHORS_PER_POSITION * positions, macs)
+
+
+@functools.cache
+def _macs_per_pixel(phi: float, finest: int, coarsest: int, num_classes: int) -> float:
+    side = 4 * 2**coarsest
+    config = replace(efficientdet(phi), resolution=side, min_level=finest, max_level=coarsest)
+    return sum(cost_by_part(config, num_classes).values()).macs / side**2
+
+
+def first_guess(
+    samples: Sequence[Sample], num_classes: int, phi: float, longer: int, enough=0.98
+) -> list[Setting]:
+    """Settings with the finest level P2, P3 or P4 and some scales, the one to begin with first.
+
+    First come those that fit at least `enough` of the boxes, the cheapest ahead; then the others,
+    by their share.
+    """
+    every = [
+        setting(samples, num_classes, phi, longer, finest, scale)
+        for finest in (2, 3, 4)
+        for scale in SCALES
+    ]
+    return sorted(
+        every,
+        key=lambda one: (0, one.macs, -one.share) if one.share >= enough else (1, -one.share, 0),
+    )
+
+
+@styled
+def anchors_view(
+    samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float
+) -> View:
+    """Which boxes have an anchor, by side; and the boxes' widths and heights among the shapes of
+    the anchors.
+    """
+    one = setting(samples, num_classes, phi, longer, finest, scale)
+    boxes = boxes_at(samples, one.size)
+    sides, fits = (
+        boxes[:, 2:] - boxes[:, :2],
+        best_overlaps(boxes, one.size, one.levels, scale) >= FITS,
+    )
+    side = sides.prod(1).sqrt().clamp(min=1).log2().numpy()
+    margins = {"left": 0.075, "right": 0.985, "bottom": 0.16, "top": 0.9, "wspace": 0.2}
+    figure, axes = new_figure(columns=2, width=8.6, height=3.5, margins=margins)
+    left, right = axes[0]
+    ticks = np.arange(
+        math.floor(side.min()), max(math.ceil(side.max()), math.floor(side.min()) + 1) + 1
+    )
+    edges = np.linspace(ticks[0], ticks[-1], 9)
+    every, fitting = (np.histogram(some, edges)[0] for some in (side, side[fits.numpy()]))
+    left.stairs(100 * fitting / np.maximum(every, 1), edges, color=COLORS[0], fill=True)
+    for at, count in zip(edges[:-1] + 0.5 * (edges[1] - edges[0]), every.tolist(), strict=True):
+        left.text(at, 102, f"{count:,}" if count else "", ha="center", fontsize=8)
+    left.set(
+        xlabel="side of the box (px at this size); above: how many boxes",
+        ylabel="with an anchor (%)",
+        ylim=(0, 110),
+    )
+    few = sides[:: -(-len(sides) // SHOWN)].clamp(min=1).log2().numpy()
+    right.plot(*few.T, ".", color="#999999", markersize=3, label="boxes")
+    for number, level in enumerate(one.levels):
+        shapes = _shapes(level, scale)
+        look = {
+            "color": COLORS[number % len(COLORS)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": "",
+        }
+        right.plot(*(shapes[:, 2:] - shapes[:, :2]).log2().T, label=f"P{level}", **look)
+    high = max(ticks[-1], math.ceil(math.log2(2.3 * scale * 2 ** one.levels[-1])))
+    powers = np.arange(
+        min(ticks[0], math.floor(few.min())), high + 1, 2
+    )  # all of them crowd, and take time
+    right.set(xlabel="width (px)", ylabel="height (px)", xticks=powers, yticks=powers)
+    right.set(
+        xticklabels=[2**power for power in powers.tolist()],
+        yticklabels=[2**power for power in powers.tolist()],
+    )
+    right.legend(loc="upper left", fontsize=8)
+    left.set(xticks=ticks, xticklabels=[2**power for power in ticks.tolist()])
+    numbers = {
+        "picture; levels": f"{one.size[1]} × {one.size[0]} px; P{one.levels[0]}–P{one.levels[-1]}",
+        "boxes with an anchor": f"{one.share:.1%} of {len(boxes):,}",
+        "anchors a picture": f"{one.anchors:,}",
+        f"MACs a picture (ϕ = {phi:g})": f"{one.macs / 1e6:,.0f} million",
+    }
+    words = f"Boxes by side, {one.share:.0%} of them with an anchor; and their widths and heights among the anchors'."
+    return View(figure, words, numbers)

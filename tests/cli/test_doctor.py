@@ -1,0 +1,215 @@
+"""The preflight, here and on machines where something is wrong: each fault is told in a sentence
+and the rest still is.
+
+Oracles: files deleted, cut short and moved for real, and version numbers that pyproject.toml does
+not allow.
+"""
+
+import importlib.metadata
+import shutil
+import socket
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from effdet_lite import course
+from effdet_lite.cli import main
+from effdet_lite.course import preflight
+from effdet_lite.pretrained import published_url
+
+ROOT = Path(__file__).parents[2]
+ESSENTIAL = {"Python", "packages", "device", "sliders", "trained detectors"}
+
+
+def wrong():
+    """name: (sentence, essential) of what the preflight finds wrong."""
+    return {
+        finding.name: (finding.sentence, finding.essential)
+        for finding in preflight()
+        if not finding.ok
+    }
+
+
+@pytest.fixture(autouse=True)
+def photographs(tmp_path_factory, monkeypatch):
+    """Folders as the blood cells and the weights have them, so that what is found does not depend
+    on a download.
+    """
+    folder = tmp_path_factory.mktemp("bccd")
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    (folder / "JPEGImages" / "BloodImage_00000.jpg").touch()
+    monkeypatch.setenv("EFFDET_LITE_BCCD", str(folder))
+    cache = tmp_path_factory.mktemp("cache")
+    for name in course.PUBLISHED:
+        (cache / published_url(name).rpartition("/")[2]).touch()
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(cache))
+
+
+def versions(monkeypatch, **other):
+    """Let these packages have other versions; None: not installed."""
+    true = importlib.metadata.version
+
+    def version(name):
+        if name not in other:
+            return true(name)
+        if other[name] is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return other[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A checkout with the detectors and without the photographs, and nothing else, to damage."""
+    for name in ("effdet_lite", "notebooks", "assets"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(ROOT / "assets" / "checkpoints", tmp_path / "assets" / "checkpoints")
+    monkeypatch.delenv("EFFDET_LITE_BCCD", raising=False)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path
+
+
+def test_nothing_essential_is_wrong_here_and_nobody_is_asked(monkeypatch):
+    def ask(*arguments):
+        raise AssertionError(f"the network was asked: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", ask)
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    findings = preflight()
+    assert {finding.name for finding in findings} >= ESSENTIAL | {"memory", "disk", "blood cells"}
+    assert not {name: sentence for name, (sentence, essential) in wrong().items() if essential}
+    assert all(
+        finding.sentence.endswith(".") and "\n" not in finding.sentence for finding in findings
+    )
+
+
+@pytest.mark.parametrize(
+    ("have", "least", "enough"),
+    [
+        ("2.14.1+cpu", "2.6", True),
+        ("2.6", "2.6.0", True),
+        ("2.5.9", "2.6", False),
+        ("10.0", "9.5", True),
+        ("0.4.5", "0.4.10", False),
+    ],
+)
+def test_versions_compare_by_number(have, least, enough):
+    assert course._at_least(have, least) is enough
+
+
+def test_packages_too_old_or_missing(monkeypatch):
+    versions(monkeypatch, numpy="1.9.3", tqdm=None)
+    assert wrong().keys() == {"packages"}
+    sentence, essential = wrong()["packages"]
+    assert (
+        "numpy 1.9.3 is older than 1.26" in sentence
+        and "tqdm is missing" in sentence
+        and "uv sync" in sentence
+    )
+    assert essential
+
+
+def test_python_too_old(monkeypatch):
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.18")
+    assert wrong() == {
+        "Python": ("Python 3.9.18 is too old: make an environment with Python 3.10 or newer.", True)
+    }
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [{"jupyterlab": "3.6.8"}, {"ipywidgets": "7.8.5"}, {"jupyterlab_widgets": "1.1.11"}],
+    ids=str,
+)
+def test_jupyterlab_and_sliders_that_do_not_fit_together(monkeypatch, pair):
+    versions(monkeypatch, **pair)
+    sentence, essential = wrong()["sliders"]
+    assert "do not fit together" in sentence and essential
+
+
+def test_jupyterlab_without_its_part_of_the_sliders(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "jupyter_core.paths.jupyter_path", lambda *names: [str(tmp_path.joinpath(*names))]
+    )
+    assert "JupyterLab's part of the sliders is missing" in wrong()["sliders"][0]
+
+
+def test_a_checkpoint_is_missing(copy):
+    (copy / "assets" / "checkpoints" / "shapes.safetensors").unlink()
+    sentence, essential = wrong()["trained detectors"]
+    assert "shapes.safetensors: get it back with `git checkout" in sentence and essential
+
+
+def test_a_checkpoint_is_cut_short(copy):
+    path = copy / "assets" / "checkpoints" / "bccd.safetensors"
+    path.write_bytes(path.read_bytes()[:100_000])
+    assert "bccd.safetensors is not a whole safetensors file" in wrong()["trained detectors"][0]
+
+
+def test_the_photographs_may_be_missing_or_elsewhere(copy, monkeypatch):
+    sentence, essential = wrong()["blood cells"]
+    assert "effdet-lite prefetch" in sentence and not essential
+    assert "Not at data/bccd in the course's folder, " in sentence
+    monkeypatch.setenv("EFFDET_LITE_BCCD", str(copy.parent / "nowhere"))
+    assert f"Not at {copy.parent / 'nowhere'}, " in wrong()["blood cells"][0]
+    for name in ("Annotations", "JPEGImages"):
+        (copy / "mine" / "BCCD" / name).mkdir(parents=True)
+    (copy / "mine" / "BCCD" / "JPEGImages" / "a.jpg").touch()
+    for folder in (copy / "mine", copy / "mine" / "BCCD"):
+        monkeypatch.setenv("EFFDET_LITE_BCCD", str(folder))
+        assert "blood cells" not in wrong()
+
+
+def test_published_weights_may_be_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path))
+    (tmp_path / published_url("b0").rpartition("/")[2]).touch()
+    sentence, essential = wrong()["published weights"]
+    assert (
+        f"No d0 at {tmp_path}" in sentence and "effdet-lite prefetch" in sentence and not essential
+    )
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path.parent)
+    assert f"No d0 at ~/{tmp_path.name}, " in wrong()["published weights"][0]
+
+
+def test_little_memory_and_a_full_disk_are_worth_a_note(monkeypatch):
+    space = namedtuple("space", "total used free available")(9e9, 8.9e9, 1e8, 1e8)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: space)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: space)
+    assert wrong().keys() == {"memory", "disk"}
+    assert not any(essential for _, essential in wrong().values())
+
+
+def test_one_broken_library_does_not_hide_the_rest(monkeypatch):
+    def fail():
+        raise OSError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(torch, "get_num_threads", fail)
+    assert wrong().keys() == {"device"}
+    assert "libcudart.so.12" in wrong()["device"][0]
+
+
+def test_a_torch_that_cannot_be_imported_is_a_finding(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "device" in wrong() and "ModuleNotFoundError" in wrong()["device"][0]
+
+
+def test_doctor_prints_each_finding_and_its_status_tells(copy, capsys):
+    main(["doctor"])  # the photographs are missing, and that is no fault
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(preflight())
+    assert {line[:4] for line in lines} == {"ok  ", "note"}
+    (copy / "assets" / "checkpoints" / "bccd.safetensors").write_bytes(b"")
+    with pytest.raises(SystemExit) as stop:
+        main(["doctor"])
+    assert stop.value.code == 1
+    assert [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("MEND  trained detectors")
+    ]

@@ -1,0 +1,219 @@
+"""A newcomer's first minutes: one list of dependencies, the README's commands, and JupyterLab at
+the first notebook.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from effdet_lite import cli
+from effdet_lite import course as course_module
+from effdet_lite.course import course_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+REQUIREMENTS = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+DEVELOPMENT = [Requirement(line) for line in PYPROJECT["dependency-groups"]["dev"]]
+
+
+def git(*arguments):
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+# --- one list of dependencies ---
+
+
+def test_conda_installs_what_pyproject_lists():
+    """environment.yml names Python and pip, and leaves the rest to the package itself: there is one
+    list.
+    """
+    *plain, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
+        "dependencies"
+    ]
+    assert from_pip == {"pip": ["-e ."]}
+    named = dict(re.fullmatch(r"(\w+)([=<>].*)", line).groups() for line in plain)
+    assert named.keys() == {"python", "pip"}
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(
+        named["python"].strip("=")
+    )
+
+
+def test_users_get_ranges_and_our_own_environment_exact_versions():
+    assert all(
+        str(requirement.specifier).startswith(">=") for requirement in REQUIREMENTS + DEVELOPMENT
+    )
+    ranges = {requirement.name: requirement.specifier for requirement in REQUIREMENTS + DEVELOPMENT}
+    for line in PYPROJECT["tool"]["uv"]["constraint-dependencies"]:
+        pinned = Requirement(line)
+        (version,) = [clause.version for clause in pinned.specifier if clause.operator == "=="]
+        assert ranges[pinned.name].contains(version)
+
+
+def test_the_oracles_are_for_tests_only():
+    names = {requirement.name for requirement in REQUIREMENTS}
+    assert not names & {"effdet", "timm", "pycocotools", "hypothesis", "playwright"}
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "effdet_lite").rglob("*.py")
+    )
+    assert not re.findall(
+        r"^\s*(?:import|from) (?:effdet|timm|pycocotools)\b", sources, re.MULTILINE
+    )
+
+
+def test_no_lock_file_is_kept():
+    """It would name the package index of whoever wrote it."""
+    assert git("check-ignore", "uv.lock").returncode == 0
+    assert git("ls-files", "uv.lock", "pylock.toml").stdout == ""
+
+
+# --- the README's commands ---
+
+
+def test_the_readme_gives_both_commands_and_ci_runs_the_second():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert "pip install uv && uv run effdet-lite lab" in readme
+    assert "pip install uv && uv run pytest" in readme
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "grep -m1 -x 'pip install uv && uv run pytest' README.md" in (
+        ROOT / ".ci" / "run"
+    ).read_text(encoding="utf-8")
+
+
+def test_ci_fails_where_the_readme_has_no_test_command(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_bytes((ROOT / ".ci" / "run").read_bytes())
+    (tmp_path / "README.md").write_text("nothing here", encoding="utf-8")
+    done = subprocess.run(
+        ["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0 and "README" in done.stderr
+
+
+# --- effdet-lite lab ---
+
+
+@pytest.fixture
+def course(tmp_path):
+    for name in ("effdet_lite", "notebooks"):
+        (tmp_path / name).mkdir()
+    for name in ("README.md", "notebooks/10_real_data.ipynb", "notebooks/08_training.ipynb"):
+        empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (tmp_path / name).write_text(json.dumps(empty), encoding="utf-8")
+    return tmp_path
+
+
+def opened(arguments):
+    (url,) = [
+        line.partition("=")[2] for line in arguments if line.startswith("--LabApp.default_url=")
+    ]
+    return url
+
+
+def test_lab_opens_the_first_notebook_or_the_readme(course):
+    def arguments():
+        return cli.lab_arguments(course, [], root=False, display=True)
+
+    assert opened(arguments()) == "/lab/tree/notebooks/08_training.ipynb"
+    for notebook in course.glob("notebooks/*.ipynb"):
+        notebook.unlink()
+    assert opened(arguments()) == "/lab/tree/README.md"
+
+
+def test_lab_asks_for_what_the_machine_needs_and_passes_the_rest_on(course):
+    at_home = cli.lab_arguments(course, ["--port", "9000"], root=False, display=True)
+    assert at_home[-2:] == ["--port", "9000"] and "--ip=127.0.0.1" in at_home
+    assert not {"--allow-root", "--no-browser"} & set(at_home)
+    assert {"--allow-root", "--no-browser"} <= set(
+        cli.lab_arguments(course, [], root=True, display=False)
+    )
+    assert "--ip=127.0.0.1" not in cli.lab_arguments(
+        course, ["--ip=0.0.0.0"], root=False, display=True
+    )
+
+
+def test_the_course_is_found_from_inside_it_and_from_elsewhere(
+    course, tmp_path_factory, monkeypatch
+):
+    assert course_folder(course / "notebooks") == course
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert course_folder(elsewhere) == ROOT
+    monkeypatch.setattr(
+        course_module, "__file__", str(elsewhere / "site-packages" / "effdet_lite" / "course.py")
+    )
+    with pytest.raises(FileNotFoundError, match="clone the repository"):
+        course_folder(elsewhere)
+
+
+def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if "DISPLAY" not in key}
+    environment |= {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path),
+        "JUPYTER_CONFIG_DIR": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "from effdet_lite.cli import main; main()",
+        "lab",
+        f"--port={port}",
+    ]
+    log = tmp_path / "log"
+    with open(log, "wb") as sink:
+        lab = subprocess.Popen(
+            [*command, "--ServerApp.port_retries=0", "--IdentityProvider.token=t"],
+            cwd=course,
+            env=environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while (
+            f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token="
+            not in log.read_text()
+        ):
+            assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        while True:  # under load the address can be printed a moment before anybody listens there
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                break
+            except ConnectionRefusedError:
+                assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+        fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        with fetch(
+            f"http://127.0.0.1:{port}/api/contents/notebooks?token=t", timeout=30
+        ) as response:
+            names = {entry["name"] for entry in json.load(response)["content"]}
+        assert names == {"08_training.ipynb", "10_real_data.ipynb"}
+        with fetch(
+            f"http://127.0.0.1:{port}/lab/tree/notebooks/08_training.ipynb?token=t", timeout=30
+        ) as page:
+            assert "<title>JupyterLab</title>" in page.read().decode()
+    finally:
+        lab.terminate()
+        lab.wait(30)

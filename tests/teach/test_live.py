@@ -1,0 +1,78 @@
+"""A training on the page: it is the training of `train`, its button stops it and lets it go on, its
+errors are told.
+
+Oracle: the same call of `train`, never stopped and never watched.
+"""
+
+import asyncio
+import time
+
+import pytest
+import torch
+
+from effdet_lite.data import ShapesDetection
+from effdet_lite.teach.kit.live import LiveTraining
+from effdet_lite.training import TrainConfig, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SIDE, STEPS = 64, 6
+TEST_SET = ShapesDetection("test", SIDE, 4)
+ITEMS = [TEST_SET[index] for index in range(2)]
+
+
+def config(**changes):
+    return TrainConfig(
+        **{"size": (SIDE, SIDE), "batch_size": 2, "steps": STEPS, "warmup": 2} | changes
+    )
+
+
+def live(folder, **changes):
+    images, targets = zip(*ITEMS, strict=True)
+    settings = config(output=str(folder), **changes)
+    return LiveTraining(settings, images, targets, TEST_SET.classes, every=2, test_set=TEST_SET)
+
+
+def losses(history):
+    return [row["loss"] for row in history]
+
+
+@pytest.fixture(scope="module")
+def straight():
+    return losses(train(config(), test_set=TEST_SET, progress=False))
+
+
+def test_watched_is_never_watched(tmp_path, straight):
+    run = live(tmp_path)
+    run.start()
+    assert losses(asyncio.run(run.ended())) == straight
+    assert (
+        run.page.value.count("<img") == 2 and f"Finished: step {STEPS} of {STEPS}" in run.page.value
+    )
+    assert run.button.disabled and (tmp_path / "detector.safetensors").exists()
+
+
+def test_the_button_stops_and_goes_on_bit_for_bit(tmp_path, straight):
+    run = live(tmp_path)
+    run.start()
+    while not run.history:
+        time.sleep(0.001)
+    run.button.click()
+    stopped = run.wait()
+    assert 0 < len(stopped) < STEPS and losses(stopped) == straight[: len(stopped)]
+    assert run.button.description == "Resume" and "Stopped" in run.page.value
+    run.button.click()
+    assert losses(run.wait()) == straight
+    assert run.button.description == "Finished"
+
+
+def test_a_training_that_breaks_off_says_so_and_is_not_swallowed(tmp_path):
+    run = live(tmp_path, learning_rate=1e30, warmup=0)
+    run.start()
+    with pytest.raises(FloatingPointError):
+        run.wait()
+    assert "The training broke off: the loss is" in run.page.value and "lower" in run.page.value
+
+
+def test_without_a_folder_it_could_not_go_on():
+    with pytest.raises(ValueError, match="pass output="):
+        LiveTraining(config(), [torch.zeros(3, SIDE, SIDE)], [], TEST_SET.classes)

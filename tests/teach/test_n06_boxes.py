@@ -1,0 +1,149 @@
+"""What the explorers of notebook 06 show, against torchvision, effdet and the detector itself.
+
+Oracles: effdet's anchor generator, its matcher's rule on torchvision's box_iou, torchvision's nms,
+effdet's soft-NMS.
+"""
+
+import re
+
+import pytest
+import torch
+from effdet.anchors import Anchors
+from effdet.soft_nms import soft_nms
+from lessons import ROOT
+from matplotlib.collections import LineCollection
+from torch import Tensor
+from torchvision.ops import box_iou, nms
+
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.teach.kit.checks import load_exercises
+from effdet_lite.teach.nb import n06_boxes as boxes
+from effdet_lite.teach.nb.n06_boxes import (
+    PICTURES,
+    anchors_view,
+    candidates,
+    detector,
+    match_view,
+    nms_view,
+)
+
+
+def effdets_anchors(levels, scale, ratio):
+    """All anchors of a 128 px picture, xyxy; effdet has them yxyx."""
+    pairs = [(1.0, 1.0), (ratio**0.5, ratio**-0.5), (ratio**-0.5, ratio**0.5)]
+    made = Anchors(min(levels), max(levels), 3, pairs, scale, (128, 128))
+    return made.boxes[:, [1, 0, 3, 2]]
+
+
+def truth(picture):
+    target = PICTURES[picture][1]
+    return target["boxes"].as_subclass(Tensor), target["labels"]
+
+
+@pytest.mark.parametrize(
+    ("level", "scale", "ratio"), [(2, 2.0, 2.0), (4, 4.0, 1.0), (5, 1.5, 3.5), (7, 1.0, 4.0)]
+)
+def test_best_overlap_is_that_with_all_of_effdets_anchors(level, scale, ratio):
+    every = boxes.objects()
+    expected = box_iou(every, effdets_anchors([level], scale, ratio)).amax(1)
+    torch.testing.assert_close(
+        boxes.best_overlap(every, level, scale, ratio), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("level", "scale", "ratio"), [(3, 2.0, 2.0), (6, 4.0, 1.25)])
+def test_shares_of_objects_are_those_of_effdets_anchors(level, scale, ratio):
+    every, numbers = boxes.objects(), anchors_view(level, scale, ratio).numbers
+    alone, together = (
+        box_iou(every, effdets_anchors(levels, scale, ratio)).amax(1) >= 0.5
+        for levels in ([level], [2, 3, 4, 5, 6])
+    )
+    small = (every[:, 2:] - every[:, :2]).amax(1) < 16
+    assert (
+        numbers[f"of {len(every)} objects, those with an anchor on P{level}"]
+        == f"{alone.float().mean():.0%}"
+    )
+    assert numbers["with an anchor on P2 to P6"] == f"{together.float().mean():.0%}"
+    assert (
+        numbers["with one on P2 to P6, of those under 16 px"]
+        == f"{together[small].float().mean():.0%}"
+    )
+    assert numbers["anchors of this level"] == f"{len(effdets_anchors([level], scale, ratio)):,}"
+
+
+def test_every_level_has_a_view_with_nine_anchors_in_it():
+    for level in range(2, 8):
+        figure, words, _ = anchors_view(level, 2.0, 2.0, picture=level)
+        figure.draw_without_rendering()
+        lines = [drawn for drawn in figure.axes[0].collections if isinstance(drawn, LineCollection)]
+        assert words and sum(len(drawn.get_paths()) for drawn in lines) == 9
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.7, 0.95])
+def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
+    """An anchor wins from the threshold on, and is forced where an object has it as its best
+    only.
+    """
+    _, anchors = detector()
+    for picture in (0, 4, 15):
+        things, _ = truth(picture)
+        overlap = box_iou(things, anchors)
+        wins = overlap.amax(0) >= threshold
+        forced = {int(row.argmax()) for row in overlap if row.max() < threshold}
+        figure, _, numbers = match_view(threshold, picture)
+        won = int(wins.sum()) + len(forced - set(wins.nonzero().flatten().tolist()))
+        assert numbers["that answer for an object"].startswith(f"{won}, ")
+        assert (
+            numbers["objects with only the one they overlap most"]
+            == f"{len(forced)} of {len(things)}"
+        )
+        plain, dashed = figure.axes[0].collections
+        assert (len(plain.get_paths()), len(dashed.get_paths())) == (won - len(forced), len(forced))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.45, 1.0])
+def test_what_nms_leaves_is_what_torchvisions_leaves_class_by_class(threshold):
+    for picture in (1, 8):
+        found = candidates(picture)
+        chosen = {name: value[found["scores"] >= 0.2] for name, value in found.items()}
+        left = 0
+        for label in range(len(PICTURES.classes)):
+            mine = chosen["labels"] == label
+            left += len(nms(chosen["boxes"][mine], chosen["scores"][mine], threshold))
+        figure, words, numbers = nms_view(threshold, 0.2, picture)
+        assert f"NMS leaves {left}." in words
+        assert (
+            sum(int(number) for name, number in numbers.items() if name.startswith("boxes left"))
+            == left
+        )
+        before, after = figure.axes[0].collections
+        assert (len(before.get_paths()), len(after.get_paths())) == (len(chosen["boxes"]), left)
+
+
+def test_with_the_threshold_of_detect_nms_leaves_what_detect_finds():
+    model, _ = detector()
+    (found,) = model.detect(
+        PICTURES[4][0].as_subclass(Tensor)[None], score_threshold=0.3, iou_threshold=0.5
+    )
+    assert f"NMS leaves {len(found['boxes'])}." in nms_view(0.5, 0.3, 4).words
+
+
+def test_a_moved_slider_does_not_run_the_network_again(monkeypatch):
+    nms_view(0.5, 0.3, 2)
+    monkeypatch.setattr(EfficientDet, "forward", None)
+    assert re.search(r"NMS leaves \d+", nms_view(0.4, 0.6, 2).words)
+
+
+def test_pictures_beyond_the_last_begin_again():
+    assert match_view(0.5, len(PICTURES) + 3).numbers == match_view(0.5, 3).numbers
+
+
+def test_the_soft_nms_that_is_asked_for_is_effdets(monkeypatch):
+    """effdet returns the boxes in the order in which they are taken out, with their scores then."""
+    monkeypatch.chdir(ROOT)
+    exercise = load_exercises("06")["06.5"]
+    for places, scores, sigma in exercise.cases:
+        order, taken = soft_nms(
+            places, scores, method_gaussian=True, sigma=sigma, score_threshold=0.0
+        )
+        torch.testing.assert_close(exercise.right(places, scores, sigma)[order], taken)
