@@ -1,0 +1,56 @@
+"""Files that are written whole or not at all: whoever reads one finds the old or the new."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class WriteError(OSError):
+    """A file that could not be written, in one sentence; what stood in its place is still there."""
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to; what stands there at the end of the `with` block is moved to `path`.
+
+    The folder of `path` is made where it is missing. If the block raises, `path` stays as it was
+    and nothing is left beside it. The file gets the permissions that the user's umask gives.
+    Raises WriteError where the disk or the folder refuses.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A folder, since some writers (safetensors) put a second file beside theirs.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / path.name
+            temporary.touch()
+            permissions = temporary.stat().st_mode
+            yield temporary
+            with open(temporary, "rb+") as written:  # Windows syncs nothing that is read-only
+                os.fsync(written.fileno())
+            os.chmod(temporary, permissions)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None:  # the block's own sentence
+            raise
+        reason = error.strerror or error
+        raise WriteError(f"{path} could not be written: {reason}.") from error
+
+
+def clear_partial(path: str | Path) -> None:
+    """Remove what a `whole_file(path)` left when its process was killed.
+
+    Nobody else may be writing to `path`.
+    """
+    path = Path(path)
+    for folder in path.parent.glob(f".{path.name}.*"):
+        # Ours holds that one file or nothing; a folder of somebody else's stays.
+        inside = {child.name for child in folder.iterdir()} if folder.is_dir() else {""}
+        if all(name == path.name or name.startswith(".tmp") for name in inside):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""Where things lie: the course, the blood cells, published weights, trained detectors, results.
+
+Every other module asks here, so that what one command fetches the next one finds.
+"""
+
+import os
+from pathlib import Path
+
+
+def course_folder(start: str | Path | None = None) -> Path:
+    """The checkout that `start` (by default the working folder) lies in, or else the one that this
+    package runs from. Raises FileNotFoundError where there is none.
+    """
+    start = Path.cwd() if start is None else Path(start)
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"{start} is not inside a checkout of the course: clone the repository and run this in it."
+    )
+
+
+def cache_folder() -> Path:
+    """Where published weights are kept.
+
+    $EFFDET_LITE_CACHE, or else effdet_lite in the user's cache folder ($XDG_CACHE_HOME, by default
+    ~/.cache). Raises FileNotFoundError where the user has no home folder.
+    """
+    if folder := os.environ.get("EFFDET_LITE_CACHE"):
+        return Path(folder).expanduser()
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder) / "effdet_lite"
+    try:
+        return Path.home() / ".cache" / "effdet_lite"
+    except RuntimeError:
+        raise FileNotFoundError(
+            "this user has no home folder: name a folder for downloads in EFFDET_LITE_CACHE."
+        ) from None
+
+
+def cells_folder() -> Path:
+    """Where the blood cells are, or would be fetched to.
+
+    $EFFDET_LITE_BCCD, or else data/bccd in the course; in the cache folder where there is no
+    course.
+    """
+    if folder := os.environ.get("EFFDET_LITE_BCCD"):
+        return Path(folder).expanduser()
+    try:
+        return course_folder() / "data" / "bccd"
+    except FileNotFoundError:
+        return cache_folder() / "bccd"
+
+
+def shipped_detector(name: str) -> Path:
+    """The file of a detector that comes with the course, "shapes" for instance."""
+    return course_folder() / "assets" / "checkpoints" / f"{name}.safetensors"
+
+
+def results_file(name: str) -> Path:
+    """The file with the results of an experiment of the course, "necks" for instance."""
+    return course_folder() / "assets" / "results" / f"{name}.json"
