@@ -5,29 +5,21 @@ A file is written beside its place and then moved there: whoever reads it, or st
 old or the new.
 """
 
-import functools
 import json
 import os
-import re
 import shutil
 import tempfile
-import traceback
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.files import WriteError
 from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
-
-
-class WriteError(OSError):
-    """A file that could not be written, in one sentence; what stood in its place is still there."""
 
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None:
@@ -128,116 +120,3 @@ def load_detector(
 def read_config(values: dict) -> EfficientDetConfig:
     """The configuration that `dataclasses.asdict` made into plain values."""
     return EfficientDetConfig(**values | {"backbone": EfficientNetConfig(**values["backbone"])})
-
-
-def last_good(path: Path | None) -> str:
-    """What is left of a training that ends early: its checkpoint at path, if there is one."""
-    return f"the last good checkpoint is {path}" if path and path.exists() else "nothing was saved"
-
-
-def ends_in_a_sentence(train: Callable) -> Callable:
-    """Make what may befall a training from outside end in one sentence that says what is left of
-    it.
-
-    An interruption stays a KeyboardInterrupt, and a file that cannot be written an OSError; too
-    little memory, on a GPU or not, becomes a MemoryError. Takes the place of `train`, whose first
-    argument is its TrainConfig.
-    """
-
-    @functools.wraps(train)
-    def told(config, *arguments, **options):
-        saved = Path(config.output) / "last.safetensors" if config.output else None
-        try:
-            return train(config, *arguments, **options)
-        except (KeyboardInterrupt, FloatingPointError, OSError, MemoryError, RuntimeError) as error:
-            frames = error.__traceback__
-            if isinstance(error, FloatingPointError):
-                ending = error.with_traceback(None)  # the loop has said it
-            elif isinstance(error, KeyboardInterrupt | WriteError):
-                what = (
-                    str(error).rstrip(".") if isinstance(error, WriteError) else "training stopped"
-                )
-                then = ", and the same call goes on from there" if saved and saved.exists() else ""
-                ending = type(error)(f"{what}; {last_good(saved)}{then}.")
-            elif _is_memory(error):
-                images = "{} images of {} x {} pixels".format(config.batch_size, *config.image_size)
-                what = f"out of memory: a batch of {images} does not fit; lower batch_size or size"
-                ending = MemoryError(f"{what}; {last_good(saved)}.")
-            else:
-                raise
-            # What the loop held is let go: its bar closes, and a notebook has the memory for a
-            # smaller batch.
-            traceback.clear_frames(frames)
-        raise ending
-
-    return told
-
-
-def _is_memory(error: Exception) -> bool:
-    # torch has an exception for GPUs alone; its CPU allocator, oneDNN, cuBLAS and the C++ library
-    # say it in words.
-    words = "out of memory|allocate memory|not enough memory|ALLOC_FAILED|bad_alloc|could not create a (primitive|memory)"
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(
-        re.search(words, str(error))
-    )
-
-
-def save_run(
-    path: Path,
-    settings: dict,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: Optimizer,
-    history: list[dict],
-) -> None:
-    """Write everything that a stopped training needs to go on exactly; settings: what must stay as
-    it was.
-    """
-    tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
-    tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
-    save_tensors(path, tensors, training=settings, history=history)
-
-
-def restore_run(
-    path: Path, settings: dict, model: nn.Module, average: nn.Module, optimizer: Optimizer
-) -> list[dict]:
-    """Load what `save_run` wrote; returns the history. Raises ValueError for a checkpoint of
-    another run.
-    """
-    tensors, header = load_tensors(path)
-    if missing := {"training", "history"} - header.keys():
-        raise ValueError(
-            f"{path} is no checkpoint of a training: its header lacks {', '.join(sorted(missing))}."
-        )
-    mine, theirs = json.loads(json.dumps(settings)), header["training"]
-    if changed := [name for name in mine if mine[name] != theirs.get(name)]:
-        differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
-        raise ValueError(
-            f"{path} is from another run: {differences}. Use its settings, or another output folder."
-        )
-    parts = {"model": {}, "average": {}, "optimizer": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    try:
-        model.load_state_dict(parts["model"])
-        average.load_state_dict(parts["average"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise ValueError(
-            f"{path} is of another model: {reason} Use another output folder."
-        ) from None
-    state = optimizer.state_dict()
-    for name, tensor in parts["optimizer"].items():
-        index, _, key = name.partition(".")
-        state["state"].setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict(state)
-    # A file keeps numbers and not their order in memory, by which torch's fused optimizers pair
-    # them on a CPU.
-    for parameter, values in optimizer.state.items():
-        for name, tensor in values.items():
-            if tensor.shape == parameter.shape:
-                values[name] = torch.empty_like(parameter).copy_(tensor)
-    return header["history"]

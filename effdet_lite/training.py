@@ -25,20 +25,15 @@ from tqdm.auto import tqdm
 
 from effdet_lite import scaling
 from effdet_lite.anchors import match
-from effdet_lite.checkpoint import (
-    clear_partial,
-    ends_in_a_sentence,
-    last_good,
-    restore_run,
-    save_detector,
-    save_run,
-)
+from effdet_lite.checkpoint import clear_partial, save_detector
 from effdet_lite.data import check_datasets, collate, open_dataset
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.losses import detection_loss
 from effdet_lite.norms import settled, synchronise_norms
+from effdet_lite.run import restore_run, save_run
 from effdet_lite.starting import start_as_identity, start_from
+from effdet_lite.troubles import ends_in_a_sentence, last_good
 
 
 def _option(default: object, meaning: str) -> object:

@@ -43,6 +43,8 @@ ORDER = [
     "checkpoint",
     "norms",
     "starting",
+    "run",
+    "troubles",
     "training",
     "predict",
     "export",
