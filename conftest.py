@@ -23,17 +23,22 @@ def pytest_configure(config):
     ipython = tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True)
     config.add_cleanup(ipython.cleanup)
     os.environ |= {
-        "OMP_NUM_THREADS": "1",  # sums come out the same on any number of cores, and two workers do not fight for them
+        # Sums come out the same on any number of cores, and two workers do not fight for them.
+        "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "IPYTHONDIR": ipython.name,  # nobody's start-up files, and nobody's history, in our kernels
     }
-    cells = ROOT.parent / "shared" / "data" / "bccd"
-    if cells.is_dir():  # where a workshop keeps one copy for all
-        os.environ.setdefault("EFFDET_LITE_BCCD", str(cells))
     os.environ.pop("MPLBACKEND", None)  # Agg would take the figures out of the outputs
     if config.option.nbval_sanitize_with is None:
         config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval_sanitize.cfg")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what needs the notebooks or a browser, so that `-m "not slow and not course"` is quick."""
+    for item in items:
+        if isinstance(item, IPyNbCell) or ROOT / "tests" / "course" in item.path.parents:
+            item.add_marker(pytest.mark.course)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,17 +51,15 @@ def pytest_xdist_make_scheduler(config, log):
 
     class NotebookScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            notebook = re.search(
-                r"(\w+)(?:\.|::)ipynb", nodeid
-            )  # nbval writes 01_cost::ipynb::Cell 3
+            # nbval writes 01_cost::ipynb::Cell 3
+            notebook = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)
             return notebook[1] if notebook else super()._split_scope(nodeid)
 
     return NotebookScheduling(config, log)
 
 
 def _execute_with_history(self, cell_input, allow_stdin=None):
-    # Only with history does IPython see the semicolon of `expression;`, which a person's own Run
-    # All respects.
+    # Only with history does IPython see the semicolon of `expression;`, which Run All respects.
     return self.kc.execute(
         cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
     )
@@ -70,7 +73,8 @@ def _place(cell: IPyNbCell) -> str:
 
 
 def pytest_runtest_setup(item):
-    if isinstance(item, IPyNbCell) and (broken := getattr(item.parent, "broken", None)):
+    broken = getattr(item.parent, "broken", None)
+    if isinstance(item, IPyNbCell) and broken:
         pytest.skip(f"{broken} did not finish")
 
 
@@ -79,9 +83,8 @@ def pytest_runtest_call(item):
     try:
         return (yield)
     except NbCellError as error:
-        if "outputs differ" not in str(
-            error
-        ):  # it raised or timed out: what follows would only repeat it
+        # It raised or timed out: what follows would only repeat it.
+        if "outputs differ" not in str(error):
             item.parent.broken = _place(item)
         raise
 
@@ -89,7 +92,8 @@ def pytest_runtest_call(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    if call.excinfo and isinstance(error := call.excinfo.value, NbCellError):
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, NbCellError):
         message = str(error).replace(
             "outputs differ", "outputs differ: + was stored, - is computed now"
         )

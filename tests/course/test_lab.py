@@ -33,7 +33,9 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-RUN_ALL = "() => { jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = true }) }"
+RUN_ALL = """() => {
+    jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = true })
+}"""
 LIVE = "notebooks/live.ipynb"
 WATCH = """
 import tempfile
@@ -42,7 +44,9 @@ from effdet_lite.teach.kit.live import LiveTraining
 from effdet_lite.training import TrainConfig
 test_set = ShapesDetection("test", 64, 4)
 config = TrainConfig(size=(64, 64), batch_size=2, steps=5000, warmup=2, output=tempfile.mkdtemp())
-live = LiveTraining(config, [test_set[0][0]], [test_set[0][1]], test_set.classes, every=5, test_set=test_set)
+live = LiveTraining(
+    config, [test_set[0][0]], [test_set[0][1]], test_set.classes, every=5, test_set=test_set
+)
 live.show()
 """
 WAIT = "history = await live.ended()\nprint('stopped:', 0 < len(history) < 5000)"

@@ -12,10 +12,8 @@ from contextlib import redirect_stdout
 import pytest
 import torch
 from lessons import ROOT
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from oracles import macs, parameters, pycocotools
 from safetensors import safe_open
-from torch.utils.flop_counter import FlopCounterMode
 
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.course import SHIPPED
@@ -68,43 +66,11 @@ def test_pycocotools_comes_to_the_same_ap():
     model, header = load_detector(FOLDER / "shapes-phi-3.safetensors")
     detections, targets = detect_dataset(model, ShapesDetection("test"), progress=False)
 
-    def rows(items, extra):
-        for index, item in enumerate(items):
-            for number, (box, label) in enumerate(zip(item["boxes"], item["labels"], strict=True)):
-                left, top, right, bottom = box.tolist()
-                row = {
-                    "image_id": index + 1,
-                    "category_id": int(label) + 1,
-                    "bbox": [left, top, right - left, bottom - top],
-                }
-                yield (
-                    row
-                    | {"area": (right - left) * (bottom - top), "iscrowd": 0}
-                    | extra(item, number)
-                )
-
-    truth = COCO()
-    truth.dataset = {
-        "images": [{"id": index + 1} for index in range(len(targets))],
-        "categories": [
-            {"id": index + 1, "name": name} for index, name in enumerate(header["classes"])
-        ],
-        "annotations": [
-            row | {"id": index + 1}
-            for index, row in enumerate(rows(targets, lambda item, number: {}))
-        ],
-    }
+    oracle = pycocotools(detections, targets, len(header["classes"]))
     with redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        found = truth.loadRes(
-            list(rows(detections, lambda item, number: {"score": float(item["scores"][number])}))
-        )
-        evaluation = COCOeval(truth, found, "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    assert evaluation.stats[0] == pytest.approx(header["result"]["ap"], abs=0.01)
-    assert evaluation.stats[1] == pytest.approx(header["result"]["ap50"], abs=0.01)
+        oracle.summarize()
+    assert oracle.stats[0] == pytest.approx(header["result"]["ap"], abs=0.01)
+    assert oracle.stats[1] == pytest.approx(header["result"]["ap50"], abs=0.01)
 
 
 @pytest.mark.parametrize("path", FILES, ids=by_name)
@@ -116,10 +82,8 @@ def test_the_readme_tells_what_the_header_says(path):
     assert cells[3:5] == [shown(header["result"][name]) for name in ("ap50", "ap")]
     assert f"--phi {header['training']['phi']:g} " in cells[1].replace("`", " ") + " "
     if len(cells) > 5:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            model(torch.zeros(1, 3, *header["size"]))
-        params = sum(parameter.numel() for parameter in model.parameters())
-        assert cells[5:7] == [f"{params:,}", f"{counter.get_total_flops() / 2e6:.1f} million"]
+        million = macs(model, torch.zeros(1, 3, *header["size"])) / 1e6
+        assert cells[5:7] == [f"{parameters(model):,}", f"{million:.1f} million"]
 
 
 def test_the_four_sizes_were_trained_alike():

@@ -13,19 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from oracles import voc_annotation, voc_object
 from PIL import Image
 
 from effdet_lite.data import BCCDDetection, bccd, eval_transforms
 from effdet_lite.download import DownloadError
+from effdet_lite.places import cells_folder
 
-ROOT = Path(os.environ.get("BCCD_ROOT", Path(__file__).parents[3] / "shared" / "data" / "bccd"))
+ROOT = cells_folder()
 needs_data = pytest.mark.skipif(
-    not ROOT.is_dir(), reason="no BCCD data: set BCCD_ROOT to a folder that holds it"
+    not ROOT.is_dir(), reason=f"no blood cells in {ROOT}: set EFFDET_LITE_BCCD to their folder"
 )
 SPLITS = {"train": 205, "val": 87, "test": 72, "trainval": 292}
 FILES = {
-    "Annotations/a.xml": "<annotation><object><name>WBC</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax>"
-    "<ymax>9</ymax></bndbox></object></annotation>",
+    "Annotations/a.xml": voc_annotation(voc_object("WBC", 1, 1, 9, 9)),
     "ImageSets/Main/train.txt": "a\n",
     "JPEGImages/a.jpg": None,  # drawn by the fixture
 }

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 import torch
 from lessons import RESULTS
-from torch.utils.flop_counter import FlopCounterMode
+from oracles import macs, parameters
 
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.scaling import EfficientNetConfig
@@ -23,6 +23,7 @@ def experiment(experiment_script):
     return experiment_script("compound")
 
 
+@pytest.mark.slow
 def test_the_costs_are_what_torch_counts_and_near_what_was_wished_for(experiment):
     runs = experiment.planned(seeds=(0,))
     base = next(run for run in runs if run.direction == "base").cost.macs
@@ -32,10 +33,8 @@ def test_the_costs_are_what_torch_counts_and_near_what_was_wished_for(experiment
                 EfficientNetConfig(run.width, run.depth, run.resolution), 16
             ).eval()
             image = torch.empty(1, 3, run.resolution, run.resolution)
-        with FlopCounterMode(display=False) as counter:
-            network(image)
-        assert counter.get_total_flops() == 2 * run.cost.macs
-        assert sum(parameter.numel() for parameter in network.parameters()) == run.cost.params
+        assert macs(network, image) == run.cost.macs
+        assert parameters(network) == run.cost.params
         assert run.cost.macs / base == pytest.approx(run.factor, rel=0.13)
 
 
@@ -109,6 +108,7 @@ def test_the_result_file_holds_every_run_that_it_promises(experiment):
         assert 1 / 16 < row["accuracy"] < 1 and row["seconds"] > 0 and math.isfinite(row["loss"])
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_end(experiment, tmp_path):
     """What was finished stays as it is; the rest is, in a process of its own, what it would have
     been in this one.
@@ -126,6 +126,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(experiment, tmp_path):
         experiment.run_all(path, runs, steps=3, test_pictures=250)
 
 
+@pytest.mark.slow
 def test_a_network_learns_one_batch_by_heart(experiment, monkeypatch):
     """That it learns more than these is what the result file shows: it is tested above."""
     pictures, labels = experiment.draw(64, seed=1)

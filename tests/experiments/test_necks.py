@@ -4,16 +4,12 @@ files.
 Oracles: torch.utils.flop_counter, pycocotools, boxes chosen one by one, a run that was made twice.
 """
 
-import contextlib
-import io
 import math
 
 import pytest
 import torch
 from lessons import RESULTS
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-from torch.utils.flop_counter import FlopCounterMode
+from oracles import macs, parameters, pycocotools
 from torchvision.ops import box_iou
 
 from effdet_lite.data import ShapesInContext
@@ -38,11 +34,10 @@ def counted(script, run):
         graph = script.GRAPHS[run.graph](script.LEVELS)
         model = script.detector(graph, classes, run.weighting, run.repeats, run.channels)
         image = torch.empty(1, 3, script.SIZE, script.SIZE)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(image)
-    return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops() / 2
+    return parameters(model), macs(model.eval(), image)
 
 
+@pytest.mark.slow
 def test_costs_are_what_torch_counts_and_equal_cost_is_equal(fusion):
     runs = [run for run in fusion.planned((0,)) if run.task == "top-down"]
     for run in runs:
@@ -95,6 +90,7 @@ def test_pruning_changes_pruning_alone(fusion, pruning):
         assert left == set(pruned.edges)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_row_and_another_seed_another(fusion, one_thread, monkeypatch):
     monkeypatch.setattr(fusion, "TEST_PICTURES", 20)
     fusion.pictures.cache_clear()
@@ -129,48 +125,8 @@ def test_a_graph_of_ones_own_is_trained_and_watched(fusion, one_thread):
 
 def reference_ap50(detections, targets, classes):
     """Mean over classes of pycocotools' AP50; classes: the labels that count."""
-    boxes, annotations, images = [], [], []
-    for number, (found, target) in enumerate(zip(detections, targets, strict=True)):
-        images.append({"id": number, "width": 128, "height": 128})
-        for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-            left, top, right, bottom = box
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": label,
-                    "iscrowd": 0,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": (right - left) * (bottom - top),
-                }
-            )
-        for box, label, score in zip(
-            *(found[name].tolist() for name in ("boxes", "labels", "scores")), strict=True
-        ):
-            left, top, right, bottom = box
-            boxes.append(
-                {
-                    "image_id": number,
-                    "category_id": label,
-                    "score": score,
-                    "bbox": [left, top, right - left, bottom - top],
-                }
-            )
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {
-            "images": images,
-            "annotations": annotations,
-            "categories": [{"id": one} for one in classes],
-        }
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(boxes), "bbox")
-        evaluation.params.iouThrs = evaluation.params.iouThrs[:1]
-        evaluation.params.catIds = list(classes)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    precision = evaluation.eval["precision"][0, :, :, 0, -1]
-    return precision.mean()
+    oracle = pycocotools(detections, targets, max(classes) + 1)
+    return oracle.eval["precision"][0, :, list(classes), 0, -1].mean()
 
 
 def one_class(instance):
@@ -188,6 +144,7 @@ def one_class(instance):
     return kept | {"labels": torch.zeros_like(kept["labels"])}
 
 
+@pytest.mark.slow
 def test_what_is_asked_is_scored_as_pycocotools_scores_it(fusion, one_thread):
     """With its classes, and with all boxes of these classes taken for one class."""
     test_set = ShapesInContext("test", fusion.SIZE, 24, seed=1, direction="top-down")
@@ -220,6 +177,7 @@ def test_edge_weights_are_the_nodes_own(fusion, weighting):
         assert told == pytest.approx(expected[weighting].tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["necks", "pruning"])
 def test_a_result_file_holds_what_was_planned_at_the_cost_counted_now(name, fusion, pruning):
     script = {"necks": fusion, "pruning": pruning}[name]

@@ -36,6 +36,7 @@ def test_every_setting_is_planned_once_for_every_seed(recipe):
         assert {one.seed for one in runs if differences(one, run) <= {"seed"}} == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_row_and_each_setting_another(recipe, monkeypatch):
     monkeypatch.setattr(recipe.fusion, "TEST_PICTURES", 10)
     recipe.fusion.pictures.cache_clear()

@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 import torchvision
+from oracles import lively_detector
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection._utils import BoxCoder
@@ -76,23 +77,7 @@ SMALL = EfficientDetConfig(
 
 
 def make_lively(model):
-    """Norm statistics of random images, and class logits and offsets with a deviation near 1.5 and
-    0.3.
-    """
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    images = torch.rand(8, 3, 64, 128)
-    with torch.no_grad():
-        for norm in norms:
-            norm.momentum = 1.0
-        model.train()(images)
-        for norm in norms:
-            norm.running_var += (
-                0.1  # on the coarsest maps there are few values, which may be nearly equal
-            )
-        logits, deltas = model.eval()(images)
-        model.class_head.predict.pointwise.weight *= 1.5 / logits.std()
-        model.box_head.predict.pointwise.weight *= 0.3 / deltas.std()
-    return model
+    return lively_detector(model, torch.rand(8, 3, 64, 128))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import lively
 from torch import nn
 from torch.nn import functional as F
 
@@ -27,14 +28,6 @@ def pyramid(levels, channels, size=64, images=2):
         torch.randn(images, width_, -(-height // 2**level), -(-width // 2**level))
         for level, width_ in zip(levels, channels, strict=True)
     ]
-
-
-def lively(network):
-    for norm in network.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            norm.running_mean.normal_(0, 0.5)
-            norm.running_var.uniform_(0.5, 2)
-    return network.eval()
 
 
 def randomise(network):

@@ -9,6 +9,7 @@ import torch
 import torchvision
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from oracles import lively
 from timm.layers import Conv2dSame
 from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
@@ -16,18 +17,6 @@ from torch.nn import functional as F
 
 from effdet_lite import layers
 from effdet_lite.layers import Conv2d, ConvNorm, LayerStyle, MBConv, SeparableConv, SqueezeExcite
-
-
-def lively(module):
-    """Norms with statistics and weights of their own, in evaluation mode."""
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            for tensor in (norm.running_mean, norm.bias.data):
-                tensor.normal_(0, 0.5)
-            for tensor in (norm.running_var, norm.weight.data):
-                tensor.uniform_(0.5, 2)
-    return module.eval()
-
 
 # --- padding ---
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lessons import ROOT
-from torch.utils.flop_counter import FlopCounterMode
+from oracles import macs
 
 from effdet_lite.cost import Cost
 from effdet_lite.efficientdet import EfficientDet
@@ -29,13 +29,6 @@ from effdet_lite.teach.nb.n04_pyramids import (
 RESULTS = ROOT / "assets" / "results"
 
 
-def counted(run, *inputs):
-    """MACs that torch counts while `run` runs on the meta device."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        run(*inputs)
-    return counter.get_total_flops() // 2
-
-
 @pytest.mark.parametrize(("resolution", "coarsest"), [(512, 7), (256, 7), (384, 6)])
 def test_costs_are_what_torch_counts(resolution, coarsest):
     with torch.device("meta"):
@@ -45,20 +38,19 @@ def test_costs_are_what_torch_counts(resolution, coarsest):
         ).eval()
         sides = [resolution >> level for level in range(3, coarsest + 1)]
         whole = [
-            counted(model.backbone.features, torch.empty(1, 3, 32 * side, 32 * side))
-            for side in sides
+            macs(model.backbone.features, torch.empty(1, 3, 32 * side, 32 * side)) for side in sides
         ]
         blocks = [block for stage in model.backbone.stages[:3] for block in stage]
         first = torch.nn.Sequential(model.backbone.stem, *blocks)
-        cheap = [counted(first, torch.empty(1, 3, 8 * side, 8 * side)) for side in sides]
-        once = counted(model.backbone.features, torch.empty(1, 3, resolution, resolution))
+        cheap = [macs(first, torch.empty(1, 3, 8 * side, 8 * side)) for side in sides]
+        once = macs(model.backbone.features, torch.empty(1, 3, resolution, resolution))
         incoming = [
             torch.empty(1, width, resolution >> level, resolution >> level)
             for level, width in ((3, 40), (4, 112), (5, 320))
         ]
         maps = [torch.empty(1, 64, side, side) for side in sides]
-        heads = sum(counted(head, maps) for head in (model.class_head, model.box_head))
-        joined = counted(neck, incoming)
+        heads = sum(macs(head, maps) for head in (model.class_head, model.box_head))
+        joined = macs(neck, incoming)
     positions = sum(side**2 for side in sides)
     expected = {
         "images, whole backbone": (sum(whole), 320 * 64 * positions, heads),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from effdet import EfficientDet as ReferenceDetector
 from effdet import get_efficientdet_config
-from torch.utils.flop_counter import FlopCounterMode
+from oracles import macs, parameters
 from torchvision.ops import nms
 
 from effdet_lite.efficientdet import EfficientDet
@@ -44,13 +44,8 @@ def counted(config):
                 made[name.partition(".")[0]] += output.numel()
 
             module.register_forward_hook(note)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image)
-    return (
-        made,
-        sum(parameter.numel() for parameter in model.parameters()),
-        counter.get_total_flops() / 2,
-    )
+    counted = macs(model, image)
+    return made, parameters(model), counted
 
 
 @pytest.mark.parametrize("phi", [-3, -1.75, -1.25, 0, 2.5, 7])

@@ -9,8 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from oracles import pycocotools
 from torch import nn
 from torchvision import tv_tensors
 
@@ -65,46 +64,6 @@ def tensors(boxes, labels, **more):
     return {"boxes": boxes, "labels": torch.tensor(np.asarray(labels), dtype=torch.int64), **more}
 
 
-def pycocotools(detections, targets, area_cuts=(32, 96), max_detections=100, ious=None):
-    """The oracle, fed on its own path: category ids from 1, arrays of [image, x, y, w, h, score,
-    category].
-    """
-    truth, results, annotations, rows = COCO(), None, [], []
-    for found, target in zip(detections, targets, strict=True):
-        for (x1, y1, x2, y2), label in zip(
-            target["boxes"].double().tolist(), target["labels"].tolist(), strict=True
-        ):
-            box, number = [x1, y1, x2 - x1, y2 - y1], len(annotations) + 1
-            annotation = {
-                "id": number,
-                "image_id": target["image_id"],
-                "bbox": box,
-                "area": box[2] * box[3],
-            }
-            annotations.append(annotation | {"category_id": label + 1, "iscrowd": 0})
-        for (x1, y1, x2, y2), label, score in zip(
-            *(found[key].tolist() for key in ("boxes", "labels", "scores")), strict=True
-        ):
-            rows.append([target["image_id"], x1, y1, x2 - x1, y2 - y1, score, label + 1])
-    truth.dataset = {
-        "images": [{"id": target["image_id"]} for target in targets],
-        "categories": [{"id": label + 1, "name": name} for label, name in enumerate(CLASSES)],
-        "annotations": annotations,
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        results = truth.loadRes(np.array(rows, dtype=np.float64))
-        oracle = COCOeval(truth, results, "bbox")
-        small, large = (side**2 for side in area_cuts)
-        oracle.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
-        oracle.params.maxDets = [1, 10, max_detections]
-        if ious is not None:
-            oracle.params.iouThrs = np.array(ious)
-        oracle.evaluate()
-        oracle.accumulate()
-    return oracle
-
-
 def mean(values):
     return values[values > -1].mean() if (values > -1).any() else math.nan
 
@@ -114,7 +73,7 @@ def mean(values):
 def test_every_figure_is_pycocotools(seed, area_cuts):
     detections, targets = random_results(seed, absent=(2,) if seed % 2 else ())
     measured = coco_ap_from_detections(detections, targets, CLASSES, area_cuts=area_cuts)
-    oracle = pycocotools(detections, targets, area_cuts).eval
+    oracle = pycocotools(detections, targets, len(CLASSES), area_cuts=area_cuts).eval
     precision = oracle["precision"][..., -1]
     expected = {"ap": precision[..., 0], "ap50": precision[0, ..., 0], "ap75": precision[5, ..., 0]}
     expected |= {
@@ -135,7 +94,7 @@ def test_every_figure_is_pycocotools(seed, area_cuts):
 
 def test_the_default_figures_are_those_that_pycocotools_prints():
     detections, targets = random_results(100, images=30)
-    oracle = pycocotools(detections, targets)
+    oracle = pycocotools(detections, targets, len(CLASSES))
     with contextlib.redirect_stdout(io.StringIO()):
         oracle.summarize()
     measured = coco_ap_from_detections(detections, targets, CLASSES)
@@ -147,7 +106,7 @@ def test_the_default_figures_are_those_that_pycocotools_prints():
 def test_only_the_best_detections_of_an_image_count():
     detections, targets = random_results(5)
     measured = coco_ap_from_detections(detections, targets, CLASSES, max_detections=2)
-    oracle = pycocotools(detections, targets, max_detections=2)
+    oracle = pycocotools(detections, targets, len(CLASSES), max_detections=2)
     assert sorted(oracle.params.maxDets) == [1, 2, 10]
     assert measured["ap"] == pytest.approx(mean(oracle.eval["precision"][:, :, :, 0, 1]), abs=1e-12)
     assert measured["ap"] != coco_ap_from_detections(detections, targets, CLASSES)["ap"]
@@ -157,7 +116,7 @@ def test_only_the_best_detections_of_an_image_count():
 def test_precision_recall_is_pycocotools_curve(iou):
     detections, targets = random_results(3, absent=(1,))
     curves = precision_recall(detections, targets, CLASSES, iou=iou)
-    oracle = pycocotools(detections, targets, ious=[iou])
+    oracle = pycocotools(detections, targets, len(CLASSES), ious=[iou])
     for number, name in enumerate(CLASSES):
         for key, ours in (("precision", "precision"), ("scores", "score")):
             expected = oracle.eval[key][0, :, number, 0, -1]
@@ -245,7 +204,7 @@ def test_bad_iou():
 @pytest.mark.parametrize("seed", range(6))
 def test_the_right_boxes_are_those_that_pycocotools_matches(seed, iou):
     detections, targets = random_results(seed, images=20)
-    oracle = pycocotools(detections, targets, ious=[iou])
+    oracle = pycocotools(detections, targets, len(CLASSES), ious=[iou])
     judged = error_kinds(detections, targets, iou=iou)
     expected = {target["image_id"]: [] for target in targets}
     for entry in oracle.evalImgs:

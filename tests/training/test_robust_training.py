@@ -6,18 +6,16 @@ memory; signals.
 """
 
 import functools
-import json
 import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from oracles import NewProcesses
 
 from effdet_lite import training
 from effdet_lite.checkpoint import clear_partial, load_tensors
@@ -40,47 +38,21 @@ OPTIONS = [
 ]
 SENTENCE = r"the last good checkpoint is \S+last\.safetensors"
 
-# Starts the command anew for each line that it reads. To import torch takes seconds, and a fork of
-# this has it already.
-# A line is JSON: what to do before the command begins (Python), the command's arguments, and a file
-# for what it says.
-NEW_PROCESSES = """
-import json, os, sys, torch
-from effdet_lite import cli, training
-torch.set_num_threads(1)
-for line in sys.stdin:
-    before, arguments, said = json.loads(line)
-    child = os.fork()
-    if not child:
-        sink = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(sink, 1), os.dup2(sink, 2)
-        exec(before)
-        cli.main(arguments)
-        break
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def server():
     """The process that starts others."""
-    command = [sys.executable, "-c", NEW_PROCESSES]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        yield process
-        process.stdin.close()
+    processes = NewProcesses()
+    yield processes
+    processes.close()
 
 
 class Command:
     """`effdet-lite train`, started as often as `start` is called, each time in a new process."""
 
-    def __init__(self, server: subprocess.Popen, output: Path, steps: int, *options: str):
+    def __init__(self, server: NewProcesses, output: Path, steps: int, *options: str):
         self.server, self.last, self.said = (
             server,
             output / "last.safetensors",
@@ -90,16 +62,13 @@ class Command:
 
     def start(self, before: str = "") -> int:
         """The new process's id."""
-        print(
-            json.dumps([before, self.arguments, str(self.said)]), file=self.server.stdin, flush=True
-        )
-        return int(self.server.stdout.readline())
+        return self.server.start(self.arguments, self.said, before)
 
     def status(self) -> int:
         """Of the process that was started last, when it has ended; less than 0: the signal that
         killed it.
         """
-        return int(self.server.stdout.readline())
+        return self.server.status()
 
     def finish(self) -> None:
         """Run to the end."""
@@ -151,6 +120,7 @@ def assert_same_files(first: Path, second: Path) -> None:
         assert not [key for key in mine if not torch.equal(mine[key], theirs[key])]
 
 
+@pytest.mark.slow
 def test_killed_ten_times_at_random_moments(tmp_path, server, straight):
     """SIGKILL at any moment: while it starts, in a step, in a checkpoint. Each time the same
     command goes on.
@@ -169,6 +139,7 @@ def test_killed_ten_times_at_random_moments(tmp_path, server, straight):
     assert_same_files(straight(40), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_interrupted_at_the_keyboard_it_says_so_in_one_line(tmp_path, server, straight):
     command = Command(server, tmp_path / "run", 16)
     for wait in (0.0, 0.11):
@@ -199,6 +170,7 @@ training.{function} = third
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, server, straight):
     """The kernel itself refuses the rest of the file, half-way through the third checkpoint."""
     half = (straight(16) / "last.safetensors").stat().st_size // 2
@@ -212,6 +184,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, server, straight):
     assert_same_files(straight(16), tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="this system does not tell a process its memory"
 )
@@ -227,6 +200,7 @@ def test_a_batch_that_memory_does_not_hold(tmp_path, server):
     assert os.listdir(command.last.parent) == ["last.safetensors"] and command.steps_saved() == 2
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number(tmp_path, server):
     """A learning rate far too high, at the command."""
     command = Command(server, tmp_path / "run", 16, "--learning-rate", "1e30", "--warmup", "0")
