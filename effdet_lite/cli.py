@@ -10,7 +10,8 @@ from types import NoneType
 from typing import get_args, get_origin
 from urllib.parse import quote
 
-from effdet_lite.course import PUBLISHED, cells_folder, course_folder, preflight
+from effdet_lite.course import PUBLISHED, preflight
+from effdet_lite.places import cells_folder, course_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,15 +131,13 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> None:
     display = not sys.platform.startswith("linux") or any(
         map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
     )
-    LabApp.launch_instance(
-        lab_arguments(course_folder(Path.cwd()), rest, root=root, display=display)
-    )
+    LabApp.launch_instance(lab_arguments(course_folder(), rest, root=root, display=display))
 
 
 def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
     findings = preflight()
     for finding in findings:
-        mark = "ok" if finding.ok else "MEND" if finding.essential else "note"
+        mark = "ok" if finding.ok else "FIX" if finding.essential else "note"
         print(f"{mark:4}  {finding.name:17}  {finding.sentence}")
     if any(finding.essential and not finding.ok for finding in findings):
         sys.exit(1)

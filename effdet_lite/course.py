@@ -1,39 +1,29 @@
-"""Where the course lies on this machine, and whether the machine is ready for it."""
+"""Is this machine ready for the course? `effdet-lite doctor` and the first notebook ask here."""
 
 import importlib.metadata
-import os
 import platform
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-SHIPPED = (
-    "shapes",
-    "bccd",
-    *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)),
-)  # detectors in assets/checkpoints
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from effdet_lite.places import cache_folder, cells_folder, course_folder, shipped_detector
+
+# Detectors in assets/checkpoints.
+SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))
 PUBLISHED = ("b0", "d0")  # the published weights that notebook 10 can begin from
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
+BUSY = 0.4  # of the cores: with so many at work already, training takes noticeably longer
 INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
 
 
-def course_folder(start: Path) -> Path:
-    """The checkout that `start` lies in, or else the one that this package runs from;
-    FileNotFoundError without any.
-    """
-    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
-        if (folder / "notebooks").is_dir() and (folder / "effdet_lite").is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"{start} is not inside a checkout of the course: clone the repository and run this in it."
-    )
-
-
 class Finding(NamedTuple):
-    """One line of `preflight`: what was looked at, is it fine, and what was found or how to mend
-    it, in a sentence.
+    """One line of `preflight`: what was looked at, whether it is fine, and what was found or how to
+    fix it, in a sentence.
 
     essential: the course does not run without it.
     """
@@ -52,6 +42,7 @@ def preflight() -> list[Finding]:
         "Python": _python,
         "packages": _packages,
         "device": _device,
+        "cores": _cores,
         "memory": _memory,
         "disk": _disk,
         "sliders": _sliders,
@@ -65,54 +56,62 @@ def preflight() -> list[Finding]:
 def _look(name: str, look: Callable[[], tuple]) -> Finding:
     try:
         return Finding(name, *look())
-    except (
-        Exception
-    ) as error:  # a broken installation raises whatever it likes, and the other lines still matter
-        return Finding(
-            name, False, f"looking failed with {type(error).__name__}: {error}; {INSTALL}."
-        )
+    except Exception as error:
+        # A broken installation raises whatever it likes, and the other lines still matter.
+        told = f"looking failed with {type(error).__name__}: {error}; {INSTALL}."
+        return Finding(name, False, told)
 
 
-def _at_least(version: str, least: str) -> bool:
-    """Do the first three numbers of `version`, 2.14.1+cpu for instance, reach those of `least`."""
-    have, need = (
-        [*map(int, re.findall(r"\d+", text.partition("+")[0])[:3]), 0, 0][:3]
-        for text in (version, least)
-    )
-    return have >= need
+def _satisfies(version: str, allowed: SpecifierSet) -> bool:
+    """Is `version`, 2.14.1+cpu for instance, among those that are allowed?
+
+    A pre-release counts as the release that it leads to: vendors ship 2.6.0a0 as their 2.6.0. What
+    is no version of Python's own scheme cannot be compared, and is not called wrong.
+    """
+    try:
+        found = Version(version)
+    except (InvalidVersion, TypeError):  # TypeError: metadata without a version give None
+        return True
+    return any(allowed.contains(one, prereleases=True) for one in (found, found.base_version))
 
 
 def _python() -> tuple[bool, str]:
     version = platform.python_version()
-    least = importlib.metadata.metadata("effdet-lite")["Requires-Python"].removeprefix(">=")
-    if _at_least(version, least):
+    allowed = SpecifierSet(importlib.metadata.metadata("effdet-lite").get("Requires-Python", ""))
+    if _satisfies(version, allowed):
         return True, f"Python {version}."
-    return False, f"Python {version} is too old: make an environment with Python {least} or newer."
+    return False, f"Python {version} does not fit: make an environment with Python {allowed}."
+
+
+def required_packages() -> list[Requirement]:
+    """What an installation must have to run the course here: neither extras nor what only another
+    system or Python needs. The installed package carries pyproject.toml's list.
+    """
+    lines = importlib.metadata.requires("effdet-lite") or ()
+    requirements = [Requirement(line) for line in lines]
+    return [
+        requirement
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    ]
 
 
 def _packages() -> tuple[bool, str]:
-    """Of the ranges in pyproject.toml, all of which are "at least"; the installed package carries
-    them.
-    """
-    requirements = [
-        line.partition(";")[0].strip() for line in importlib.metadata.requires("effdet-lite") or ()
-    ]
+    requirements = required_packages()
     wrong = []
-    for name, least in (line.split(">=") for line in requirements):
+    for requirement in requirements:
         try:
-            version = importlib.metadata.version(name)
+            version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{name} is missing")
-        else:
-            if not _at_least(version, least):
-                wrong.append(f"{name} {version} is older than {least}")
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not _satisfies(version, requirement.specifier):
+            wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if wrong:
         return False, f"{', '.join(wrong)}: {INSTALL}."
-    versions = (
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("torch", "torchvision", "numpy", "matplotlib")
-    )
-    return True, f"All {len(requirements)} are new enough: {', '.join(versions)} and the rest."
+    shown = ("torch", "torchvision", "numpy", "matplotlib")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in shown)
+    return True, f"All {len(requirements)} are there and fit: {versions} and the rest."
 
 
 def _device() -> tuple[bool, str]:
@@ -128,28 +127,35 @@ def _device() -> tuple[bool, str]:
     return True, f"PyTorch computes with {number} CPU thread{'s' * (number > 1)}; {device}."
 
 
-def _memory() -> tuple[bool, str]:
-    import psutil  # ipykernel depends on it
+def _cores() -> tuple[bool, str, bool]:
+    import psutil
+
+    number = psutil.cpu_count() or 1
+    busy = psutil.cpu_percent(interval=0.3) / 100
+    found = f"Other programs use {busy * number:.1f} of {number} cores"
+    if busy < BUSY:
+        return True, f"{found}.", False
+    return False, f"{found}: training takes longer; close what you can, or train later.", False
+
+
+def _memory() -> tuple[bool, str, bool]:
+    import psutil
 
     free = psutil.virtual_memory().available / 1e9
+    found = f"There are {free:.1f} GB free"
     if free >= MEMORY:
-        return True, f"There are {free:.1f} GB free."
-    return (
-        False,
-        f"There are {free:.1f} GB free, and {MEMORY:g} GB are needed: close other programs and notebooks.",
-        False,
-    )
+        return True, f"{found}.", False
+    needed = f"{MEMORY:g} GB are needed: close other programs and notebooks"
+    return False, f"{found}, and {needed}.", False
 
 
-def _disk() -> tuple[bool, str]:
-    free = shutil.disk_usage(course_folder(Path.cwd())).free / 1e9
+def _disk() -> tuple[bool, str, bool]:
+    free = shutil.disk_usage(_course() or Path.cwd()).free / 1e9
+    found = f"There are {free:.1f} GB free"
     if free >= DISK:
-        return True, f"There are {free:.1f} GB free."
-    return (
-        False,
-        f"There are {free:.1f} GB free, and {DISK:g} GB are needed for trainings and data: delete what you can spare.",
-        False,
-    )
+        return True, f"{found}.", False
+    needed = f"{DISK:g} GB are needed for trainings and data: delete what you can spare"
+    return False, f"{found}, and {needed}.", False
 
 
 def _sliders() -> tuple[bool, str]:
@@ -163,30 +169,28 @@ def _sliders() -> tuple[bool, str]:
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     if [version.partition(".")[0] for version in versions.values()] != ["4", "8", "3"]:
         return False, f"{found} do not fit together (4, 8 and 3 do): {INSTALL}."
-    folders = [
-        Path(path)
-        for path in jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager")
-    ]
-    if not any((folder / "package.json").is_file() for folder in folders):
-        return (
-            False,
-            "JupyterLab's part of the sliders is missing: `pip install --force-reinstall jupyterlab_widgets`.",
-        )
+    try:
+        places = jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager")
+    except RuntimeError:  # Python's, where it finds no home folder
+        home = "this user has no home folder, and JupyterLab needs one"
+        return False, f"{found} fit together, but {home}: set the variable HOME to a folder."
+    if not any((Path(place) / "package.json").is_file() for place in places):
+        again = "`pip install --force-reinstall jupyterlab_widgets`"
+        return False, f"JupyterLab's part of the sliders is missing: {again}."
     return True, f"{found} fit together."
 
 
 def _checkpoints() -> tuple[bool, str]:
     from effdet_lite.checkpoint import load_detector
 
-    folder = course_folder(Path.cwd()) / "assets" / "checkpoints"
+    if _course() is None:
+        return False, "the course is not here: clone the repository and run this in its folder."
     try:
         for name in SHIPPED:
-            load_detector(folder / f"{name}.safetensors")
+            load_detector(shipped_detector(name))
     except (OSError, ValueError) as error:
-        return (
-            False,
-            f"{str(error).rstrip('.')}: get it back with `git checkout -- assets/checkpoints`.",
-        )
+        again = "get it back with `git checkout -- assets/checkpoints`"
+        return False, f"{str(error).rstrip('.')}: {again}."
     return True, f"All {len(SHIPPED)} load."
 
 
@@ -194,48 +198,51 @@ def _told(path: Path) -> str:
     """A folder as people are told of it, and as a stored notebook may show it: from the course or
     from home (~) on.
     """
-    for start, words in (
-        (course_folder(Path.cwd()), "{} in the course's folder"),
-        (Path.home(), "~/{}"),
-    ):
-        if path.is_relative_to(start):
-            return words.format(path.relative_to(start).as_posix())
+    course, home = _course(), _home()
+    if course is not None and path.is_relative_to(course):
+        return f"{path.relative_to(course).as_posix()} in the course's folder"
+    if home is not None and path.is_relative_to(home):
+        return f"~/{path.relative_to(home).as_posix()}"
     return str(path)
 
 
-def cells_folder() -> Path:
-    """Where the blood cells are, or would be fetched to: $EFFDET_LITE_BCCD, or else data/bccd in
-    the course.
-    """
-    from effdet_lite.data.opening import BCCD_FOLDER
+def _course() -> Path | None:
+    try:
+        return course_folder()
+    except FileNotFoundError:
+        return None
 
-    return Path(os.environ.get("EFFDET_LITE_BCCD", course_folder(Path.cwd()) / BCCD_FOLDER))
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # this user has none
+        return None
 
 
 def _blood_cells() -> tuple[bool, str, bool]:
-    folder = cells_folder()
+    try:
+        folder = cells_folder()
+    except FileNotFoundError as error:  # there is no home folder
+        return False, f"{error}", False
     root = folder if (folder / "Annotations").is_dir() else folder / "BCCD"
     number = sum(1 for _ in root.glob("JPEGImages/*.jpg"))
     if number:
         return True, f"There are {number} photographs, for notebooks 08 and 10.", False
-    fetch = "`effdet-lite prefetch` fetches them (9 MB)"
-    return False, f"Not at {_told(folder)}, and notebooks 08 and 10 do without; {fetch}.", False
+    without = "notebooks 08 and 10 do without; `effdet-lite prefetch` fetches them (9 MB)"
+    return False, f"Not at {_told(folder)}, and {without}.", False
 
 
 def _published_weights() -> tuple[bool, str, bool]:
-    from effdet_lite.pretrained import cache_folder, published_url
+    from effdet_lite.pretrained import published_url
 
-    folder = cache_folder()
-    missing = [
-        name
-        for name in PUBLISHED
-        if not (folder / published_url(name).rpartition("/")[2]).is_file()
-    ]
+    try:
+        folder = cache_folder()
+    except FileNotFoundError as error:  # there is no home folder
+        return False, f"{error}", False
+    files = {name: folder / published_url(name).rpartition("/")[2] for name in PUBLISHED}
+    missing = [name for name, path in files.items() if not path.is_file()]
     if not missing:
         return True, f"{' and '.join(PUBLISHED)} are there, for notebook 10.", False
-    fetch = "`effdet-lite prefetch` fetches them (37 MB in all)"
-    return (
-        False,
-        f"No {' and '.join(missing)} at {_told(folder)}, and notebook 10 does without; {fetch}.",
-        False,
-    )
+    without = "notebook 10 does without; `effdet-lite prefetch` fetches them (37 MB in all)"
+    return False, f"No {' and '.join(missing)} at {_told(folder)}, and {without}.", False

@@ -43,6 +43,23 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise WriteError(f"{path} could not be written: {reason}.") from error
 
 
+def ensure_writable(path: str | Path) -> None:
+    """Raise WriteError if no file could be written to `path`: found before the work, not after.
+
+    Makes the folder of `path` where it is missing; writes nothing that stays.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise WriteError(f"{path} cannot be written: {reason}.") from error
+
+
 def clear_partial(path: str | Path) -> None:
     """Remove what a `whole_file(path)` left when its process was killed.
 

@@ -7,6 +7,19 @@ import os
 from pathlib import Path
 
 
+def expanded(path: str | Path) -> Path:
+    """`path` with ~ at its beginning read as the user's home folder, as a shell reads it.
+
+    Raises FileNotFoundError where the user has no home folder.
+    """
+    found = os.path.expanduser(path)
+    if found == "~" or found.startswith(("~/", f"~{os.sep}")):
+        raise FileNotFoundError(
+            f"{path} begins with ~, and this user has no home folder: write the whole path."
+        )
+    return Path(found)
+
+
 def course_folder(start: str | Path | None = None) -> Path:
     """The checkout that `start` (by default the working folder) lies in, or else the one that this
     package runs from. Raises FileNotFoundError where there is none.
@@ -27,9 +40,9 @@ def cache_folder() -> Path:
     ~/.cache). Raises FileNotFoundError where the user has no home folder.
     """
     if folder := os.environ.get("EFFDET_LITE_CACHE"):
-        return Path(folder).expanduser()
+        return expanded(folder)
     if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "effdet_lite"
+        return expanded(folder) / "effdet_lite"
     try:
         return Path.home() / ".cache" / "effdet_lite"
     except RuntimeError:
@@ -45,7 +58,7 @@ def cells_folder() -> Path:
     course.
     """
     if folder := os.environ.get("EFFDET_LITE_BCCD"):
-        return Path(folder).expanduser()
+        return expanded(folder)
     try:
         return course_folder() / "data" / "bccd"
     except FileNotFoundError:

@@ -15,11 +15,17 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 from effdet_lite import course
 from effdet_lite.cli import main
-from effdet_lite.course import preflight
+from effdet_lite.course import preflight, required_packages
 from effdet_lite.pretrained import published_url
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
 
 ROOT = Path(__file__).parents[2]
 ESSENTIAL = {"Python", "packages", "device", "sliders", "trained detectors"}
@@ -48,6 +54,8 @@ def photographs(tmp_path_factory, monkeypatch):
     for name in course.PUBLISHED:
         (cache / published_url(name).rpartition("/")[2]).touch()
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(cache))
+    # However busy the machine that runs the tests may be.
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 2.0)
 
 
 def versions(monkeypatch, **other):
@@ -89,36 +97,81 @@ def test_nothing_essential_is_wrong_here_and_nobody_is_asked(monkeypatch):
     )
 
 
+def requirements(monkeypatch, *lines):
+    """Let these be the lines that the installed package's metadata carry."""
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: list(lines) or None)
+
+
 @pytest.mark.parametrize(
-    ("have", "least", "enough"),
+    ("line", "have", "fits"),
     [
-        ("2.14.1+cpu", "2.6", True),
-        ("2.6", "2.6.0", True),
-        ("2.5.9", "2.6", False),
-        ("10.0", "9.5", True),
-        ("0.4.5", "0.4.10", False),
+        ("thing>=2.6", "2.14.1+cpu", True),
+        ("thing>=2.6.0", "2.6", True),
+        ("thing>=2.6", "2.5.9", False),
+        ("thing>=9.5", "10.0", True),
+        ("thing>=0.4.10", "0.4.5", False),
+        ("thing>=2.6", "2.6.0a0+ecf3bae40a.nv25.01", True),  # a vendor's 2.6.0
+        ("thing>=2.6", "2.5.0rc1", False),
+        ("thing", "0.0.1", True),
+        ("thing~=1.4", "1.9", True),
+        ("thing~=1.4", "2.0", False),
+        ("thing==1.4.*", "1.4.7", True),
+        ("thing<3,>=2,!=2.5", "2.5", False),
+        ("thing<3,>=2,!=2.5", "2.5.1", True),
+        ("thing (>=2)", "2", True),
+        ("thing[fast,big]>=2", "1", False),
+        ("thing @ https://example.org/thing.whl", "1", True),
+        ("thing>=2", "built-by-hand", True),
+        ("thing>=2", None, False),
+        ("thing>=2; python_version >= '3'", "1", False),
+        ("thing>=2; python_version < '3'", None, True),
+        ("thing>=2; sys_platform == 'nowhere'", None, True),
+        ("thing>=2; extra == 'export'", None, True),
+        ('thing>=2 ; (sys_platform != "nowhere") and extra == "export"', None, True),
     ],
 )
-def test_versions_compare_by_number(have, least, enough):
-    assert course._at_least(have, least) is enough
+def test_a_requirement_of_any_form_is_read_as_pip_reads_it(monkeypatch, line, have, fits):
+    """By hand from PEP 440 and PEP 508: https://peps.python.org/pep-0508."""
+    requirements(monkeypatch, line, "torch>=2")
+    versions(monkeypatch, thing=have)
+    assert (wrong() == {}) is fits, wrong()
+    if not fits:
+        sentence, essential = wrong()["packages"]
+        assert essential and sentence.startswith(
+            "thing is missing" if have is None else f"thing {have} is not "
+        )
+
+
+def test_an_installation_without_extras_and_development_packages_is_healthy(monkeypatch):
+    """What pip and conda install; the list that they read is pyproject.toml's."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {Requirement(line).name for line in project["project"]["dependencies"]}
+    extras = project["project"]["optional-dependencies"].values()
+    optional = [line for lines in extras for line in lines] + project["dependency-groups"]["dev"]
+    others = {Requirement(line).name for line in optional} - needed
+    assert {"onnx", "onnxruntime", "onnxscript"} <= others
+    assert not {requirement.name for requirement in required_packages()} & others
+    versions(monkeypatch, **dict.fromkeys(others))
+    assert "packages" not in wrong()
+
+
+def test_metadata_without_requirements(monkeypatch):
+    requirements(monkeypatch)
+    assert "packages" not in wrong()
 
 
 def test_packages_too_old_or_missing(monkeypatch):
     versions(monkeypatch, numpy="1.9.3", tqdm=None)
     assert wrong().keys() == {"packages"}
     sentence, essential = wrong()["packages"]
-    assert (
-        "numpy 1.9.3 is older than 1.26" in sentence
-        and "tqdm is missing" in sentence
-        and "uv sync" in sentence
-    )
-    assert essential
+    assert "numpy 1.9.3 is not >=1.26" in sentence and "tqdm is missing" in sentence
+    assert "uv sync" in sentence and essential
 
 
 def test_python_too_old(monkeypatch):
     monkeypatch.setattr("platform.python_version", lambda: "3.9.18")
     assert wrong() == {
-        "Python": ("Python 3.9.18 is too old: make an environment with Python 3.10 or newer.", True)
+        "Python": ("Python 3.9.18 does not fit: make an environment with Python >=3.10.", True)
     }
 
 
@@ -185,6 +238,39 @@ def test_little_memory_and_a_full_disk_are_worth_a_note(monkeypatch):
     assert not any(essential for _, essential in wrong().values())
 
 
+def test_busy_cores_are_worth_a_note(monkeypatch):
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 75.0)
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
+    sentence, essential = wrong()["cores"]
+    assert "Other programs use 3.0 of 4 cores: training takes longer" in sentence and not essential
+
+
+def test_a_user_without_a_home_folder(monkeypatch):
+    """Oracle: what Python itself raises for a user whom the system does not know."""
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", nobody)
+    for name in ("EFFDET_LITE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert wrong() == {
+        "published weights": (
+            "this user has no home folder: name a folder for downloads in EFFDET_LITE_CACHE.",
+            False,
+        )
+    }
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *names: nobody())
+    assert "set the variable HOME to a folder" in wrong()["sliders"][0]
+
+
+def test_no_checkout_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("effdet_lite.places.__file__", str(tmp_path / "lib/effdet_lite/places.py"))
+    assert wrong().keys() == {"trained detectors"}
+    assert "clone the repository" in wrong()["trained detectors"][0]
+
+
 def test_one_broken_library_does_not_hide_the_rest(monkeypatch):
     def fail():
         raise OSError("libcudart.so.12: cannot open shared object file")
@@ -211,5 +297,5 @@ def test_doctor_prints_each_finding_and_its_status_tells(copy, capsys):
     assert [
         line
         for line in capsys.readouterr().out.splitlines()
-        if line.startswith("MEND  trained detectors")
+        if line.startswith("FIX   trained detectors")
     ]

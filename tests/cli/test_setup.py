@@ -18,8 +18,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from effdet_lite import cli
-from effdet_lite import course as course_module
-from effdet_lite.course import course_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -149,19 +147,6 @@ def test_lab_asks_for_what_the_machine_needs_and_passes_the_rest_on(course):
     assert "--ip=127.0.0.1" not in cli.lab_arguments(
         course, ["--ip=0.0.0.0"], root=False, display=True
     )
-
-
-def test_the_course_is_found_from_inside_it_and_from_elsewhere(
-    course, tmp_path_factory, monkeypatch
-):
-    assert course_folder(course / "notebooks") == course
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    assert course_folder(elsewhere) == ROOT
-    monkeypatch.setattr(
-        course_module, "__file__", str(elsewhere / "site-packages" / "effdet_lite" / "course.py")
-    )
-    with pytest.raises(FileNotFoundError, match="clone the repository"):
-        course_folder(elsewhere)
 
 
 def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
