@@ -4,7 +4,7 @@ import math
 
 from effdet_lite.fusion import FusionGraph, Node, bifpn, fpn, panet
 from effdet_lite.teach.kit.checks import Exercise
-from effdet_lite.teach.nb.n05_necks import SMALL, reach
+from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
 
 SIX, EPSILON, NODES, EDGES = range(3, 9), 1e-4, 8, 16
 

@@ -14,11 +14,12 @@ from effdet_lite.course import cells_folder
 from effdet_lite.data import BCCDDetection, VocFolder, eval_transforms
 from effdet_lite.data.folders import Sample
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.teach.kit.shared import best_overlaps
 from effdet_lite.teach.nb.n10_real_data import (
     FITS,
     SCALES,
-    anchors_view,
-    best_overlaps,
+    anchor_fit_view,
+    anchor_shapes,
     boxes_at,
     first_guess,
     setting,
@@ -55,7 +56,7 @@ def test_the_best_anchor_is_that_of_the_whole_grid(size, levels, scale):
     )
     expected = iou(boxes, grid(*size, levels, scale)).amax(1)
     torch.testing.assert_close(
-        best_overlaps(boxes, size, levels, scale), expected, rtol=1e-5, atol=1e-6
+        best_overlaps(boxes, size, anchor_shapes(levels, scale)), expected, rtol=1e-5, atol=1e-6
     )
 
 
@@ -131,7 +132,7 @@ def test_for_the_blood_cells_it_says_what_was_chosen_by_hand():
 @pytest.mark.parametrize("finest", [2, 4])
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_every_corner_of_the_explorer_is_a_view(longer, finest, scale):
-    figure, words, numbers = anchors_view(SAMPLES, CLASSES, PHI, longer, finest, scale)
+    figure, words, numbers = anchor_fit_view(SAMPLES, CLASSES, PHI, longer, finest, scale)
     figure.draw_without_rendering()
     one = setting(SAMPLES, CLASSES, PHI, longer, finest, scale)
     assert numbers["boxes with an anchor"] == f"{one.share:.1%} of {5 * len(SAMPLES):,}"
@@ -146,7 +147,7 @@ def test_every_corner_of_the_explorer_is_a_view(longer, finest, scale):
 def test_one_box_is_enough_and_none_is_refused_in_words():
     lonely = some_samples(1)
     lonely[0].boxes, lonely[0].labels = lonely[0].boxes[:1], lonely[0].labels[:1]
-    anchors_view(lonely, 1, PHI, 256, 3, 2.0).figure.draw_without_rendering()
+    anchor_fit_view(lonely, 1, PHI, 256, 3, 2.0).figure.draw_without_rendering()
     lonely[0].boxes = lonely[0].boxes[:0]
     with pytest.raises(ValueError, match="no boxes"):
-        anchors_view(lonely, 1, PHI, 256, 3, 2.0)
+        anchor_fit_view(lonely, 1, PHI, 256, 3, 2.0)

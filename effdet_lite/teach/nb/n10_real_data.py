@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from effdet_lite.anchors import ANCHORS_PER_POSITION, grid, iou
+from effdet_lite.anchors import ANCHORS_PER_POSITION, grid
 from effdet_lite.data.folders import Sample
 from effdet_lite.efficientdet import cost_by_part
 from effdet_lite.scaling import efficientdet
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, styled
+from effdet_lite.teach.kit.shared import best_overlaps
 from effdet_lite.teach.kit.widgets import View
 
 FITS = 0.5  # an anchor answers for an object from this IoU on
@@ -45,27 +46,10 @@ def boxes_at(samples: Sequence[Sample], size: tuple[int, int]) -> Tensor:
     return torch.tensor(np.concatenate(scaled), dtype=torch.float32).reshape(-1, 4)
 
 
-def best_overlaps(
-    boxes: Tensor, size: tuple[int, int], levels: Sequence[int], scale: float
-) -> Tensor:
-    """IoU of each box [n, 4] with the anchor of `anchors.grid` that overlaps it most, [n]; size as
-    a detector's.
-
-    Among the anchors of one shape that is the nearest one: no other overlaps more of the width, nor
-    of the height. So each box is compared with one position a level, and not with the whole grid.
-    """
-    middle, best = (boxes[:, :2] + boxes[:, 2:]) / 2, torch.zeros(len(boxes))
-    for level in levels:
-        last = torch.tensor([size[1] // 2**level - 1.0, size[0] // 2**level - 1.0])
-        at = (middle / 2**level).floor().clamp(torch.zeros(2), last) * 2**level
-        near = _shapes(level, scale) + at.repeat(1, 2)[:, None]  # [n, 9, 4]
-        best = torch.maximum(best, iou(boxes[:, None], near)[:, 0].amax(1))
-    return best
-
-
-def _shapes(level: int, scale: float) -> Tensor:
-    """The anchors of a level's first position, [9, 4]."""
-    return grid(2**level, 2**level, (level,), scale)
+def anchor_shapes(levels: Sequence[int], scale: float) -> dict[int, Tensor]:
+    """(width, height) in px of the anchors at each position of each level, [9, 2]."""
+    first = {level: grid(2**level, 2**level, (level,), scale) for level in levels}
+    return {level: boxes[:, 2:] - boxes[:, :2] for level, boxes in first.items()}
 
 
 def setting(
@@ -95,7 +79,7 @@ def setting(
     )
     levels = tuple(range(finest, coarsest + 1))
     boxes = boxes_at(samples, size)
-    share = float((best_overlaps(boxes, size, levels, scale) >= FITS).float().mean())
+    share = float((best_overlaps(boxes, size, anchor_shapes(levels, scale)) >= FITS).float().mean())
     positions = sum((size[0] // 2**level) * (size[1] // 2**level) for level in levels)
     macs = _macs_per_pixel(phi, finest, coarsest, num_classes) * size[0] * size[1]
     return Setting(size, levels, scale, share, ANCHORS_PER_POSITION * positions, macs)
@@ -128,7 +112,7 @@ def first_guess(
 
 
 @styled
-def anchors_view(
+def anchor_fit_view(
     samples: Sequence[Sample], num_classes: int, phi: float, longer: int, finest: int, scale: float
 ) -> View:
     """Which boxes have an anchor, by side; and the boxes' widths and heights among the shapes of
@@ -138,7 +122,7 @@ def anchors_view(
     boxes = boxes_at(samples, one.size)
     sides, fits = (
         boxes[:, 2:] - boxes[:, :2],
-        best_overlaps(boxes, one.size, one.levels, scale) >= FITS,
+        best_overlaps(boxes, one.size, anchor_shapes(one.levels, scale)) >= FITS,
     )
     side = sides.prod(1).sqrt().clamp(min=1).log2().numpy()
     margins = {"left": 0.075, "right": 0.985, "bottom": 0.16, "top": 0.9, "wspace": 0.2}
@@ -159,14 +143,13 @@ def anchors_view(
     )
     few = sides[:: -(-len(sides) // SHOWN)].clamp(min=1).log2().numpy()
     right.plot(*few.T, ".", color="#999999", markersize=3, label="boxes")
-    for number, level in enumerate(one.levels):
-        shapes = _shapes(level, scale)
+    for number, (level, shapes) in enumerate(anchor_shapes(one.levels, scale).items()):
         look = {
             "color": COLORS[number % len(COLORS)],
             "marker": MARKERS[number % len(MARKERS)],
             "linestyle": "",
         }
-        right.plot(*(shapes[:, 2:] - shapes[:, :2]).log2().T, label=f"P{level}", **look)
+        right.plot(*shapes.log2().T, label=f"P{level}", **look)
     high = max(ticks[-1], math.ceil(math.log2(2.3 * scale * 2 ** one.levels[-1])))
     powers = np.arange(
         min(ticks[0], math.floor(few.min())), high + 1, 2

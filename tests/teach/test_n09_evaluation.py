@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.data import ShapesDetection
 from effdet_lite.evaluation import KINDS, detect_dataset, error_kinds, precision_recall
-from effdet_lite.teach.nb.n09_judging import NAMED, above, judge_all, kinds_view, threshold_view
+from effdet_lite.teach.nb.n09_evaluation import NAMED, above, judge_all, kinds_view, threshold_view
 
 PICTURES = ShapesDetection("test", length=24, cache=True)
 CLASSES = PICTURES.classes

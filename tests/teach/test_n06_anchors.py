@@ -17,14 +17,15 @@ from torchvision.ops import box_iou, nms
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.teach.kit.checks import load_exercises
-from effdet_lite.teach.nb import n06_boxes as boxes
-from effdet_lite.teach.nb.n06_boxes import (
-    PICTURES,
+from effdet_lite.teach.kit.shared import unseen_pictures
+from effdet_lite.teach.nb.n06_anchors import (
     anchors_view,
     candidates,
     detector,
     match_view,
     nms_view,
+    objects,
+    overlaps,
 )
 
 
@@ -36,7 +37,7 @@ def effdets_anchors(levels, scale, ratio):
 
 
 def truth(picture):
-    target = PICTURES[picture][1]
+    target = unseen_pictures()[picture][1]
     return target["boxes"].as_subclass(Tensor), target["labels"]
 
 
@@ -44,16 +45,16 @@ def truth(picture):
     ("level", "scale", "ratio"), [(2, 2.0, 2.0), (4, 4.0, 1.0), (5, 1.5, 3.5), (7, 1.0, 4.0)]
 )
 def test_best_overlap_is_that_with_all_of_effdets_anchors(level, scale, ratio):
-    every = boxes.objects()
+    every = objects()
     expected = box_iou(every, effdets_anchors([level], scale, ratio)).amax(1)
     torch.testing.assert_close(
-        boxes.best_overlap(every, level, scale, ratio), expected, rtol=1e-4, atol=1e-5
+        overlaps(every, (level,), scale, ratio), expected, rtol=1e-4, atol=1e-5
     )
 
 
 @pytest.mark.parametrize(("level", "scale", "ratio"), [(3, 2.0, 2.0), (6, 4.0, 1.25)])
 def test_shares_of_objects_are_those_of_effdets_anchors(level, scale, ratio):
-    every, numbers = boxes.objects(), anchors_view(level, scale, ratio).numbers
+    every, numbers = objects(), anchors_view(level, scale, ratio).numbers
     alone, together = (
         box_iou(every, effdets_anchors(levels, scale, ratio)).amax(1) >= 0.5
         for levels in ([level], [2, 3, 4, 5, 6])
@@ -107,7 +108,7 @@ def test_what_nms_leaves_is_what_torchvisions_leaves_class_by_class(threshold):
         found = candidates(picture)
         chosen = {name: value[found["scores"] >= 0.2] for name, value in found.items()}
         left = 0
-        for label in range(len(PICTURES.classes)):
+        for label in range(len(unseen_pictures().classes)):
             mine = chosen["labels"] == label
             left += len(nms(chosen["boxes"][mine], chosen["scores"][mine], threshold))
         figure, words, numbers = nms_view(threshold, 0.2, picture)
@@ -123,7 +124,7 @@ def test_what_nms_leaves_is_what_torchvisions_leaves_class_by_class(threshold):
 def test_with_the_threshold_of_detect_nms_leaves_what_detect_finds():
     model, _ = detector()
     (found,) = model.detect(
-        PICTURES[4][0].as_subclass(Tensor)[None], score_threshold=0.3, iou_threshold=0.5
+        unseen_pictures()[4][0].as_subclass(Tensor)[None], score_threshold=0.3, iou_threshold=0.5
     )
     assert f"NMS leaves {len(found['boxes'])}." in nms_view(0.5, 0.3, 4).words
 
@@ -135,7 +136,7 @@ def test_a_moved_slider_does_not_run_the_network_again(monkeypatch):
 
 
 def test_pictures_beyond_the_last_begin_again():
-    assert match_view(0.5, len(PICTURES) + 3).numbers == match_view(0.5, 3).numbers
+    assert match_view(0.5, len(unseen_pictures()) + 3).numbers == match_view(0.5, 3).numbers
 
 
 def test_the_soft_nms_that_is_asked_for_is_effdets(monkeypatch):

@@ -3,43 +3,43 @@ what NMS keeps.
 """
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox, TransformedBbox
 from torch import Tensor
 from torchvision.ops import batched_nms
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, match
-from effdet_lite.checkpoint import load_detector
-from effdet_lite.course import course_folder
-from effdet_lite.data import ShapesDetection
 from effdet_lite.efficientdet import EfficientDet, postprocess
 from effdet_lite.evaluation import error_kinds
-from effdet_lite.teach.kit.plots import COLORS, as_array, draw_boxes, new_figure, styled
+from effdet_lite.teach.kit.plots import (
+    COLORS,
+    as_array,
+    draw_boxes,
+    draw_outlines,
+    new_figure,
+    styled,
+)
+from effdet_lite.teach.kit.shared import best_overlaps, shipped, unseen_pictures
 from effdet_lite.teach.kit.widgets import View
 
-PICTURES = ShapesDetection("test", cache=True)  # 128 × 128 px, which no training saw
 ASIDE, NAMED = (
     136,
     3,
 )  # where a second picture begins, px; how many boxes are named, for words take time
-SIDE, LEVELS, ENOUGH = (
-    PICTURES.size,
-    (2, 3, 4, 5, 6),
-    0.5,
-)  # an IoU of ENOUGH makes an anchor answer
+SIDE, LEVELS = 128, (2, 3, 4, 5, 6)
+ENOUGH = 0.5  # the IoU from which an anchor answers for an object
 BINS = np.geomspace(8, 96, 9)  # sides of objects, px
 
 
 @functools.cache
 def objects() -> Tensor:
     """All true boxes of the first 100 test pictures, [n, 4]."""
-    return torch.cat([PICTURES[index][1]["boxes"].as_subclass(Tensor) for index in range(100)])
+    return torch.cat(
+        [unseen_pictures()[index][1]["boxes"].as_subclass(Tensor) for index in range(100)]
+    )
 
 
 def shapes_of(level: int, scale: float, ratio: float) -> Tensor:
@@ -53,40 +53,20 @@ def shapes_of(level: int, scale: float, ratio: float) -> Tensor:
     return (scale * 2**level * 2 ** torch.tensor(OCTAVES)[:, None, None] * aspects).reshape(-1, 2)
 
 
-def best_overlap(boxes: Tensor, level: int, scale: float, ratio: float) -> Tensor:
-    """IoU of each box [n, 4] with the best anchor of the level, [n]: it is at the position nearest
-    to its centre.
-    """
-    stride, half = 2**level, shapes_of(level, scale, ratio) / 2
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    nearest = ((centre / stride).floor().clamp(0, SIDE // stride - 1) + 0.5)[
-        :, None
-    ] * stride  # [n, 1, 2]
-    return iou(boxes[:, None], torch.cat([nearest - half, nearest + half], -1))[:, 0].amax(1)
-
-
-def outlines(axis: Axes, boxes: Tensor, colors: object, place: int = 0, **style: object) -> None:
-    """Many thin boxes [n, 4] at once, on the picture whose left edge is at `place`, and cut off at
-    its edges.
-    """
-    left, top, right, bottom = as_array(boxes).reshape(-1, 4).T
-    corners = np.stack(
-        [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
-    )  # [5, 2, n]
-    lines = LineCollection(
-        corners.transpose(2, 0, 1) + np.array([place, 0]), colors=colors, **style
-    )
-    axis.add_collection(lines, autolim=False)
-    lines.set_clip_box(TransformedBbox(Bbox.from_bounds(place, 0, SIDE, SIDE), axis.transData))
+def overlaps(boxes: Tensor, levels: tuple[int, ...], scale: float, ratio: float) -> Tensor:
+    """IoU of each box [n, 4] with the anchor of these levels that overlaps it most, [n]."""
+    shapes = {level: shapes_of(level, scale, ratio) for level in levels}
+    return best_overlaps(boxes, (SIDE, SIDE), shapes)
 
 
 def pair(image: Tensor, second: Tensor, *titles: str) -> tuple[Figure, Axes]:
     """Two pictures side by side on one axis, which is quicker than two, with titles above."""
+    pictures = unseen_pictures()
     figure, axes = new_figure(
         height=3.7, margins={"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 0.91}
     )
     gap = image.new_ones(3, SIDE, ASIDE - SIDE)
-    draw_boxes(torch.cat([image, gap, second], 2), [], [], PICTURES.classes, axis=axes[0, 0])
+    draw_boxes(torch.cat([image, gap, second], 2), [], [], pictures.classes, axis=axes[0, 0])
     axes[0, 0].images[0].set_interpolation("nearest")
     for x, title in zip((0, ASIDE), titles, strict=True):
         axes[0, 0].text(x, -SIDE / 20, title)
@@ -98,26 +78,27 @@ def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> Vi
     """A level's positions, nine of its anchors, the objects that have one (IoU >= 0.5: solid),
     their share by size.
     """
+    pictures = unseen_pictures()
     stride, sides = 2**level, shapes_of(level, scale, ratio)
-    image, target = PICTURES[picture % len(PICTURES)]
+    image, target = pictures[picture % len(pictures)]
     boxes, labels, every = target["boxes"].as_subclass(Tensor), target["labels"], objects()
-    answered = best_overlap(boxes, level, scale, ratio) >= ENOUGH
+    answered = overlaps(boxes, (level,), scale, ratio) >= ENOUGH
     titles = f"P{level}: nine anchors every {stride} px", "objects with an anchor"
     figure, axis = pair(image, torch.ones_like(image), *titles)
     for some, dashed in ((answered, False), (~answered, True)):
         draw_boxes(
-            None, boxes[some], labels[some], PICTURES.classes, axis=axis, words=False, dashed=dashed
+            None, boxes[some], labels[some], pictures.classes, axis=axis, words=False, dashed=dashed
         )
     places = (np.arange(SIDE // stride) + 0.5) * stride
     axis.plot(
         np.tile(places, len(places)), places.repeat(len(places)), ".k", linestyle="", markersize=2
     )
     middle = float(places[len(places) // 2])
-    outlines(axis, torch.cat([middle - sides / 2, middle + sides / 2], 1), "black", linewidths=0.9)
-    own = best_overlap(every, level, scale, ratio) >= ENOUGH
-    together = (
-        torch.stack([best_overlap(every, one, scale, ratio) for one in LEVELS]).amax(0) >= ENOUGH
+    draw_outlines(
+        axis, torch.cat([middle - sides / 2, middle + sides / 2], 1), "black", linewidths=0.9
     )
+    own = overlaps(every, (level,), scale, ratio) >= ENOUGH
+    together = overlaps(every, LEVELS, scale, ratio) >= ENOUGH
     longer = as_array((every[:, 2:] - every[:, :2]).amax(1))
     # The plot by hand: axes of its own would take as long as all the rest.
     low, high, x = 108, 88, ASIDE + 14 + np.arange(len(BINS)) * 14
@@ -150,9 +131,7 @@ def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> Vi
 @functools.cache
 def detector() -> tuple[EfficientDet, Tensor]:
     """The shipped detector of shapes, and its anchors."""
-    model, _ = load_detector(
-        course_folder(Path.cwd()) / "assets" / "checkpoints" / "shapes.safetensors"
-    )
+    model, _ = shipped("shapes")
     return model, model.anchors(SIDE, SIDE)
 
 
@@ -161,7 +140,8 @@ def match_view(threshold: float, picture: int = 0) -> View:
     """The objects of a picture, and beside them the anchors that `match` gives them; dashed: those
     below threshold.
     """
-    anchors, (image, target) = detector()[1], PICTURES[picture % len(PICTURES)]
+    pictures = unseen_pictures()
+    anchors, (image, target) = detector()[1], pictures[picture % len(pictures)]
     boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
     matched = match(anchors, [boxes], [labels], threshold)
     won = matched.labels[0] >= 0
@@ -170,13 +150,13 @@ def match_view(threshold: float, picture: int = 0) -> View:
     figure, axis = pair(
         image, image, "objects", f"anchors that answer for them, threshold {threshold:.2f}"
     )
-    draw_boxes(None, boxes, labels, PICTURES.classes, axis=axis)
+    draw_boxes(None, boxes, labels, pictures.classes, axis=axis)
     colors = np.array(COLORS)[as_array(labels[owner])]
     for some, style in (
         (~forced, {"linewidths": 0.8}),
         (forced, {"linewidths": 1.8, "linestyles": "--"}),
     ):
-        outlines(axis, anchors[won][some], colors[as_array(some)], ASIDE, **style)
+        draw_outlines(axis, anchors[won][some], colors[as_array(some)], ASIDE, **style)
     each = torch.bincount(owner, minlength=len(boxes))
     numbers = {
         "anchors in all": f"{len(anchors):,}",
@@ -196,9 +176,10 @@ def candidates(picture: int) -> dict[str, Tensor]:
     """What the detector says of a picture before NMS: "boxes", "scores" (0.05 and more), "labels";
     best first.
     """
+    pictures = unseen_pictures()
     model, anchors = detector()
     with torch.no_grad():
-        answers = model(PICTURES[picture][0].as_subclass(Tensor)[None])
+        answers = model(pictures[picture][0].as_subclass(Tensor)[None])
     return postprocess(*answers, anchors, (SIDE, SIDE), iou_threshold=1.0, max_detections=5000)[0]
 
 
@@ -207,7 +188,8 @@ def nms_view(threshold: float, score: float, picture: int = 0) -> View:
     """The detector's boxes from this score on (0.05-1); beside them those that NMS at this
     threshold (0-1) keeps.
     """
-    image, target = PICTURES[picture := picture % len(PICTURES)]
+    pictures = unseen_pictures()
+    image, target = pictures[picture := picture % len(pictures)]
     found = {
         name: value[candidates(picture)["scores"] >= score]
         for name, value in candidates(picture).items()
@@ -220,10 +202,12 @@ def nms_view(threshold: float, score: float, picture: int = 0) -> View:
     )
     figure, axis = pair(image, image, *titles)
     for some, place, style in ((found, 0, {"linewidths": 0.8}), (kept, ASIDE, {"linewidths": 1.4})):
-        outlines(axis, some["boxes"], np.array(COLORS)[as_array(some["labels"])], place, **style)
+        draw_outlines(
+            axis, some["boxes"], np.array(COLORS)[as_array(some["labels"])], place, **style
+        )
     best = [kept[name][:NAMED] for name in ("boxes", "labels", "scores")]
     draw_boxes(
-        None, best[0] + torch.tensor([ASIDE, 0] * 2), best[1], PICTURES.classes, best[2], axis=axis
+        None, best[0] + torch.tensor([ASIDE, 0] * 2), best[1], pictures.classes, best[2], axis=axis
     )
     numbers = {
         "objects": f"{len(target['labels'])}",

@@ -5,18 +5,17 @@ evidence must be.
 import functools
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost, receptive_field
-from effdet_lite.course import course_folder
 from effdet_lite.data import ShapesInContext
 from effdet_lite.efficientdet import cost_by_part
 from effdet_lite.efficientnet import cost_by_stage, level_channels
 from effdet_lite.fusion import fpn, fusion_cost, separable_cost
+from effdet_lite.places import results_file
 from effdet_lite.scaling import EFFICIENTDETS
 from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, styled
 from effdet_lite.teach.kit.widgets import View
@@ -154,9 +153,7 @@ def measured() -> dict[int, list[float]]:
     """AP50 of the dots that was measured without fusion (three convolutions on P2), for each ring,
     by seed.
     """
-    runs = json.loads(
-        (course_folder(Path.cwd()) / "assets/results/reach.json").read_text(encoding="utf-8")
-    )["runs"]
+    runs = json.loads(results_file("reach").read_text(encoding="utf-8"))["runs"]
     return {
         ring: [run["asked"] for run in runs if run["ring"] == ring]
         for ring in sorted({r["ring"] for r in runs})

@@ -19,7 +19,7 @@ from matplotlib.patches import FancyArrowPatch
 from oracles import macs, parameters
 
 from effdet_lite.fusion import FusionGraph, FusionNetwork, Node, bifpn, fpn, fusion_weights, panet
-from effdet_lite.teach.nb.n05_necks import (
+from effdet_lite.teach.nb.n05_bifpn import (
     PYRAMIDS,
     SMALL,
     Pyramid,

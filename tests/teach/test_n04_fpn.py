@@ -16,8 +16,8 @@ from oracles import macs
 from effdet_lite.cost import Cost
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.fusion import FusionNetwork, fpn
-from effdet_lite.teach.nb import n04_pyramids as pyramids
-from effdet_lite.teach.nb.n04_pyramids import (
+from effdet_lite.teach.nb import n04_fpn as pyramids
+from effdet_lite.teach.nb.n04_fpn import (
     SIDE,
     pyramid_costs,
     pyramid_view,

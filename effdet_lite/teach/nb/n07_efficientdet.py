@@ -8,7 +8,6 @@ import math
 import timeit
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,18 +15,21 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION
-from effdet_lite.checkpoint import load_detector
 from effdet_lite.cost import Cost
-from effdet_lite.course import course_folder
-from effdet_lite.data import ShapesDetection
 from effdet_lite.efficientdet import EfficientDet, cost_by_part
 from effdet_lite.efficientnet import level_channels
 from effdet_lite.fusion import bifpn
 from effdet_lite.scaling import EFFICIENTDETS, PUBLISHED, EfficientDetConfig, efficientdet
 from effdet_lite.teach.kit.drawings import Map, Stack, extent, stack_drawing
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, png, styled
+from effdet_lite.teach.kit.shared import (
+    efficientnet_activations,
+    outline,
+    shipped,
+    unseen_pictures,
+)
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb import explorers
+from effdet_lite.teach.nb.n00_start import detections_view
 
 NAMES = {
     "backbone": "backbone",
@@ -36,13 +38,15 @@ NAMES = {
     "box_head": "box head",
 }
 TRAINED = (-3, -2, -1, 0)  # the phi of assets/checkpoints/shapes-phi*.safetensors
-PICTURES = ShapesDetection("test", cache=True)  # which no training saw
-costs_of = functools.lru_cache(maxsize=64)(
-    cost_by_part
-)  # by configuration; a move asks for the same one again
+costs_of = functools.lru_cache(maxsize=64)(cost_by_part)  # a move asks for the same one again
 SCORE = 0.3  # from which on a box is drawn
 AP_SHOWN = (0.5, 0.8)  # lower and upper end of the explorer's axis
-MACS = {name: sum(cost_by_part(config).values()).macs for name, config in EFFICIENTDETS.items()}
+
+
+@functools.cache
+def published_macs() -> dict[str, int]:
+    """MACs of D0 ... D7x as published, at their own resolutions."""
+    return {name: sum(cost_by_part(config).values()).macs for name, config in EFFICIENTDETS.items()}
 
 
 @functools.lru_cache(maxsize=64)  # a move of the explorer asks five times
@@ -50,10 +54,10 @@ def backbone_maps(config: EfficientDetConfig) -> list[Map]:
     """Stem and stages of the detector's backbone at the detector's resolution, and a head that it
     does not have.
     """
-    return explorers.outline(replace(config.backbone, resolution=config.resolution)).maps
+    return outline(replace(config.backbone, resolution=config.resolution)).maps
 
 
-def activations(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, int]:
+def activations_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, int]:
     """Numbers that all convolutions of each part put out for one image; training has to keep about
     as many.
 
@@ -69,7 +73,7 @@ def activations(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, 
     maps += (
         2 * config.fusion_repeats * sum(area[node.level] for node in graph.nodes)
     )  # depthwise and pointwise
-    whole = explorers.activations(replace(config.backbone, resolution=config.resolution))
+    whole = efficientnet_activations(replace(config.backbone, resolution=config.resolution))
     classifier, tower = backbone_maps(config)[-1], (2 * config.head_repeats + 1) * channels
     return {
         "backbone": whole - classifier.channels * classifier.side**2,
@@ -129,8 +133,8 @@ def trained_ladder() -> dict[int, Trained]:
     """The detectors trained on shapes, by phi; loaded and timed once, in turns (the median of 21,
     after 3).
     """
-    folder, image = course_folder(Path.cwd()) / "assets" / "checkpoints", PICTURES[0][0][None]
-    loaded = [load_detector(folder / f"shapes-phi{phi}.safetensors") for phi in TRAINED]
+    image = unseen_pictures()[0][0][None]
+    loaded = [shipped(f"shapes-phi{phi}") for phi in TRAINED]
     folded = [model.folded() for model, _ in loaded]
     # In turns, whatever else the machine does meets all of them alike.
     turns = [
@@ -160,14 +164,19 @@ def detector_view(phi: float, picture: int = 0) -> View:
     = 0 there is none.
     """
     config, ladder = efficientdet(phi), trained_ladder()
-    costs, memory, total = costs_of(config), activations(config), sum(costs_of(config).values())
+    costs, memory, total = (
+        costs_of(config),
+        activations_by_part(config),
+        sum(costs_of(config).values()),
+    )
     chosen = None if phi > max(TRAINED) else min(TRAINED, key=lambda trained: abs(trained - phi))
     figure, axes = new_figure(
         width=9.0, height=4.8, margins={"left": 0, "right": 1, "bottom": 0, "top": 1}
     )
     detector_drawing(axes[0, 0], config)
-    found = _trained_panel(axes[0, 0], chosen, picture % len(PICTURES))
-    near = min(MACS, key=lambda name: abs(math.log(MACS[name] / total.macs)))
+    found = _trained_panel(axes[0, 0], chosen, picture % len(unseen_pictures()))
+    published = published_macs()
+    near = min(published, key=lambda name: abs(math.log(published[name] / total.macs)))
     buys = f"no model was trained above ϕ = 0; the paper's {near.upper()}: AP {PUBLISHED[near].accuracy} % on COCO"
     if chosen is not None:
         which, one = (
@@ -195,7 +204,7 @@ def detector_view(phi: float, picture: int = 0) -> View:
         "MACs": f"{total.macs / 1e6:,.1f} million: {shares({part: own.macs for part, own in costs.items()})}",
         "weights": f"{4e-6 * total.params:,.1f} MB",
         "activations, all convolutions, one image": f"{4e-6 * sum(memory.values()):,.1f} MB: {shares(memory)}",
-        "nearest published": f"{MACS[near] / 1e6:,.1f} million MACs: {near.upper()}",
+        "nearest published": f"{published[near] / 1e6:,.1f} million MACs: {near.upper()}",
         "what it buys": buys,
     }
     return View(figure, f"The detector of ϕ = {phi:g} to scale. {found}", numbers)
@@ -206,7 +215,7 @@ def found_picture(phi: int, picture: int) -> tuple[np.ndarray, str]:
     """A picture and beside it what the detector of this phi finds: as pixels [H, W, 3], drawn once,
     and in words.
     """
-    view = explorers.detections_view(trained_ladder()[phi].model, PICTURES, SCORE, picture)
+    view = detections_view(trained_ladder()[phi].model, unseen_pictures(), SCORE, picture)
     view.figure.set_size_inches(4.6, 2.37)
     for title in view.figure.axes[0].texts[-2:]:
         title.set_fontsize(8)

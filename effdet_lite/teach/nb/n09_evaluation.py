@@ -2,7 +2,6 @@
 along a curve.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from torchvision.ops import batched_nms, nms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import KINDS, error_kinds
 from effdet_lite.teach.kit.plots import COLORS, DASHES, draw_boxes, new_figure, styled
+from effdet_lite.teach.kit.shared import detect_once
 from effdet_lite.teach.kit.widgets import View
 
 GLYPHS = "●■▲◆▼✚✖"  # of KINDS
@@ -30,18 +30,6 @@ def above(detections: Sequence[dict], score: float) -> list[dict]:
     ]
 
 
-@functools.lru_cache(maxsize=32)
-def answers_once(model: EfficientDet, dataset: Dataset, index: int) -> tuple:
-    """(image, target, all that the model answers with a score of at least .1, nothing suppressed);
-    once a picture.
-    """
-    image, target = dataset[index]
-    (found,) = model.detect(
-        image[None], score_threshold=0.1, iou_threshold=1.0, max_detections=1000
-    )
-    return image, target, found
-
-
 @styled
 def kinds_view(
     model: EfficientDet, dataset: Dataset, score: float, overlap: float, picture: int, across=False
@@ -53,7 +41,14 @@ def kinds_view(
     another class too.
     picture: after the data set's last one comes the first again.
     """
-    image, target, everything = answers_once(model, dataset, picture % len(dataset))
+    image, target, everything = detect_once(
+        model,
+        dataset,
+        picture % len(dataset),
+        iou_threshold=1.0,
+        across_classes=False,
+        max_detections=1000,
+    )
     boxes, scores, labels = (everything[name] for name in ("boxes", "scores", "labels"))
     kept = nms(boxes, scores, overlap) if across else batched_nms(boxes, scores, labels, overlap)
     (found,) = above([{name: value[kept] for name, value in everything.items()}], score)

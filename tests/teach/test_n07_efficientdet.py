@@ -17,9 +17,10 @@ from torchvision.ops import nms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import EFFICIENTDETS, efficientdet
 from effdet_lite.teach.kit.plots import new_figure
-from effdet_lite.teach.nb import n07_detectors as detectors
-from effdet_lite.teach.nb.n07_detectors import (
-    activations,
+from effdet_lite.teach.kit.shared import unseen_pictures
+from effdet_lite.teach.nb.n07_efficientdet import (
+    SCORE,
+    activations_by_part,
     detector_drawing,
     detector_view,
     stacks,
@@ -55,7 +56,7 @@ def test_a_phi_shows_what_torch_counts(phi):
     """
     config = efficientdet(phi)
     made, params, macs = counted(config)
-    assert activations(config) == made
+    assert activations_by_part(config) == made
     numbers = detector_view(phi).numbers
     assert numbers["parameters"].startswith(f"{params:,}: backbone")
     assert numbers["MACs"].startswith(f"{macs / 1e6:,.1f} million: ")
@@ -68,7 +69,7 @@ def test_a_phi_shows_what_torch_counts(phi):
 @pytest.mark.parametrize("name", ["d0", "d7", "d7x"])
 def test_activations_of_a_published_detector(name):
     made, _, _ = counted(EFFICIENTDETS[name])
-    assert activations(EFFICIENTDETS[name]) == made
+    assert activations_by_part(EFFICIENTDETS[name]) == made
 
 
 def test_at_phi_0_it_is_effdets_d0():
@@ -112,14 +113,14 @@ def test_every_phi_of_the_slider_has_a_view_that_says_which_model_was_trained():
 @pytest.mark.parametrize("phi", [-3, -2.25, 0])
 def test_what_is_shown_as_found_is_what_the_trained_model_answers(phi, monkeypatch):
     one = trained_ladder()[round(phi)]
-    image, _ = detectors.PICTURES[4]
+    image, _ = unseen_pictures()[4]
     (found,) = one.model.detect(image[None], score_threshold=0.1, iou_threshold=0.5)
     kept = [
         index
         for index in nms(found["boxes"], found["scores"], 0.5)
-        if found["scores"][index] >= detectors.SCORE
+        if found["scores"][index] >= SCORE
     ]
-    names = [detectors.PICTURES.classes[found["labels"][index]] for index in kept]
+    names = [unseen_pictures().classes[found["labels"][index]] for index in kept]
     figure, words, numbers = detector_view(phi, 4)
     assert names and words.endswith(f"what the model finds: {', '.join(names)}.")
     pixels = figure.axes[0].images[0].get_array()

@@ -1,0 +1,168 @@
+"""What the explorers of several notebooks work with: the shipped detectors, the test pictures, what
+a detector finds in one, the anchors that fit a box best, and the outline of an EfficientNet.
+
+All of it is made when it is first asked for, and then kept.
+"""
+
+import functools
+import weakref
+import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.ops import nms
+
+from effdet_lite.anchors import iou
+from effdet_lite.checkpoint import load_detector
+from effdet_lite.cost import Cost
+from effdet_lite.data import ShapesDetection
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.efficientnet import B0_HEAD, B0_STEM, Stage, cost_by_stage, scaled_stages
+from effdet_lite.layers import squeezed_channels
+from effdet_lite.places import shipped_detector
+from effdet_lite.scaling import EfficientNetConfig, round_channels
+from effdet_lite.teach.kit.drawings import Map
+
+KEPT = 64  # answers of one model to one data set
+
+
+@functools.cache
+def shipped(name: str = "shapes") -> tuple[EfficientDet, dict]:
+    """A detector that comes with the course, and its file's header."""
+    return load_detector(shipped_detector(name))
+
+
+@functools.cache
+def unseen_pictures() -> ShapesDetection:
+    """200 pictures of 128 × 128 px, which no training saw."""
+    return ShapesDetection("test", cache=True)
+
+
+# --- what a detector finds ---
+
+
+def weights_digest(model: nn.Module) -> int:
+    """A checksum of all parameters and buffers, a millisecond for each million: other weights,
+    another number.
+    """
+    digest = 0
+    for tensor in (*model.parameters(), *model.buffers()):
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest = zlib.crc32(raw.numpy(), digest)
+    return digest
+
+
+# By model and by data set, as long as somebody holds both: {question: answer}, and for which
+# weights.
+_ANSWERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def detect_once(
+    model: EfficientDet,
+    dataset: Dataset,
+    index: int,
+    *,
+    iou_threshold: float = 0.5,
+    across_classes: bool = True,
+    max_detections: int = 100,
+) -> tuple[Tensor, dict, dict]:
+    """(image, target, what the model finds with a score of at least .1, best first).
+
+    Computed once for each picture, as long as the model's weights stay the same. `detect` lets
+    each class answer for itself; across_classes: the best answer of all classes speaks for its
+    place.
+    """
+    digest = weights_digest(model)
+    of_model = _ANSWERS.get(model)
+    if of_model is None or of_model[0] != digest:
+        of_model = _ANSWERS[model] = (digest, weakref.WeakKeyDictionary())
+    answers = of_model[1].setdefault(dataset, {})
+    question = (index, iou_threshold, across_classes, max_detections)
+    if question not in answers:
+        if len(answers) >= KEPT:
+            del answers[next(iter(answers))]
+        image, target = dataset[index]
+        (found,) = model.detect(
+            image[None],
+            score_threshold=0.1,
+            iou_threshold=iou_threshold,
+            max_detections=max_detections,
+        )
+        if across_classes:
+            kept = nms(found["boxes"], found["scores"], iou_threshold)
+            found = {name: value[kept] for name, value in found.items()}
+        answers[question] = (image, target, found)
+    return answers[question]
+
+
+# --- anchors that fit ---
+
+
+def best_overlaps(boxes: Tensor, size: tuple[int, int], shapes: Mapping[int, Tensor]) -> Tensor:
+    """IoU of each box [n, 4] with the anchor that overlaps it most, [n].
+
+    size: (height, width) of the picture in px. shapes: of each level, (width, height) in px of the
+    anchors that stand at each of its positions, [k, 2]. Among the anchors of one shape the nearest
+    one overlaps most, for no other overlaps more of the width, nor of the height. So each box is
+    compared with one position a level, and not with the whole grid.
+    """
+    middle, best = (boxes[:, :2] + boxes[:, 2:]) / 2, torch.zeros(len(boxes))
+    for level, sides in shapes.items():
+        stride = 2**level
+        last = torch.tensor([size[1] // stride - 1.0, size[0] // stride - 1.0])
+        position = (middle / stride).floor().clamp(torch.zeros(2), last)
+        nearest = (position + 0.5)[:, None] * stride  # [n, 1, 2]
+        anchors = torch.cat([nearest - sides / 2, nearest + sides / 2], -1)  # [n, k, 4]
+        best = torch.maximum(best, iou(boxes[:, None], anchors)[:, 0].amax(1))
+    return best
+
+
+# --- what an EfficientNet is made of ---
+
+
+class Outline(NamedTuple):
+    """An EfficientNet by stem (0), stages (1-7) and head (8): each as a row of the table, its cost,
+    and its map.
+    """
+
+    table: list[Stage]
+    costs: list[Cost]
+    maps: list[Map]
+
+
+def outline(config: EfficientNetConfig) -> Outline:
+    """What the network of this configuration is made of; by arithmetic, for an image of its own
+    resolution.
+    """
+    table = [  # with the stem and the head in the same terms
+        Stage(1, round_channels(B0_STEM * config.width), 1, 3, 2),
+        *scaled_stages(config.width, config.depth),
+        Stage(1, round_channels(B0_HEAD * config.width), 1, 1, 1),
+    ]
+    costs = cost_by_stage(config.width, config.depth, config.resolution)
+    names, total = ["stem", *(f"stage {number}" for number in range(1, 8)), "head"], sum(costs).macs
+    maps, side = [], config.resolution
+    for name, row, part in zip(names, table, costs, strict=True):
+        side = -(-side // row.stride)
+        maps.append(Map(name, side, row.channels, row.blocks, part.macs / total))
+    return Outline(table, costs, maps)
+
+
+def efficientnet_activations(config: EfficientNetConfig) -> int:
+    """Numbers that all convolutions of the network put out for one image; training has to keep
+    about as many.
+    """
+    table, _, maps = outline(config)
+    total, side, c_in = maps[0].side ** 2 * table[0].channels, maps[0].side, table[0].channels
+    for row, after in zip(table[1:8], maps[1:8], strict=True):
+        for before, incoming in [(side, c_in)] + [(after.side, row.channels)] * (row.blocks - 1):
+            wide = incoming * row.expand_ratio
+            if row.expand_ratio > 1:
+                total += wide * before**2  # the 1x1 convolution that widens
+            total += (wide + row.channels) * after.side**2
+            total += squeezed_channels(incoming) + wide  # squeeze-and-excitation
+        side, c_in = after.side, row.channels
+    return total + maps[8].side ** 2 * table[8].channels
