@@ -1,1 +1,4 @@
-"""The longer experiments of the course, each a module: `python -m effdet_lite.experiments.necks`."""
+"""The longer experiments of the course, each a module that is also a command.
+
+For instance `python -m effdet_lite.experiments.necks`; `--help` says what it trains.
+"""

@@ -1,63 +1,46 @@
-"""What leaving out the nodes with one input costs or buys: the necks that `fusion.py` does not
-train.
+"""What leaving out the nodes with one input costs or buys.
 
-python -m effdet_lite.experiments.pruning              every run, into pruning.json beside this file;
-finished runs are kept
+Pruning changes two graphs, PANet and BiFPN. One of each pair is among the runs of `necks`, the
+other one is here. All else is equal: tasks, steps, channels, plain sums, one cell, seeds. Notebook
+05 draws the results.
 
-Pruning changes two graphs, PANet and BiFPN; one of each pair is among `fusion.py`'s runs, the other
-one is here. All
-else is equal: tasks, steps, channels, plain sums, one cell, seeds.
+    python -m effdet_lite.experiments.pruning            every run; finished ones are kept
+    python -m effdet_lite.experiments.pruning --quick    seed 0, 20 steps each
 """
 
-import argparse
 import functools
-from pathlib import Path
+from collections.abc import Sequence
 
-from effdet_lite.experiments import necks as fusion
-from effdet_lite.experiments import run as experiment
+from effdet_lite.experiments import necks
+from effdet_lite.experiments.run import Plan, main
 from effdet_lite.fusion import bifpn
 
-# Each with its partner in necks.json, which differs from it by `prune` alone.
-PARTNERS = {"BiFPN, not pruned": "BiFPN", "PANet, pruned": "PANet"}
 GRAPHS = {
-    "BiFPN, not pruned": functools.partial(bifpn, prune=False),
-    "PANet, pruned": functools.partial(bifpn, skip=False),
+    "BiFPN, not pruned": bifpn(necks.LEVELS, prune=False),
+    "PANet, pruned": bifpn(necks.LEVELS, skip=False),
 }
-fusion.GRAPHS.update(GRAPHS)  # on import, so that the processes that train know them too
+# Each with its partner in necks.GRAPHS, which differs from it by `prune` alone.
+PARTNERS = {"BiFPN, not pruned": "BiFPN", "PANet, pruned": "PANet"}
 
 
-def planned() -> list[fusion.Run]:
+def planned(seeds: Sequence[int] = necks.SEEDS) -> list[necks.Run]:
     """Every run, the first seed first."""
-    tasks = ("top-down", "bottom-up")
     return [
-        fusion.Run(task, graph, seed=seed)
-        for seed in fusion.SEEDS
-        for task in tasks
+        necks.Run(task, graph, seed=seed)
+        for seed in seeds
+        for task in ("top-down", "bottom-up")
         for graph in GRAPHS
     ]
 
 
-def trained(run: fusion.Run) -> dict:
-    """As `fusion.trained`; a function of this file, so that a process that is given it imports this
-    file.
-    """
-    return fusion.trained(run)
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--output", type=Path, default=experiment.results("pruning"))
-    parser.add_argument(
-        "--processes", type=int, default=2, help="runs at a time, each on one thread"
-    )
-    options = parser.parse_args()
-    settings = {"steps": fusion.STEPS, "batch": fusion.BATCH, "learning_rate": fusion.RATE}
-    settings["test_pictures"] = fusion.TEST_PICTURES
-    experiment.run_all(options.output, planned(), trained, settings, options.processes)
+def plan(quick: bool = False) -> Plan:
+    """What the command trains."""
+    train_one = functools.partial(necks.trained, graphs=GRAPHS)
+    if not quick:
+        return Plan(planned(), train_one, necks.settings())
+    steps = necks.QUICK_STEPS
+    return Plan(planned((0,)), functools.partial(train_one, steps=steps), necks.settings(steps))
 
 
 if __name__ == "__main__":
-    main()
+    main("pruning", __doc__, plan)

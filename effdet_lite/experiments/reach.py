@@ -1,24 +1,24 @@
-"""How near evidence must be: the small detector without fusion on rings of several sizes; the class
-is the ring's.
+"""How near evidence must be: the small detector without fusion on rings of several sizes.
 
-python -m effdet_lite.experiments.reach        every run, into reach.json beside this file; finished runs are
-kept
+The class of a dot is the ring around it, and the rings differ in size from run to run. Notebook 04
+shows the results beside the fine level's receptive field. Detector and recipe are those of `necks`.
 
-Notebook 04 shows these runs beside the fine level's receptive field. The detector and the recipe
-are those of `fusion.py`; only the rings differ.
+    python -m effdet_lite.experiments.reach            every run; finished ones are kept
+    python -m effdet_lite.experiments.reach --quick    seed 0, 20 steps each
 """
 
+import functools
 from dataclasses import asdict, dataclass
 
 from effdet_lite.data import ShapesInContext
-from effdet_lite.experiments import necks as fusion
-from effdet_lite.experiments import run as experiment
+from effdet_lite.experiments import necks
+from effdet_lite.experiments.run import Plan, main
 
-RINGS, SEEDS, STEPS = (40, 56, 72, 112), (0, 1), 300
-SPREAD, DOTS = (
-    4,
-    (6.5, 8.0),
-)  # diameters in pixels: a ring's differs by as much from its nominal one; a dot's
+RINGS = (40, 56, 72, 112)  # mean diameters in pixels
+SPREAD = 4  # pixels by which a ring's diameter may differ from the mean
+DOTS = (6.5, 8.0)  # least and largest diameter of a dot in pixels
+SEEDS = (0, 1)
+STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def pictures(ring: int, split: str, length: int) -> ShapesInContext:
     """Dots of equal size in rings of about this diameter."""
     return ShapesInContext(
         split,
-        fusion.SIZE,
+        necks.SIZE,
         length,
         seed=2,
         large=(ring - SPREAD, ring + SPREAD),
@@ -42,25 +42,36 @@ def pictures(ring: int, split: str, length: int) -> ShapesInContext:
     )
 
 
-def trained(run: Run) -> dict:
-    """Train and score: the run, and `fusion.score`'s figures."""
-    train_set = pictures(run.ring, "train", STEPS * fusion.BATCH)
-    same = fusion.Run("top-down", "no fusion", seed=run.seed)
-    model, _ = fusion.train_once(same, steps=STEPS, train_set=train_set)
-    return asdict(run) | fusion.score(model, pictures(run.ring, "test", fusion.TEST_PICTURES))
+def trained(run: Run, steps: int = STEPS) -> dict:
+    """Train and score: the run, and `necks.score`'s figures."""
+    train_set = pictures(run.ring, "train", steps * necks.BATCH)
+    same = necks.Run("top-down", "no fusion", seed=run.seed)
+    model, _ = necks.train_once(same, steps=steps, train_set=train_set)
+    return asdict(run) | necks.score(model, pictures(run.ring, "test", necks.TEST_PICTURES))
 
 
-def main() -> None:
-    """The command."""
-    settings = {
-        "steps": STEPS,
-        "batch": fusion.BATCH,
-        "learning_rate": fusion.RATE,
+def planned(seeds=SEEDS) -> list[Run]:
+    """Every run, the first seed first."""
+    return [Run(ring, seed) for seed in seeds for ring in RINGS]
+
+
+def settings(steps: int = STEPS) -> dict:
+    """What all runs have in common."""
+    return {
+        "steps": steps,
+        "batch": necks.BATCH,
+        "learning_rate": necks.RATE,
         "dots": list(DOTS),
     }
-    runs = [Run(ring, seed) for seed in SEEDS for ring in RINGS]
-    experiment.run_all(experiment.results("reach"), runs, trained, settings)
+
+
+def plan(quick: bool = False) -> Plan:
+    """What the command trains."""
+    if not quick:
+        return Plan(planned(), trained, settings())
+    steps = necks.QUICK_STEPS
+    return Plan(planned((0,)), functools.partial(trained, steps=steps), settings(steps))
 
 
 if __name__ == "__main__":
-    main()
+    main("reach", __doc__, plan)

@@ -1,46 +1,70 @@
-"""Blood cells from scratch, from a backbone trained before, or from a whole detector trained
-before; three seeds each.
+"""Blood cells from scratch, from a trained backbone, or from a whole trained detector.
 
-python -m effdet_lite.experiments.transfer              every run, into transfer.json beside this file;
-finished runs are kept python -m effdet_lite.experiments.transfer --quick      a few short runs, to see that
-it works python -m effdet_lite.experiments.transfer --published  besides, B0's ImageNet weights against the
-same network from scratch
+Notebook 10 draws the results. The network is that of the course's detector of shapes, at 192 x 256
+pixels, so that all of its weights fit but the last layer of the class head. Everything but the
+start is equal: photographs, order, steps and recipe; three seeds each.
 
-Notebook 10 draws the file. The network is that of the detector of shapes in assets/checkpoints, at
-192 x 256 pixels, so that all of its weights fit but the last layer of the class head. Everything
-but the start is equal: photographs, order, steps and recipe. Photographs come from
-EFFDET_LITE_BCCD. --published fetches 21 MB, and its runs take longer.
+    python -m effdet_lite.experiments.transfer              every run; finished ones are kept
+    python -m effdet_lite.experiments.transfer --quick      seed 0, 10 steps each
+    python -m effdet_lite.experiments.transfer --published  also B0 from scratch and from ImageNet
+
+The photographs are those that `effdet-lite prefetch` fetches. --published fetches B0's weights (21
+MB) where they are missing, and its runs take longer.
 """
 
-import argparse
 import functools
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch.utils.data import Subset
 
-from effdet_lite.course import cells_folder, course_folder
 from effdet_lite.data import open_dataset
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.experiments import run as experiment
+from effdet_lite.experiments.run import Plan, loss_in_parts, main
+from effdet_lite.places import cells_folder, shipped_detector
 from effdet_lite.starting import start_as_identity, start_from
 from effdet_lite.training import TrainConfig, train
 
-DETECTOR = course_folder(Path(__file__)) / "assets" / "checkpoints" / "shapes.safetensors"
-SIZE, BATCH, RATE, SEEDS = (192, 256), 8, 0.014, (0, 1, 2)
-STEPS, ALL, FEW = (40, 120, 320), 292, 20  # 292: training and validation photographs together
+SIZE = (192, 256)  # height and width in pixels
+BATCH, RATE = 8, 0.014
+SEEDS = (0, 1, 2)
+STEPS, QUICK_STEPS = (40, 120, 320), 10
+ALL, FEW = 292, 20  # photographs: those to train and to validate together, and few of them
 SHAPES = {"phi": -2.5, "width": 0.564, "depth": 0.335, "fused_stages": 6}  # the detector of shapes
-B0 = {"phi": -2.5, "width": 1.0, "depth": 1.0}
+B0 = {"phi": -2.5, "width": 1.0, "depth": 1.0, "fused_stages": 0}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with.
+
+    source: "shapes", the course's detector, "imagenet", or None for fresh weights. backbone_only:
+    of a detector, whether its neck and heads stay fresh.
+    """
+
+    source: str | None = None
+    backbone_only: bool = False
+    network: dict = field(default_factory=lambda: SHAPES)
+
+    @property
+    def weights(self) -> str | Path | None:
+        """What `starting` takes."""
+        return shipped_detector("shapes") if self.source == "shapes" else self.source
+
+
 STARTS = {
-    "from scratch": (SHAPES, None),
-    "backbone from shapes": (SHAPES, DETECTOR),
-    "detector from shapes": (SHAPES, DETECTOR),
+    "from scratch": Start(),
+    "backbone from shapes": Start("shapes", backbone_only=True),
+    "detector from shapes": Start("shapes"),
 }
-PUBLISHED = {"B0 from scratch": (B0, None), "B0 from ImageNet": (B0, "imagenet")}
+PUBLISHED = {
+    "B0 from scratch": Start(network=B0),
+    "B0 from ImageNet": Start("imagenet", network=B0),
+}
 
 
 @dataclass(frozen=True)
@@ -57,9 +81,12 @@ class Run:
 
 def planned(starts: Sequence[str] = tuple(STARTS), seeds: Sequence[int] = SEEDS) -> list[Run]:
     """Every run of the experiment once, the first seed and the shortest runs first."""
-    settings = [(steps, ALL) for steps in STEPS] + [(STEPS[1], FEW)]
+    lengths = [*((steps, ALL) for steps in STEPS), (STEPS[1], FEW)]
     return [
-        Run(start, *setting, seed) for seed in seeds for setting in settings for start in starts
+        Run(start, steps, photographs, seed)
+        for seed in seeds
+        for steps, photographs in lengths
+        for start in starts
     ]
 
 
@@ -67,7 +94,7 @@ def recipe(run: Run, steps: int | None = None) -> TrainConfig:
     """The settings of this run. steps: fewer, to try."""
     steps = steps or run.steps
     return TrainConfig(
-        **{**SHAPES, **(STARTS | PUBLISHED)[run.start][0]},
+        **(STARTS | PUBLISHED)[run.start].network,
         size=SIZE,
         augment=0.2,
         steps=steps,
@@ -87,77 +114,63 @@ def photographs(train: bool):
         return open_dataset(f"bccd:{cells_folder()}", SIZE, train=train, augment=0.2)
 
 
+def first_of(number: int):
+    """So many photographs to learn from: the first ones of an order that no seed changes."""
+    train_set = photographs(True)
+    order = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0)).tolist()
+    chosen = Subset(train_set, order[:number])
+    chosen.classes = train_set.classes
+    return chosen
+
+
 def begun(run: Run, classes: Sequence[str]) -> EfficientDet:
     """The model of this run before its first step."""
-    config = recipe(run)
+    config = recipe(run).model_config
+    start = (STARTS | PUBLISHED)[run.start]
     torch.manual_seed(run.seed)
-    model = EfficientDet(config.model_config, len(classes))
+    model = EfficientDet(config, len(classes))
     start_as_identity(model)
-    source = (STARTS | PUBLISHED)[run.start][1]
-    if run.start.startswith(
-        "backbone"
-    ):  # the same weights as the whole detector's, for the backbone alone
-        whole = EfficientDet(config.model_config, len(classes))
-        start_from(whole, source, classes)
+    if start.backbone_only:
+        whole = EfficientDet(config, len(classes))
+        start_from(whole, start.weights, classes)
         model.backbone.load_state_dict(whole.backbone.state_dict())
-    elif source:
-        start_from(model, source, classes)
+    elif start.source:
+        start_from(model, start.weights, classes)
     return model
 
 
 def trained(run: Run, steps: int | None = None) -> dict:
-    """Train this run: its settings, AP on the test photographs, losses (mean of each tenth),
-    processor seconds.
+    """Train this run, and return its row. steps: fewer, to try.
+
+    The row: the run's settings, AP on the test photographs, the mean loss of each tenth, processor
+    seconds.
     """
     started = time.process_time()
-    train_set, test_set = photographs(True), photographs(False)
-    # The first ones of an order that no seed changes.
-    order = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0)).tolist()
-    chosen = Subset(train_set, order[: run.photographs])
-    chosen.classes = train_set.classes
-    config = recipe(run, steps)
-    history = train(config, chosen, test_set, model=begun(run, chosen.classes), progress=False)
-    losses, tenth = [row["loss"] for row in history], max(1, len(history) // 10)
-    means = [round(sum(losses[at : at + tenth]) / tenth, 4) for at in range(0, 10 * tenth, tenth)]
-    found = {name: round(history[-1][name], 4) for name in ("ap", "ap50", "ap75")}
-    return (
-        asdict(run) | found | {"losses": means, "seconds": round(time.process_time() - started, 1)}
-    )
+    train_set, test_set = first_of(run.photographs), photographs(False)
+    model = begun(run, train_set.classes)
+    history = train(recipe(run, steps), train_set, test_set, model=model, progress=False)
+    row = asdict(run) | {name: round(history[-1][name], 4) for name in ("ap", "ap50", "ap75")}
+    row["losses"] = loss_in_parts(history)
+    row["seconds"] = round(time.process_time() - started, 1)
+    return row
 
 
-def run_all(path: Path, runs: Sequence[Run], steps: int | None = None, processes: int = 2) -> dict:
-    """Train what `path` does not hold yet; see `experiment.run_all`."""
-    settings = ({"steps": steps} if steps else {}) | {
-        "batch": BATCH,
-        "learning_rate": RATE,
-        "size": list(SIZE),
-    }
-    return experiment.run_all(
-        path, runs, functools.partial(trained, steps=steps), settings, processes
-    )
+def settings(steps: int | None = None) -> dict:
+    """What all runs have in common. steps: where all have as many."""
+    common = {"batch": BATCH, "learning_rate": RATE, "size": list(SIZE)}
+    return common if steps is None else {"steps": steps} | common
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--output", type=Path, default=experiment.results("transfer"))
-    parser.add_argument(
-        "--processes", type=int, default=2, help="runs at a time, each on one thread"
-    )
-    parser.add_argument("--quick", action="store_true", help="seed 0, 10 steps; into quick.json")
-    parser.add_argument(
-        "--published", action="store_true", help="also from published weights, fetched if need be"
-    )
-    options = parser.parse_args()
-    starts = [*STARTS, *(PUBLISHED if options.published else ())]
-    if options.quick:
-        runs = [replace(run, steps=10) for run in planned(starts, (0,)) if run.steps == STEPS[0]]
-        run_all(options.output.with_name("quick.json"), runs, 10, options.processes)
-    else:
-        run_all(options.output, planned(starts), processes=options.processes)
+def plan(quick: bool = False, published: bool = False) -> Plan:
+    """What the command trains. published: also from published weights."""
+    starts = [*STARTS, *(PUBLISHED if published else ())]
+    if not quick:
+        return Plan(planned(starts), trained, settings())
+    shortest = [run for run in planned(starts, (0,)) if run.steps == STEPS[0]]
+    runs = [replace(run, steps=QUICK_STEPS) for run in shortest]
+    return Plan(runs, trained, settings(QUICK_STEPS))
 
 
 if __name__ == "__main__":
-    main()
+    switch = {"published": "also from published weights, which are fetched if need be"}
+    main("transfer", __doc__, plan, switch)

@@ -1,20 +1,19 @@
-"""The experiment of notebook 03: its costs, its pictures, its result file, and that being stopped
-loses nothing.
+"""The experiment of notebook 03: its costs, its pictures and its result file.
 
 Oracles: torch.utils.flop_counter; corners and teeth counted on the pictures by their waves; a run
-that was not stopped.
+that was made twice, in two processes.
 """
 
-import json
+import functools
 import math
 from collections import Counter
 
 import pytest
 import torch
-from lessons import RESULTS
 from oracles import macs, parameters
 
 from effdet_lite.efficientnet import EfficientNet
+from effdet_lite.experiments.run import Plan, run_all, stored_results
 from effdet_lite.scaling import EfficientNetConfig
 
 
@@ -93,7 +92,7 @@ def test_a_pictures_class_is_the_number_of_its_corners_or_teeth(experiment, monk
 
 
 def test_the_result_file_holds_every_run_that_it_promises(experiment):
-    document = experiment.load(RESULTS / "compound.json")
+    document = stored_results("compound")
     assert document["settings"]["steps"] == experiment.STEPS and document["settings"][
         "base"
     ] == list(experiment.BASE)
@@ -109,21 +108,14 @@ def test_the_result_file_holds_every_run_that_it_promises(experiment):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_goes_on_to_the_same_end(experiment, tmp_path):
-    """What was finished stays as it is; the rest is, in a process of its own, what it would have
-    been in this one.
-    """
-    runs = [experiment.Run("base", 1, 0.25, 0.25, 32, seed) for seed in (0, 1)]
-    whole = [experiment.trained(run, steps=2, test_pictures=250) for run in runs]
-    path = tmp_path / "stopped.json"
-    settings = experiment.run_all(path, [], steps=2, test_pictures=250)["settings"]
-    path.write_text(json.dumps({"settings": settings, "runs": whole[:1]}), "utf-8")
-    resumed = experiment.run_all(path, runs, steps=2, test_pictures=250, processes=1)
-    assert resumed["runs"][0] == whole[0] and resumed == experiment.load(path)
-    assert {**resumed["runs"][1], "seconds": 0} == {**whole[1], "seconds": 0}
-    assert not list(tmp_path.glob("*.partial"))
-    with pytest.raises(ValueError, match="move it away"):
-        experiment.run_all(path, runs, steps=3, test_pictures=250)
+def test_a_run_in_another_process_gives_the_same_row(experiment, tmp_path):
+    runs = [experiment.Run("base", 1, 0.25, 0.25, 32, 0)]
+    few = {"steps": 2, "test_pictures": 250}
+    here = experiment.trained(runs[0], **few)
+    train_one = functools.partial(experiment.trained, **few)
+    plan = Plan(runs, train_one, experiment.settings(**few))
+    (there,) = run_all(tmp_path / "one.json", plan, processes=1)["runs"]
+    assert {**there, "seconds": 0} == {**here, "seconds": 0}
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ Oracles: the planned settings, a run that was made twice, a loss that is no numb
 import math
 
 import pytest
-from lessons import RESULTS
+
+from effdet_lite.experiments.run import stored_results
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def test_every_setting_is_planned_once_for_every_seed(recipe):
 
 @pytest.mark.slow
 def test_the_same_run_gives_the_same_row_and_each_setting_another(recipe, monkeypatch):
-    monkeypatch.setattr(recipe.fusion, "TEST_PICTURES", 10)
-    recipe.fusion.pictures.cache_clear()
+    monkeypatch.setattr(recipe.necks, "TEST_PICTURES", 10)
+    recipe.necks.pictures.cache_clear()
     usual, again = (recipe.trained(recipe.Run(pictures=40), steps=10) for _ in range(2))
     assert {**usual, "seconds": 0} == {**again, "seconds": 0}
     for changes in (
@@ -56,11 +57,11 @@ def test_the_same_run_gives_the_same_row_and_each_setting_another(recipe, monkey
     )  # only watched
     broken = recipe.trained(recipe.Run(pictures=40, warmup=0, learning_rate=1e30), steps=10)
     assert 1 < broken["broke_off_at"] <= 10 and "ap50" not in broken
-    recipe.fusion.pictures.cache_clear()
+    recipe.necks.pictures.cache_clear()
 
 
 def test_the_result_file_holds_what_was_planned(recipe):
-    document = recipe.experiment.load(RESULTS / "recipe.json")
+    document = stored_results("recipe")
     assert document["settings"] | {"batch": 8, "test_pictures": 300} == document["settings"]
     fields = recipe.Run.__dataclass_fields__
     stored = [tuple(row[field] for field in fields) for row in document["runs"]]

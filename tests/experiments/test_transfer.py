@@ -7,9 +7,11 @@ import math
 
 import pytest
 import torch
-from lessons import RESULTS
 
 from effdet_lite.checkpoint import load_tensors
+from effdet_lite.experiments.run import stored_results
+from effdet_lite.places import shipped_detector
+from effdet_lite.scaling import EFFICIENTNETS
 
 CLASSES = ("RBC", "WBC", "Platelets")
 FITTED = "class_head.predict."  # what no start takes
@@ -26,6 +28,10 @@ def test_runs_differ_in_their_start_alone(transfer):
         assert len(recipes) == 1
     one, other = (transfer.recipe(transfer.Run(start, 40)) for start in transfer.PUBLISHED)
     assert one == other
+    # torchvision's weights are those of the published B0.
+    backbone = one.model_config.backbone
+    assert (backbone.width, backbone.depth) == (1.0, 1.0)
+    assert backbone.fused_stages == EFFICIENTNETS["b0"].fused_stages
 
 
 def test_every_setting_is_planned_once_for_every_seed(transfer):
@@ -40,7 +46,7 @@ def test_every_setting_is_planned_once_for_every_seed(transfer):
 
 
 def test_each_start_has_the_weights_that_its_name_says(transfer):
-    tensors = load_tensors(transfer.DETECTOR)[0]
+    tensors = load_tensors(shipped_detector("shapes"))[0]
     scratch, backbone, detector = (
         transfer.begun(transfer.Run(start, 40), CLASSES).state_dict() for start in transfer.STARTS
     )
@@ -73,7 +79,7 @@ def test_the_seed_changes_what_is_fresh(transfer):
 
 
 def test_the_result_file_holds_what_was_planned(transfer):
-    document = transfer.experiment.load(RESULTS / "transfer.json")
+    document = stored_results("transfer")
     settings = {
         "batch": transfer.BATCH,
         "learning_rate": transfer.RATE,

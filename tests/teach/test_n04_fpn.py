@@ -108,7 +108,7 @@ def test_the_window_is_where_gradients_of_the_detector_come_from(experiment, row
     image = torch.rand(1, 3, SIDE, SIDE, requires_grad=True)
     seen = {}
     for name in ("no fusion", "FPN"):
-        model = experiment.detector(experiment.GRAPHS[name](experiment.LEVELS), 6).eval()
+        model = experiment.detector(experiment.GRAPHS[name], 6).eval()
         logits, _ = model(image)
         answers = logits[0, : 9 * 32 * 32].view(32, 32, -1)  # P2 comes first
         (gradient,) = torch.autograd.grad(answers[row, column].sum(), image)

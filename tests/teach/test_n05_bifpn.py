@@ -154,7 +154,7 @@ def test_a_neck_for_another_detector_is_refused_in_words():
 
 
 def test_the_small_pyramid_is_the_experiments(experiment_script):
-    script = experiment_script("necks")
+    script = experiment_script("plain")
     assert (SMALL.levels, SMALL.channels, SMALL.side) == (
         script.LEVELS,
         script.CHANNELS,

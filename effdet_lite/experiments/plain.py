@@ -1,0 +1,75 @@
+"""The small detector of the experiments, as plain as can be.
+
+A backbone of five 3x3 convolutions, so that each level's receptive field is known; one neck; and
+the package's own heads, loss and training.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.fusion import FusionGraph
+from effdet_lite.scaling import EfficientDetConfig
+
+SIZE = 128  # side of a picture in pixels
+LEVELS = (2, 3, 4, 5, 6)
+CHANNELS = 32  # of the neck and the heads
+BACKBONE = (16, 24, 48, 64, 96)  # channels of P1 ... P5
+
+
+class PlainBackbone(nn.Module):
+    """One 3x3 convolution with stride 2, batch norm and SiLU for each level, P1 ... P5.
+
+    Made to be looked through: no squeeze-and-excitation, which would let each position of every
+    level see the whole image.
+    """
+
+    level_channels = BACKBONE
+
+    def __init__(self):
+        super().__init__()
+        before = (3, *BACKBONE[:-1])
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(c_out, eps=1e-3),
+                nn.SiLU(inplace=True),
+            )
+            for c_in, c_out in zip(before, BACKBONE, strict=True)
+        )
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] in 0-1 -> [P1 ... P5]; level l is [N, C_l, H / 2^l, W / 2^l]."""
+        x = ((images - 0.5) / 0.25).contiguous(memory_format=torch.channels_last)
+        maps = []
+        for level in self.levels:
+            x = level(x)
+            maps.append(x)
+        return maps
+
+
+def detector(
+    neck: FusionGraph,
+    num_classes: int,
+    weighting: str = "sum",
+    repeats: int = 1,
+    channels: int = CHANNELS,
+) -> EfficientDet:
+    """The small detector with this neck, fresh: levels P2-P6, and heads of one convolution and the
+    one that answers. channels: of the neck and the heads.
+    """
+    config = EfficientDetConfig(
+        SIZE,
+        fusion_channels=channels,
+        fusion_repeats=repeats,
+        head_repeats=1,
+        min_level=2,
+        max_level=6,
+        anchor_scale=2.0,
+        weighting=weighting,
+    )
+    # A run is short, so norms follow as fast as torch's.
+    config = replace(config, backbone=replace(config.backbone, norm_momentum=0.1))
+    return EfficientDet(config, num_classes, graph=neck, backbone=PlainBackbone())
