@@ -39,6 +39,7 @@ ORDER = [
     "download",
     "pretrained",
     "data",
+    "coco_library",
     "evaluation",
     "checkpoint",
     "norms",

@@ -5,16 +5,21 @@ on the same boxes.
 import contextlib
 import io
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracles import pycocotools
 from torch import nn
 from torchvision import tv_tensors
 
 from effdet_lite.evaluation import (
+    IGNORED,
     KINDS,
+    TIDE_NAMES,
     coco_ap,
     coco_ap_from_detections,
     detect_dataset,
@@ -128,6 +133,184 @@ def test_precision_recall_is_pycocotools_curve(iou):
     assert np.isnan(curves["square"]["precision"]).all()
 
 
+def coco_figures(oracle):
+    """Of pycocotools: what `coco_ap_from_detections` gives under the same names."""
+    precision, recall = oracle.eval["precision"][..., -1], oracle.eval["recall"][..., -1]
+    sizes = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
+    figures = {name: mean(precision[..., size]) for name, size in sizes.items()}
+    figures |= {"ap50": mean(precision[0, ..., 0]), "ap75": mean(precision[5, ..., 0])}
+    return figures | {"ar": mean(recall[:, :, 0])}
+
+
+def assert_same_figures(detections, targets, classes=CLASSES):
+    measured = coco_ap_from_detections(detections, targets, classes)
+    if not sum(len(found["boxes"]) for found in detections):  # pycocotools takes no empty list
+        any_object = any(len(target["boxes"]) for target in targets)
+        assert measured["ap"] == pytest.approx(0 if any_object else math.nan, nan_ok=True)
+        return
+    expected = coco_figures(pycocotools(detections, targets, len(classes)))
+    got = {name: measured[name] for name in expected}
+    assert got == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+def with_crowds(detections, targets, seed):
+    """The same with a crowd region on half of the images, of any class, and boxes inside it."""
+    generator = np.random.default_rng(seed)
+    crowded = []
+    for found, target in zip(detections, targets, strict=True):
+        regions = np.tile(generator.uniform(0, 60, (generator.integers(0, 2), 1)), 4)
+        regions[:, 2:] += generator.uniform(30, 90, (len(regions), 2))
+        labels = torch.tensor(generator.integers(0, len(CLASSES), len(regions)))
+        inside = torch.tensor(regions).float().repeat(2, 1) + torch.tensor([3.0, 4, -5, -6])
+        crowded.append(
+            (
+                {
+                    "boxes": torch.cat([found["boxes"], inside]),
+                    "labels": torch.cat([found["labels"], labels.repeat(2)]),
+                    "scores": torch.cat([found["scores"], torch.full((len(inside),), 0.97)]),
+                },
+                target | {"crowd_boxes": torch.tensor(regions).float(), "crowd_labels": labels},
+            )
+        )
+    return [list(part) for part in zip(*crowded, strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_in_crowd_regions_count_neither_way_as_in_pycocotools(seed):
+    plain = random_results(seed)
+    crowded = with_crowds(*plain, seed)
+    assert_same_figures(*crowded)
+    without = [
+        {key: value for key, value in target.items() if "crowd" not in key} for target in crowded[1]
+    ]
+    higher = coco_ap_from_detections(*crowded, CLASSES)["ap"]
+    assert higher > coco_ap_from_detections(crowded[0], without, CLASSES)["ap"]
+    kinds = [kind for one in error_kinds(*crowded) for kind in one["kinds"]]
+    assert IGNORED in kinds
+    oracle = pycocotools(*crowded, len(CLASSES), ious=[0.5])
+    ignored = sum(
+        entry["dtIgnore"][0].sum()
+        for entry in oracle.evalImgs
+        if entry is not None and entry["aRng"] == [0, 1e10]
+    )
+    assert kinds.count(IGNORED) == ignored
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        pytest.param(lambda number: number + 2**53, id="beyond what a float holds"),
+        pytest.param(lambda number: number + 10**30, id="beyond 64 bits"),
+        pytest.param(lambda number: -number, id="negative"),
+        pytest.param(lambda number: f"photo {number:03}.jpg", id="names"),
+        pytest.param(np.int64, id="numpy"),
+        pytest.param(torch.tensor, id="tensors"),
+        pytest.param(lambda number: str(number) if number % 2 else number, id="both"),
+    ],
+)
+def test_any_id_names_an_image(rename):
+    """Each box on the wrong image is AP 0, and the ids change no figure."""
+    boxes = [[[20.0 * k, 10, 20.0 * k + 15, 25]] for k in range(4)]
+    found = [tensors(boxes[k ^ 1], [0], scores=torch.ones(1)) for k in range(4)]
+    targets = [tensors(boxes[k], [0], image_id=rename(k)) for k in range(4)]
+    assert coco_ap_from_detections(found, targets, CLASSES)["ap"] == 0
+    right = [found[k ^ 1] for k in range(4)]
+    assert coco_ap_from_detections(right, targets, CLASSES)["ap"] == 1
+
+
+def test_equal_scores_are_ordered_by_id_as_in_pycocotools():
+    """The order of equal scores decides, and the oracle goes by image ids."""
+    detections, targets = random_results(1)
+    for order in (slice(None), slice(None, None, -1)):
+        assert_same_figures(detections[order], targets[order])
+
+
+def test_of_classes_with_one_name_none_is_lost():
+    """A COCO file may have two categories "cell"; the second has no object here."""
+    names = ["cell", "cell", "cell (2)"]
+    found = [tensors(BOX * 2, [0, 2], scores=torch.ones(2))]
+    target = [tensors(BOX * 2, [0, 2], image_id=0)]
+    figures = coco_ap_from_detections(found, target, names)
+    expected = {"cell": 1.0, "cell (3)": math.nan, "cell (2)": 1.0}
+    for key in ("ap_per_class", "ap50_per_class"):
+        assert figures[key] == pytest.approx(expected, nan_ok=True)
+        assert list(figures[key]) == list(expected)
+    curves = precision_recall(found, target, names)
+    assert np.isnan(curves["cell (3)"]["precision"]).all() and curves["cell"]["precision"].all()
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor on another device that has no float64, as Apple's GPUs: only `.cpu()` brings it."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        if function is torch.Tensor.cpu:
+            return arguments[0].as_subclass(torch.Tensor)
+        if function in (torch.Tensor.as_subclass, torch.as_tensor, torch.Tensor.shape.__get__):
+            return super().__torch_function__(function, types, arguments, options or {})
+        raise RuntimeError(f"{function} of tensors on different devices")
+
+
+def test_detections_may_still_be_on_the_gpu():
+    detections, targets = random_results(2)
+    away = [
+        {name: value.as_subclass(Elsewhere) for name, value in found.items()}
+        for found in detections
+    ]
+    here, there = (error_kinds(found, targets) for found in (detections, away))
+    assert [one["kinds"] for one in here] == [one["kinds"] for one in there]
+    figures = [coco_ap_from_detections(one, targets, CLASSES)["ap"] for one in (detections, away)]
+    assert figures[0] == figures[1]
+
+
+number = st.floats(allow_nan=True, allow_infinity=True, width=32) | st.integers(-5, 130).map(float)
+side = st.integers(0, 6).map(lambda steps: 12.0 * steps)
+proper_box = st.tuples(side, side, side, side).map(
+    lambda box: [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+)
+
+
+known_label, few_scores = st.integers(0, 2), st.integers(1, 4)
+
+
+@st.composite
+def results(draw, boxes=proper_box, labels=known_label, scores=few_scores):
+    """(detections, targets) of up to three images."""
+    detections, targets = [], []
+    for image_id in range(draw(st.integers(0, 3))):
+        found, true, crowds = (draw(st.lists(boxes, max_size=4)) for _ in range(3))
+        label = [
+            draw(st.lists(labels, min_size=len(n), max_size=len(n))) for n in (found, true, crowds)
+        ]
+        score = draw(st.lists(scores, min_size=len(found), max_size=len(found)))
+        detections.append(tensors(found, label[0], scores=torch.tensor(score, dtype=torch.float32)))
+        crowd = tensors(crowds, label[2])
+        targets.append(
+            tensors(true, label[1], image_id=image_id)
+            | {"crowd_boxes": crowd["boxes"], "crowd_labels": crowd["labels"]}
+        )
+    return detections, targets
+
+
+@settings(max_examples=150, deadline=None)
+@given(results())
+def test_any_boxes_give_the_figures_of_pycocotools(results):
+    assert_same_figures(*results, CLASSES[:3])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    results(
+        boxes=st.lists(number, min_size=4, max_size=4), labels=st.integers(-2, 4), scores=number
+    )
+)
+def test_any_numbers_give_figures_or_one_sentence(results):
+    try:
+        assert_same_figures(*results, CLASSES[:3])
+    except ValueError as error:
+        assert re.fullmatch(r"image_id \d+ has [^\n]+: pass [^\n]+\.", str(error)), str(error)
+
+
 BOX = [[10.0, 10.0, 50.0, 50.0]]
 NOTHING = tensors([], [], scores=torch.zeros(0))
 
@@ -178,6 +361,23 @@ def test_no_images_at_all():
         (
             lambda found, true: ([tensors(BOX, [4], scores=torch.ones(1)), found[1]], true),
             "labels 4 to 4, but there are 4",
+        ),
+        (lambda found, true: (found, [true[0], true[1] | {"image_id": [8]}]), "names no image"),
+        (
+            lambda found, true: ([tensors(BOX, [0]), found[1]], true),
+            "image_id 7 has no scores: pass them",
+        ),
+        (
+            lambda found, true: ([tensors(BOX, [0], scores=torch.ones(2)), found[1]], true),
+            "1 detections and the scores",
+        ),
+        (
+            lambda found, true: (found, [true[0] | {"labels": torch.zeros(2).long()}, true[1]]),
+            r"boxes \[1, 4\] and labels \[2\]: pass \[n, 4\] and \[n\]",
+        ),
+        (
+            lambda found, true: (found, [true[0] | {"labels": torch.zeros(1)}, true[1]]),
+            "pass whole numbers",
         ),
     ],
 )
@@ -266,6 +466,12 @@ def test_the_order_of_boxes_changes_nothing_and_no_objects_make_background():
     assert one["kinds"] == ["double", "right", "wrong class"]
     (one,) = error_kinds([found], [tensors([], [])])
     assert one["kinds"] == ["background"] * 3 and one["missed"].tolist() == []
+
+
+def test_every_kind_of_error_has_the_name_that_tide_gives_it():
+    """Bolya and others, arXiv 2008.08115, figure 2."""
+    assert {TIDE_NAMES[kind] for kind in KINDS[1:]} == {"Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"}
+    assert KINDS[0] == "right" and IGNORED not in KINDS
 
 
 @pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.5, 0), (1.5, 0.1)])
