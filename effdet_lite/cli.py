@@ -192,7 +192,6 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.data import BCCDDetection
-    from effdet_lite.data.opening import BCCD_FOLDER
     from effdet_lite.training import TrainConfig, train
 
     values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
@@ -203,7 +202,7 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
     config = TrainConfig(**values)
     kind, _, place = config.data.partition(":")
     if options.download and kind == "bccd":
-        BCCDDetection(place or BCCD_FOLDER, "trainval", download=True)
+        BCCDDetection(place or cells_folder(), "trainval", download=True)
     rows = []
     last = train(config, on_step=rows.append)[-1]
     if "ap" not in last:

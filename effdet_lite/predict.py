@@ -11,14 +11,12 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import tv_tensors
 
 from effdet_lite.data import eval_transforms
-from effdet_lite.data.folders import IMAGE_SUFFIXES
+from effdet_lite.data.pictures import SUFFIXES, read_picture
 from effdet_lite.efficientdet import EfficientDet
 
 
@@ -29,12 +27,10 @@ def find_photos(places: Iterable[str | Path]) -> list[Path]:
     photos = []
     for place in map(Path, places):
         if place.is_dir():
-            inside = sorted(
-                path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES
-            )
+            inside = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
             if not inside:
                 raise FileNotFoundError(
-                    f"there is no picture in {place}; known are {', '.join(sorted(IMAGE_SUFFIXES))}."
+                    f"there is no picture in {place}; known are {', '.join(sorted(SUFFIXES))}."
                 )
             photos += inside
         elif place.is_file():
@@ -48,13 +44,7 @@ def read_photo(path: str | Path) -> Tensor:
     """A picture as uint8 [3, H, W], upright. Raises ValueError for a file that is no picture, or a
     broken one.
     """
-    try:
-        with Image.open(path) as image:
-            return torch.from_numpy(
-                np.array(ImageOps.exif_transpose(image).convert("RGB"))
-            ).permute(2, 0, 1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a picture that can be read: {error}.") from error
+    return torch.from_numpy(read_picture(path))
 
 
 def detect_photo(

@@ -1,7 +1,7 @@
 """BCCD: 364 photographs of blood smears (640 x 480) with boxes of red cells, white cells and
 platelets.
 
-Source: https://github.com/Shenggan/BCCD_Dataset (MIT licence), at one commit. Its known flaws stay
+Source: https://github.com/Shenggan/BCCD_Dataset (MIT license), at one commit. Its known flaws stay
 in: two boxes without area, 15 images without the red cells that they show.
 """
 

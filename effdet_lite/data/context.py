@@ -1,8 +1,8 @@
 """Shapes in context: two tasks in which an object's own pixels do not tell its class.
 
-"top-down": the class of a small grey dot is the colour of the large ring around it, so what is
-known at a coarse level has to come down to the fine one. "bottom-up": the class of a large grey
-disc is the colour of the small dot on it, so what is known at a fine level has to come up. What
+"top-down": the class of a small gray dot is the color of the large ring around it, so what is
+known at a coarse level has to come down to the fine one. "bottom-up": the class of a large gray
+disc is the color of the small dot on it, so what is known at a fine level has to come up. What
 decides is labelled too: it can be learned where it is seen.
 """
 
@@ -14,19 +14,19 @@ import numpy as np
 from effdet_lite.data.dataset import DetectionDataset
 from effdet_lite.data.shapes import LENGTHS, background, check_drawn, finished, texture
 
-COLOURS = {"red": (0.9, 0.1, 0.1), "green": (0.1, 0.75, 0.15), "blue": (0.15, 0.25, 0.95)}
+COLORS = {"red": (0.9, 0.1, 0.1), "green": (0.1, 0.75, 0.15), "blue": (0.15, 0.25, 0.95)}
 CLASSES = {
     "top-down": (
-        *(f"{colour} ring" for colour in COLOURS),
-        *(f"dot in {colour} ring" for colour in COLOURS),
+        *(f"{color} ring" for color in COLORS),
+        *(f"dot in {color} ring" for color in COLORS),
     ),
     "bottom-up": (
-        *(f"{colour} dot" for colour in COLOURS),
-        *(f"disc with {colour} dot" for colour in COLOURS),
+        *(f"{color} dot" for color in COLORS),
+        *(f"disc with {color} dot" for color in COLORS),
     ),
 }
 # Over the image's side, drawn uniformly: diameters of the large object and of a dot, and how far
-# from the large object's centre a dot may lie, over that object's diameter.
+# from the large object's center a dot may lie, over that object's diameter.
 LARGE = {"top-down": (104 / 128, 120 / 128), "bottom-up": (40 / 128, 64 / 128)}
 SMALL = {"top-down": (6.5 / 128, 10 / 128), "bottom-up": (6 / 128, 7 / 128)}
 REACH = {"top-down": 0.15, "bottom-up": 0.35}
@@ -39,8 +39,8 @@ class ShapesInContext(DetectionDataset):
     """Pictures of one large object with one or more dots in it, the same for the same (seed, split,
     index).
 
-    direction: "top-down" (a coloured ring with 1-3 grey dots near its middle) or "bottom-up" (a
-    grey disc with one coloured dot on it). `asked` are the three classes that the object's own
+    direction: "top-down" (a colored ring with 1-3 gray dots near its middle) or "bottom-up" (a
+    gray disc with one colored dot on it). `asked` are the three classes that the object's own
     pixels do not tell: the dots' in a ring, or the discs'. They are equally frequent, so who
     guesses is right in a third of the cases.
     large, small: lowest and highest diameter of the large objects and of the dots in pixels; by
@@ -97,33 +97,33 @@ def draw_context(
     object first.
     """
     label, side = int(rng.integers(3)), rng.uniform(*large)
-    colour = np.array(list(COLOURS.values())[label])[:, None, None] + 0.1 * (
+    color = np.array(list(COLORS.values())[label])[:, None, None] + 0.1 * (
         rng.random((3, 1, 1)) - 0.5
     )
     ground, shift = rng.random(), rng.uniform(0.3, 0.7)
-    grey = (ground + shift) % 1  # at least 0.3 away from the ground
+    gray = (ground + shift) % 1  # at least 0.3 away from the ground
     image = background(rng, size, np.full((3, 1, 1), ground, np.float32))
-    centre = side / 2 + (size - side) * rng.random(2)
-    from_centre = distance(size, centre)
-    image[:] = image.mean(0)  # nothing has a colour but what decides
+    center = side / 2 + (size - side) * rng.random(2)
+    from_center = distance(size, center)
+    image[:] = image.mean(0)  # nothing has a color but what decides
     if direction == "top-down":
         stroke = rng.uniform(*STROKE) * size
-        paint(image, abs(from_centre - (side - stroke) / 2) - stroke / 2, colour)
+        paint(image, abs(from_center - (side - stroke) / 2) - stroke / 2, color)
     else:
         filling = texture(rng, (size, size), np.full((3, 1, 1), ground, np.float32), size).mean(0)
-        paint(image, from_centre - side / 2, filling - filling.mean() + grey)
-    boxes, dots = [_box(centre, side)], []
+        paint(image, from_center - side / 2, filling - filling.mean() + gray)
+    boxes, dots = [_box(center, side)], []
     for _ in range(rng.integers(1, MAX_DOTS[direction] + 1)):
         diameter = rng.uniform(*small)
         radii, angles = np.sqrt(rng.random(PLACES)), 2 * math.pi * rng.random(PLACES)
         for x, y in zip(radii * np.cos(angles), radii * np.sin(angles), strict=True):
-            place = centre + REACH[direction] * side * np.array([x, y])
+            place = center + REACH[direction] * side * np.array([x, y])
             if all(math.dist(place, other) > (diameter + wide) / 2 + 1 for other, wide in dots):
                 dots.append((place, diameter))
                 paint(
                     image,
                     distance(size, place) - diameter / 2,
-                    grey if direction == "top-down" else colour,
+                    gray if direction == "top-down" else color,
                 )
                 boxes.append(_box(place, diameter))
                 break
@@ -131,20 +131,20 @@ def draw_context(
     return finished(rng, image), np.array(boxes, np.float32), np.array(labels, np.int64)
 
 
-def paint(image: np.ndarray, outline: np.ndarray, colour: np.ndarray | float) -> None:
-    """Colour the pixels of image [3, h, w] where `outline` [h, w], a signed distance in pixels, is
+def paint(image: np.ndarray, outline: np.ndarray, color: np.ndarray | float) -> None:
+    """Color the pixels of image [3, h, w] where `outline` [h, w], a signed distance in pixels, is
     negative.
     """
-    image += (0.5 - outline).clip(0, 1) * (colour - image)
+    image += (0.5 - outline).clip(0, 1) * (color - image)
 
 
-def distance(size: int, centre: np.ndarray) -> np.ndarray:
-    """Of each pixel's centre from `centre` (x, y), in pixels: float32 [size, size]."""
+def distance(size: int, center: np.ndarray) -> np.ndarray:
+    """Of each pixel's center from `center` (x, y), in pixels: float32 [size, size]."""
     ruler = np.arange(size, dtype=np.float32) + np.float32(0.5)
     return np.sqrt(
-        (ruler - np.float32(centre[0])) ** 2 + ((ruler - np.float32(centre[1])) ** 2)[:, None]
+        (ruler - np.float32(center[0])) ** 2 + ((ruler - np.float32(center[1])) ** 2)[:, None]
     )
 
 
-def _box(centre: np.ndarray, side: float) -> list[float]:
-    return [*(centre - side / 2), *(centre + side / 2)]
+def _box(center: np.ndarray, side: float) -> list[float]:
+    return [*(center - side / 2), *(center + side / 2)]

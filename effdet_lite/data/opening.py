@@ -5,14 +5,13 @@ coco:IMAGES,ANNOTATIONS.json.
 from pathlib import Path
 
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from effdet_lite.data.bccd import BCCDDetection
 from effdet_lite.data.folders import CocoFolder, VocFolder
 from effdet_lite.data.shapes import ShapesDetection
 from effdet_lite.data.transforms import eval_transforms, train_transforms
-
-BCCD_FOLDER = "data/bccd"
+from effdet_lite.places import cells_folder
 
 
 def open_dataset(
@@ -29,7 +28,7 @@ def open_dataset(
     without for testing.
 
     whole: a COCO file is taken whole; otherwise a fifth of its images is held out for testing.
-    augment: strength of random zoom and colour, 0-1; None is 0 for shapes and 1 else.
+    augment: strength of random zoom and color, 0-1; None is 0 for shapes and 1 else.
     length, seed: of shapes to train on, each of which is a new one.
     """
     kind, _, place = spec.partition(":")
@@ -38,7 +37,7 @@ def open_dataset(
     augmentation = train_transforms(
         size,
         zoom=(1 - 0.25 * strength, 1 + 0.5 * strength),
-        colour=0.3 * strength,
+        color=0.3 * strength,
         vertical_flip=0.5 if kind in ("shapes", "bccd") else 0.0,
     )
     options = {"transforms": augmentation if train else eval_transforms(size), "cache": True}
@@ -51,7 +50,7 @@ def open_dataset(
     # Four times the pixels of the model's input are enough to zoom into.
     options["max_side"] = 2 * max(size)
     if kind == "bccd":
-        folder = Path(place or BCCD_FOLDER)
+        folder = Path(place) if place else cells_folder()
         if not any((folder / name).is_dir() for name in ("BCCD", "Annotations")):
             raise FileNotFoundError(
                 f"there are no blood cells in {folder}: fetch them with `effdet-lite train --data {spec} --download`, "
@@ -75,9 +74,7 @@ def _fifth(dataset: Dataset, held_out: bool) -> Dataset:
             "one image cannot be shared between training and test: pass more, or test_data."
         )
     cut = max(1, len(dataset) // 5)
-    subset = Subset(dataset, order[:cut] if held_out else order[cut:])
-    subset.classes = dataset.classes
-    return subset
+    return dataset.subset(order[:cut] if held_out else order[cut:])
 
 
 def check_datasets(train_set: Dataset, test_set: Dataset) -> None:

@@ -1,6 +1,6 @@
 """Shapes: a detection dataset that is drawn, not downloaded.
 
-Circles, squares, triangles and crosses of any size, angle, colour and texture on noisy, striped
+Circles, squares, triangles and crosses of any size, angle, color and texture on noisy, striped
 backgrounds, partly hidden by one another. Class and looks are drawn independently, so only the
 outline tells them apart. A shape is a signed distance function (negative inside, in pixels), which
 gives anti-aliased edges and needs no drawing library.
@@ -94,7 +94,7 @@ def draw_scene(
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         label = int(rng.integers(len(CLASSES)))
         side = size * SIDES[0] * (SIDES[1] / SIDES[0]) ** rng.random()
-        coverage, box = rasterise(CLASSES[label], side, rng.random() * 2 * math.pi, *rng.random(2))
+        coverage, box = rasterize(CLASSES[label], side, rng.random() * 2 * math.pi, *rng.random(2))
         mask = coverage > 0.5
         place = _find_place(rng, mask, owner, visible, MIN_VISIBLE * areas)
         if place is None:
@@ -136,7 +136,7 @@ def _find_place(
     return None
 
 
-def rasterise(
+def rasterize(
     shape: str, side: float, angle: float, dx: float, dy: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coverage float32 [h, w] in 0-1 of a turned shape and its exact box (xyxy) in the smallest
@@ -154,12 +154,12 @@ def rasterise(
         low, high = corners.min(0), corners.max(0)
     radius = float(side / (high - low).max())
     start = np.array([dx, dy])
-    centre, end = start - radius * low, start + radius * (high - low)
+    center, end = start - radius * low, start + radius * (high - low)
     width, height = np.ceil(end).astype(int)
     x = np.arange(width, dtype=np.float32) + np.float32(
-        0.5 - centre[0]
-    )  # pixel centres, from the shape's own
-    y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5 - centre[1])
+        0.5 - center[0]
+    )  # pixel centers, from the shape's own
+    y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5 - center[1])
     distance = _signed_distance(shape, cos * x + sin * y, cos * y - sin * x, radius)
     return (0.5 - distance).clip(0, 1), np.concatenate([start, end])
 
@@ -178,34 +178,34 @@ def _signed_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) ->
     return np.maximum(np.maximum(x, y) - radius, np.minimum(x, y) - ARM * radius)  # cross
 
 
-def background(rng: np.random.Generator, size: int, colour: np.ndarray) -> np.ndarray:
-    """A gradient with soft stripes around colour [3, 1, 1]: float32 [3, size, size]."""
+def background(rng: np.random.Generator, size: int, color: np.ndarray) -> np.ndarray:
+    """A gradient with soft stripes around color [3, 1, 1]: float32 [3, size, size]."""
     slope = _wave(rng, (size, size), 3 * size)  # so long that it never turns round: a gradient
     stripes = abs(_wave(rng, (size, size), size * (0.05 + 0.2 * rng.random()))) - 0.25
     first, second = (rng.random((2, 3, 1, 1), np.float32) - 0.5) * 0.5
-    return colour + first * slope + second * stripes
+    return color + first * slope + second * stripes
 
 
 def texture(
     rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int
 ) -> np.ndarray:
-    """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a colour other than the
+    """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a color other than the
     ground's.
     """
-    colour = rng.random((3, 1, 1), np.float32)
-    while abs(colour - ground).max() < 0.3:
-        colour = rng.random((3, 1, 1), np.float32)
+    color = rng.random((3, 1, 1), np.float32)
+    while abs(color - ground).max() < 0.3:
+        color = rng.random((3, 1, 1), np.float32)
     other = (rng.random((3, 1, 1), np.float32) - 0.5) * 0.6
     kind = ("plain", "striped", "chequered", "grainy")[rng.integers(4)]
     if kind == "plain":
-        return colour
+        return color
     if kind == "grainy":
-        return colour + other * rng.random(shape, np.float32)
+        return color + other * rng.random(shape, np.float32)
     period = size * (0.03 + 0.06 * rng.random())
     pattern = _wave(rng, shape, period) < 0
     if kind == "chequered":
         pattern = pattern ^ (_wave(rng, shape, period) < 0)
-    return colour + other * pattern
+    return color + other * pattern
 
 
 def _wave(rng: np.random.Generator, shape: tuple[int, int], period: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-GREY = torch.tensor([0.299, 0.587, 0.114])  # luma of RGB, ITU-R BT.601
+GRAY = torch.tensor([0.299, 0.587, 0.114])  # luma of RGB, ITU-R BT.601
 
 
 class RandomWindow(v2.Transform):
@@ -19,7 +19,7 @@ class RandomWindow(v2.Transform):
     zoom: range of the magnification, drawn log-uniformly; at 1 the whole image just fits. A larger
     one crops, a smaller one leaves a black border. A box is dropped, with its label, where less
     than min_visible of its area is left or a side is under one pixel (what SanitizeBoundingBoxes
-    would drop, at a tenth of its time).
+    would drop, at a tenth of its time). Crowd regions are dropped: nothing learns from them.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class RandomWindow(v2.Transform):
         self.size, self.zoom, self.min_visible = _checked(size), (low, high), min_visible
 
     def forward(self, image: torch.Tensor, target: dict) -> tuple[torch.Tensor, dict]:
+        target = {name: target[name] for name in target if not name.startswith("crowd_")}
         height, width = image.shape[-2:]
         chance = torch.rand(3).tolist()
         low, high = self.zoom
@@ -81,7 +82,7 @@ class FitInside(v2.Transform):
         return F.pad(inpt, [0, 0, self.size[1] - width, self.size[0] - height])
 
 
-class RandomColour(v2.Transform):
+class RandomColor(v2.Transform):
     """Change saturation, contrast and brightness by factors in 1 - strength to 1 + strength; float
     images in 0-1.
 
@@ -107,9 +108,9 @@ class RandomColour(v2.Transform):
         mix = (
             contrast
             * brightness
-            * (saturation * torch.eye(3) + (1 - saturation) * GREY.expand(3, 3))
+            * (saturation * torch.eye(3) + (1 - saturation) * GRAY.expand(3, 3))
         )
-        offset = (1 - contrast) * brightness * (GREY @ pixels.mean(1, keepdim=True))
+        offset = (1 - contrast) * brightness * (GRAY @ pixels.mean(1, keepdim=True))
         changed = torch.addmm(offset.expand(3, 1), mix, pixels).clamp_(0, 1)
         return tv_tensors.wrap(changed.view(inpt.shape), like=inpt)
 
@@ -121,13 +122,13 @@ def train_transforms(
     min_visible: float = 0.3,
     horizontal_flip: float = 0.5,
     vertical_flip: float = 0.0,
-    colour: float = 0.3,
+    color: float = 0.3,
 ) -> v2.Compose:
-    """Random window, flips and colour, for training at size (height, width); takes (image, target)
+    """Random window, flips and color, for training at size (height, width); takes (image, target)
     of a dataset.
 
     horizontal_flip, vertical_flip: probabilities; cells have no upright, so turn both on there.
-    colour: strength of the change of brightness, contrast and saturation (0 leaves colours alone).
+    color: strength of the change of brightness, contrast and saturation (0 leaves colors alone).
     """
     steps = [RandomWindow(size, zoom, min_visible)]
     if horizontal_flip:
@@ -135,8 +136,8 @@ def train_transforms(
     if vertical_flip:
         steps.append(v2.RandomVerticalFlip(vertical_flip))
     steps.append(to_float())
-    if colour:
-        steps.append(RandomColour(colour))
+    if color:
+        steps.append(RandomColor(color))
     return v2.Compose(steps)
 
 

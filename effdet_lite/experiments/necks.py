@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from torch.utils.data import Subset
 from torchvision.ops import nms
 
 from effdet_lite import cost
@@ -164,8 +163,7 @@ def train_once(
         seed=run.seed,
     )
     # `train` scores at the end; `score` tells more, so that one picture will do there.
-    few = Subset(train_set, [0])
-    few.classes = train_set.classes
+    few = train_set.subset([0])
     history = train(recipe, train_set, few, model=model, progress=progress, on_step=on_step)
     return model, history
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch.utils.data import Subset
 
 from effdet_lite.data import ShapesDetection, eval_transforms, train_transforms
 from effdet_lite.experiments import necks
@@ -31,7 +30,7 @@ SIZE = (necks.SIZE, necks.SIZE)
 FLIPS = {"horizontal_flip": 0.5, "vertical_flip": 0.5}
 AUGMENTATIONS = {
     "none": eval_transforms(SIZE),
-    "flips": train_transforms(SIZE, zoom=(1, 1), colour=0, **FLIPS),
+    "flips": train_transforms(SIZE, zoom=(1, 1), color=0, **FLIPS),
     "flips, zoom, colour": train_transforms(SIZE, **FLIPS),
 }
 
@@ -94,8 +93,7 @@ def trained(run: Run, steps: int | None = None) -> dict:
         precision="no",
         seed=run.seed,
     )
-    few = Subset(train_set, [0])
-    few.classes = train_set.classes
+    few = train_set.subset([0])
     history = []
     row = asdict(run)
     try:

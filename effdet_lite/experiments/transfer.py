@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch.utils.data import Subset
 
 from effdet_lite.data import open_dataset
 from effdet_lite.efficientdet import EfficientDet
@@ -118,8 +117,7 @@ def first_of(number: int):
     """So many photographs to learn from: the first ones of an order that no seed changes."""
     train_set = photographs(True)
     order = torch.randperm(len(train_set), generator=torch.Generator().manual_seed(0)).tolist()
-    chosen = Subset(train_set, order[:number])
-    chosen.classes = train_set.classes
+    chosen = train_set.subset(order[:number])
     return chosen
 
 

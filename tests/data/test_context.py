@@ -54,7 +54,7 @@ def test_items_follow_the_contract(direction, size):
         assert low * size - 1e-3 <= sides[0].min() <= sides[0].max() <= high * size + 1e-3
         low, high = context.SMALL[direction]
         assert low * size - 1e-3 <= sides[1:].min() <= sides[1:].max() <= high * size + 1e-3
-        # One colour in each picture: rings and their dots, or a disc and its dot, have the same.
+        # One color in each picture: rings and their dots, or a disc and its dot, have the same.
         assert {label % 3 for label in labels} == {labels[0] % 3}
         assert [label >= 3 for label in labels] == [
             (number > 0) == (direction == "top-down") for number in range(len(labels))
@@ -67,9 +67,9 @@ def test_items_follow_the_contract(direction, size):
 def test_a_box_is_tight_around_the_pixels_that_its_object_changed(direction, monkeypatch):
     changed, paint = [], context.paint
 
-    def recording(image, outline, colour):
+    def recording(image, outline, color):
         before = image.copy()
-        paint(image, outline, colour)
+        paint(image, outline, color)
         changed.append((image != before).any(0))
 
     monkeypatch.setattr(context, "paint", recording)
@@ -99,22 +99,22 @@ def resized(crop, side=8):
     return torch.nn.functional.interpolate(crop[None], (side, side), mode="bilinear")[0].flatten()
 
 
-def crop_and_colour(data, index):
-    """(pixels of the asked object and nothing else, the colour of what decides, its class)."""
+def crop_and_color(data, index):
+    """(pixels of the asked object and nothing else, the color of what decides, its class)."""
     image, target = data[index]
     boxes, labels = target["boxes"].as_subclass(torch.Tensor), target["labels"]
     asked = int((labels >= 3).nonzero()[0])
     left, top, right, bottom = boxes[asked].round().int().tolist()
     image = image.clone()
-    tells = image.amax(0) - image.amin(0) > 0.45  # everything but what decides is grey
-    colour = image[:, tells].mean(1)
-    if data.direction == "bottom-up":  # the dot lies on the disc: cover it by the disc's own grey
+    tells = image.amax(0) - image.amin(0) > 0.45  # everything but what decides is gray
+    color = image[:, tells].mean(1)
+    if data.direction == "bottom-up":  # the dot lies on the disc: cover it by the disc's own gray
         x, y, x_end, y_end = boxes[1 - asked].int().tolist()
         image[:, y : y_end + 2, x : x_end + 2] = image[:, top:bottom, left:right].median()
     inset = (right - left) // 7  # a disc's corners hold ground
     return (
         resized(image[:, top + inset : bottom - inset, left + inset : right - inset]),
-        colour,
+        color,
         int(labels[asked]) - 3,
     )
 
@@ -122,11 +122,11 @@ def crop_and_colour(data, index):
 @each_direction
 def test_the_objects_own_pixels_do_not_tell_its_class_and_what_decides_does(direction):
     data = ShapesInContext("train", length=900, seed=7, direction=direction)
-    crops, colours, classes = zip(
-        *(crop_and_colour(data, index) for index in range(len(data))), strict=True
+    crops, colors, classes = zip(
+        *(crop_and_color(data, index) for index in range(len(data))), strict=True
     )
-    crops, colours, classes = torch.stack(crops), torch.stack(colours), torch.tensor(classes)
-    assert torch.equal(colours.argmax(1), classes)  # red, green, blue, in the order of the channels
+    crops, colors, classes = torch.stack(crops), torch.stack(colors), torch.tensor(classes)
+    assert torch.equal(colors.argmax(1), classes)  # red, green, blue, in the order of the channels
     features = torch.cat([crops, torch.ones(len(crops), 1)], 1)
     fit, test = features[:500], features[500:]
     answers = torch.nn.functional.one_hot(classes[:500], 3).float()
@@ -146,8 +146,8 @@ def test_rings_and_dots_have_the_diameters_that_are_asked_for():
             40 - 1e-3 <= sides[0] <= 44 + 1e-3
             and 8 - 1e-3 <= sides[1:].min() <= sides[1:].max() <= 10 + 1e-3
         )
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        assert np.linalg.norm(centres[1:] - centres[0], axis=1).max() <= 0.15 * sides[0] + 1e-3
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        assert np.linalg.norm(centers[1:] - centers[0], axis=1).max() <= 0.15 * sides[0] + 1e-3
 
 
 @pytest.mark.parametrize(

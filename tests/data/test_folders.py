@@ -211,20 +211,20 @@ def test_any_damage_to_a_coco_file_is_an_error_now_or_no_error_later(coco, value
 
 def odd_images(folder):
     rng = np.random.default_rng(0)
-    colour = Image.fromarray(rng.integers(0, 255, (30, 50, 3), np.uint8))
+    color = Image.fromarray(rng.integers(0, 255, (30, 50, 3), np.uint8))
     quarter, half = Image.Exif(), Image.Exif()
     quarter[0x0112], half[0x0112] = 6, 3
-    colour.convert("L").save(folder / "grey.jpg")
-    colour.convert("CMYK").save(folder / "cmyk.jpg")
-    colour.convert("RGBA").save(folder / "rgba.png")
-    colour.convert("P").save(folder / "palette.png")
-    colour.convert("1").save(folder / "bits.png")
-    colour.save(folder / "progressive.jpg", progressive=True)
-    colour.save(folder / "quarter.jpg", exif=quarter)
-    colour.save(folder / "half.jpg", exif=half)
+    color.convert("L").save(folder / "gray.jpg")
+    color.convert("CMYK").save(folder / "cmyk.jpg")
+    color.convert("RGBA").save(folder / "rgba.png")
+    color.convert("P").save(folder / "palette.png")
+    color.convert("1").save(folder / "bits.png")
+    color.save(folder / "progressive.jpg", progressive=True)
+    color.save(folder / "quarter.jpg", exif=quarter)
+    color.save(folder / "half.jpg", exif=half)
     Image.fromarray(rng.integers(0, 65535, (30, 50), np.uint16)).save(folder / "deep.png")
     (folder / "empty.jpg").touch()
-    for name in ("grey.jpg", "progressive.jpg", "rgba.png"):
+    for name in ("gray.jpg", "progressive.jpg", "rgba.png"):
         whole = (folder / name).read_bytes()
         (folder / f"cut-{name}").write_bytes(whole[:-40])
     return sorted(path.name for path in folder.iterdir())
@@ -249,7 +249,7 @@ def test_every_kind_of_image_becomes_rgb_or_a_counted_skip(tmp_path, max_side):
         [name.split(".")[0] for name in names],
         f"<annotation>{OBJECT.format('cell', 5, 5, 15, 25)}</annotation>",
     )
-    for cut in ("cut-grey", "cut-progressive", "cut-rgba", "empty"):
+    for cut in ("cut-gray", "cut-progressive", "cut-rgba", "empty"):
         assert any(name.startswith(cut) for name in names)
     with pytest.warns(UserWarning, match="cannot be read"):
         data = VocFolder(tmp_path, max_side=max_side)

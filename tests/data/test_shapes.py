@@ -44,7 +44,7 @@ def outline(shape, angle):
 def test_a_shape_covers_what_pillow_draws_and_its_box_is_tight(shape, side):
     rng = np.random.default_rng(int(side))
     for angle, dx, dy in rng.random((6, 3)):
-        coverage, box = shapes.rasterise(shape, side, 7 * angle, dx, dy)
+        coverage, box = shapes.rasterize(shape, side, 7 * angle, dx, dy)
         points = outline(shape, 7 * angle)
         points = (points - points.min(0)) * side / np.ptp(points, axis=0).max() + (dx, dy)
         canvas = Image.new("L", (coverage.shape[1] * FINE, coverage.shape[0] * FINE))
@@ -122,13 +122,13 @@ def test_items_follow_the_contract(size):
 
 
 def test_each_object_shows_at_least_sixty_percent_and_boxes_hold_every_pixel_of_theirs(monkeypatch):
-    drawn, rasterise = [], shapes.rasterise
+    drawn, rasterize = [], shapes.rasterize
 
     def recording(*args):
-        drawn.append(rasterise(*args))
+        drawn.append(rasterize(*args))
         return drawn[-1]
 
-    monkeypatch.setattr(shapes, "rasterise", recording)
+    monkeypatch.setattr(shapes, "rasterize", recording)
     lowest = 1.0
     for seed in range(150):
         drawn.clear()
@@ -148,7 +148,7 @@ def test_each_object_shows_at_least_sixty_percent_and_boxes_hold_every_pixel_of_
     assert 0.6 <= lowest < 0.75  # occlusion happens, and stops where it should
 
 
-def test_colour_and_texture_do_not_tell_the_class():
+def test_color_and_texture_do_not_tell_the_class():
     """Means over a few hundred objects a class: a real difference of 0.08 would show, chance stays
     under it.
     """

@@ -10,7 +10,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
 from effdet_lite.data import ShapesDetection, collate, eval_transforms, train_transforms
-from effdet_lite.data.transforms import RandomColour, RandomWindow
+from effdet_lite.data.transforms import RandomColor, RandomWindow
 
 
 def marked(height, width, box):
@@ -35,7 +35,7 @@ def found(image):
 def test_training_moves_boxes_with_pixels(source, size):
     height, width = source
     box = [width // 4, height // 3, width // 2, height // 3 + height // 4]
-    transform = train_transforms(size, vertical_flip=0.5, colour=0, zoom=(0.5, 3))
+    transform = train_transforms(size, vertical_flip=0.5, color=0, zoom=(0.5, 3))
     torch.manual_seed(0)
     kept, boxes = 0, []
     for _ in range(60):
@@ -98,12 +98,12 @@ def test_evaluation_keeps_the_aspect_ratio_and_pads_right_and_bottom(source, siz
     )
 
 
-def test_colour_equals_torchvision_s_three_adjustments():
+def test_color_equals_torchvision_s_three_adjustments():
     torch.manual_seed(0)
     image = tv_tensors.Image(
         0.35 + 0.3 * torch.rand(3, 20, 30)
-    )  # mid-grey, so that nothing is clipped
-    transform = RandomColour(0.3)
+    )  # mid-gray, so that nothing is clipped
+    transform = RandomColor(0.3)
     for _ in range(10):
         params = transform.make_params([image])
         expected = F.adjust_saturation(image, params["saturation"])
@@ -138,7 +138,7 @@ def test_two_workers_batches_and_errors():
     "call",
     [
         lambda: train_transforms(128),
-        lambda: train_transforms((8, 8), colour=2),
+        lambda: train_transforms((8, 8), color=2),
         lambda: eval_transforms((0, 5)),
         lambda: RandomWindow((8, 8), zoom=(2, 1)),
     ],

@@ -17,7 +17,7 @@ from torchvision import tv_tensors
 
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cli import main
-from effdet_lite.course import cells_folder
+from effdet_lite.places import cells_folder
 from effdet_lite.data import BCCDDetection, ShapesDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.export import export_onnx

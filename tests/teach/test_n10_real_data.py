@@ -10,7 +10,7 @@ import torch
 from oracles import macs
 
 from effdet_lite.anchors import grid, iou
-from effdet_lite.course import cells_folder
+from effdet_lite.places import cells_folder
 from effdet_lite.data import BCCDDetection, VocFolder, eval_transforms
 from effdet_lite.data.folders import Sample
 from effdet_lite.efficientdet import EfficientDet
