@@ -35,9 +35,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what needs the notebooks or a browser, so that `-m "not slow and not course"` is quick."""
+    """Mark what needs the notebooks or a browser: `-m "not slow and not course"` is quick."""
     for item in items:
-        if isinstance(item, IPyNbCell) or ROOT / "tests" / "course" in item.path.parents:
+        # The structure of the package is no part of the course, and quickly looked at.
+        in_course = ROOT / "tests" / "course" in item.path.parents
+        if isinstance(item, IPyNbCell) or (in_course and item.path.stem != "test_structure"):
             item.add_marker(pytest.mark.course)
 
 

@@ -1,14 +1,28 @@
-"""The notebooks as the tests see them: their cells, their exercises, and the solutions put in."""
+"""The package and the notebooks as the tests see them: definitions, cells, exercises, and the
+solutions put in.
+"""
 
+import ast
 import re
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "effdet_lite"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 RESULTS = ROOT / "assets" / "results"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECK = re.compile(r'^check\("([^"]+)", .+\)$')
+
+
+def public_definitions(parent):
+    """The functions and classes that a module, or a class, defines for others."""
+    return [
+        node
+        for node in parent.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
+    ]
 
 
 def number(path):
