@@ -20,7 +20,7 @@ ANCHORS_PER_POSITION = len(OCTAVES) * len(ASPECTS)
 GROUP = 4 * ANCHORS_PER_POSITION  # neighbours that `match` judges together before it looks at each
 
 
-def grid(
+def anchor_grid(
     height: int, width: int, levels: Sequence[int], scale: float, device: torch.device | str = "cpu"
 ) -> Tensor:
     """All anchors of an image, [A, 4]: levels fine to coarse, then rows, columns, and the nine
@@ -57,6 +57,9 @@ def _grid(
         half = sides * torch.tensor([width / columns, height / rows]) / 2
         anchors.append(torch.cat([centres - half, centres + half], -1).reshape(-1, 4))
     return torch.cat(anchors).to(device, torch.float32)
+
+
+grid = anchor_grid  # `anchors.grid`, where the module's name says the rest
 
 
 def iou(boxes: Tensor, anchors: Tensor, areas: Tensor | None = None) -> Tensor:

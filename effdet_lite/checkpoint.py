@@ -1,4 +1,4 @@
-"""Files of tensors: safetensors (no code inside), with what else belongs to them as JSON in the
+"""Detectors as files: safetensors (no code inside), with what describes the detector as JSON in the
 header.
 
 A file is written beside its place and then moved there: whoever reads it, or stops it, finds the
@@ -6,10 +6,7 @@ old or the new.
 """
 
 import json
-import os
-import shutil
-import tempfile
-from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -17,51 +14,30 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.files import WriteError
-from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
+from effdet_lite.arguments import whole_number
+from effdet_lite.efficientdet import EfficientDet, check_size
+from effdet_lite.files import WriteError, whole_file
+from effdet_lite.scaling import EfficientDetConfig
 
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], **header) -> None:
-    """Write tensors, and any JSON values as `header`, atomically. Raises WriteError; what stood
-    there then stays.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A folder, for safetensors also writes beside its place first, under a name that nobody
-        # could clear later.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            temporary = Path(folder) / path.name
-            contiguous = {
-                name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
-            }
-            save_file(
-                contiguous, temporary, {name: json.dumps(value) for name, value in header.items()}
-            )
-            with open(
-                temporary, "rb+"
-            ) as written:  # Windows refuses to sync what is open for reading alone
-                os.fsync(written.fileno())
-            os.chmod(temporary, 0o644)  # what is temporary is its owner's alone
-            os.replace(temporary, path)
-    except (SafetensorError, OSError) as error:
-        raise WriteError(
-            f"{path} could not be written: {getattr(error, 'strerror', None) or error}."
-        ) from error
+    """Write tensors, and any JSON values as `header`, whole or not at all.
 
-
-def clear_partial(path: str | Path) -> None:
-    """Remove what a `save_tensors` to path left beside it when it was killed; nobody else may be
-    writing there.
+    Raises WriteError; what stood there then stays.
     """
-    for temporary in Path(path).parent.glob(f".{Path(path).name}.*"):
-        shutil.rmtree(temporary, ignore_errors=True)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    texts = {name: json.dumps(value) for name, value in header.items()}
+    with whole_file(path) as temporary:
+        try:
+            save_file(contiguous, temporary, texts)
+        except SafetensorError as error:  # the library's own way to say that the disk is full
+            raise WriteError(f"{path} could not be written: {error}.") from error
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    """(tensors, header) of `save_tensors`'s file. Raises FileNotFoundError, or ValueError for
-    another kind of file.
+    """(tensors, header) of `save_tensors`'s file.
+
+    Raises FileNotFoundError, or ValueError for another kind of file.
     """
     path = Path(path)
     if not path.is_file():
@@ -70,7 +46,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, "pt") as file:
             header = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a whole safetensors file with a JSON header: {error}."
         ) from error
@@ -79,17 +55,58 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
 def save_detector(
     path: str | Path, model: EfficientDet, classes: tuple[str, ...], size: tuple[int, int], **header
 ) -> None:
-    """Write a detector to use, not to train on: half precision, with its configuration, classes and
-    input size.
+    """Write a detector to use, not to train on: half precision, and all that it takes to build it.
+
+    classes: names. size: (height, width) of the images that it was trained on. header: any JSON
+    values besides. Raises ValueError for a detector that `load_detector` could not build, WriteError
+    where the file cannot be written.
     """
+    check_described(model)
+    check_size(*size, model.config.max_level)
+    if len(classes) != model.num_classes:
+        raise ValueError(
+            f"the model has {model.num_classes} classes, but {len(classes)} names were given."
+        )
     state = {
         name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()
     }
-    if beyond := [name for name, x in state.items() if not x.isfinite().all()]:
-        raise ValueError(f"{path} was not written: {beyond[0]} is not finite in half precision.")
-    save_tensors(
-        path, state, config=asdict(model.config), classes=list(classes), size=list(size), **header
-    )
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path} was not written: {name} is not finite in half precision.")
+    if type(model) is not EfficientDet:
+        header["detector"] = type(model).__name__
+    header |= {"config": model.config.to_dict(), "classes": list(classes), "size": list(size)}
+    save_tensors(path, state, **header)
+
+
+def check_described(model: EfficientDet) -> None:
+    """Raise a ValueError unless the model is what its class builds from its configuration alone:
+    only such a detector can be loaded again.
+    """
+    known = _detector_class(type(model).__name__)
+    if known is not type(model):
+        raise ValueError(f"there are two detectors called {type(model).__name__}: rename one.")
+    try:
+        with torch.device("meta"):
+            described = type(model)(model.config, model.num_classes)
+    except TypeError as error:
+        raise ValueError(
+            f"{type(model).__name__} must be built from (config, num_classes) alone: {error}."
+        ) from error
+    if model.fusion.graph != model.config.graph:
+        raise ValueError(
+            f"this model runs another graph than its configuration names: pass "
+            f"EfficientDetConfig(neck={model.fusion.graph.name} ...) to make it."
+        )
+    # The representation names each layer with its shape, padding and constants.
+    lines = zip_longest(repr(model).splitlines(), repr(described).splitlines(), fillvalue="")
+    for found, expected in lines:
+        if found != expected:
+            raise ValueError(
+                f"this model has {found.strip()!r} where its configuration says "
+                f"{expected.strip()!r}, so that nobody could open a file of it: change the "
+                "configuration, or make a subclass of EfficientDet."
+            )
 
 
 def load_detector(
@@ -97,26 +114,63 @@ def load_detector(
 ) -> tuple[EfficientDet, dict]:
     """(model in evaluation mode, header with "classes" and "size" (height, width)) from
     `save_detector`'s file.
+
+    Raises FileNotFoundError, or ValueError for a file that holds no such detector.
     """
     tensors, header = load_tensors(path)
-    if missing := {"config", "classes", "size"} - header.keys():
+    missing = {"config", "classes", "size"} - header.keys()
+    if missing:
         raise ValueError(
             f"{path} holds no detector: its header lacks {', '.join(sorted(missing))}."
         )
     try:
-        header["classes"], header["size"] = tuple(header["classes"]), tuple(header["size"])
-        model = EfficientDet(read_config(header["config"]), len(header["classes"]))
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} holds no detector of this version: {error}.") from error
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path} does not fit its own configuration: {str(error).splitlines()[1].strip()}"
-        ) from None
+        kind = _detector_class(header.get("detector", "EfficientDet"))
+        config = EfficientDetConfig.from_dict(header["config"])
+        header["classes"], header["size"] = _classes(header["classes"]), _size(header["size"])
+        check_size(*header["size"], config.max_level)
+        # First without weights: a damaged header may ask for more of them than there is memory.
+        with torch.device("meta"):
+            _check_tensors(kind(config, len(header["classes"])), tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be opened: {error}") from error
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path} describes no network that can be built: {error}") from error
+    model = kind(config, len(header["classes"]))
+    model.load_state_dict(tensors)
     return model.to(device).eval(), header
 
 
-def read_config(values: dict) -> EfficientDetConfig:
-    """The configuration that `dataclasses.asdict` made into plain values."""
-    return EfficientDetConfig(**values | {"backbone": EfficientNetConfig(**values["backbone"])})
+def _detector_class(name: object) -> type[EfficientDet]:
+    if name == "EfficientDet":
+        return EfficientDet
+    if not isinstance(name, str) or name not in EfficientDet.subclasses:
+        raise ValueError(f"it holds a {name}; import the module that defines it first.")
+    return EfficientDet.subclasses[name]
+
+
+def _classes(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"its classes must be names, got {names!r:.100}.")
+    return tuple(names)
+
+
+def _size(size: object) -> tuple[int, int]:
+    if not isinstance(size, list) or len(size) != 2:
+        raise ValueError(f"its size must be [height, width], got {size!r:.100}.")
+    return whole_number("height", size[0]), whole_number("width", size[1])
+
+
+def _check_tensors(model: EfficientDet, tensors: dict[str, Tensor]) -> None:
+    """Raise a ValueError that names the first tensor which does not fit."""
+    wanted = model.state_dict()
+    for name in wanted:
+        if name not in tensors:
+            raise ValueError(f"it does not fit its own configuration: {name} is missing.")
+        if tensors[name].shape != wanted[name].shape:
+            raise ValueError(
+                f"it does not fit its own configuration: {name} is {list(tensors[name].shape)} "
+                f"where {list(wanted[name].shape)} is wanted."
+            )
+    for name in tensors:
+        if name not in wanted:
+            raise ValueError(f"it does not fit its own configuration: {name} is one too many.")

@@ -6,13 +6,14 @@ counted; neither are they in the papers, nor in `torch.utils.flop_counter`.
 """
 
 import numbers
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from effdet_lite.modes import evaluation_mode
 
 Pair = int | tuple[int, int]
 
@@ -124,20 +125,6 @@ def count(module: nn.Module, *input_shape: int) -> Cost:
     return Cost(
         params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs
     )
-
-
-@contextmanager
-def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """`module.eval()` for a while; afterwards each submodule is as it was, frozen norms
-    included.
-    """
-    training = {child: child.training for child in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for child, mode in training.items():
-            child.training = mode
 
 
 @dataclass(frozen=True)

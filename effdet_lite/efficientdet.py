@@ -6,19 +6,28 @@ and effdet.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.ops import clip_boxes_to_image, nms
 
-from effdet_lite import anchors as anchor_boxes
 from effdet_lite import cost
-from effdet_lite.anchors import ANCHORS_PER_POSITION
-from effdet_lite.efficientnet import EfficientNet, check_images, cost_by_stage, level_channels
-from effdet_lite.fusion import FusionGraph, FusionNetwork, bifpn, fusion_cost, separable_cost
+from effdet_lite.anchors import ANCHORS_PER_POSITION, anchor_grid, decode, match
+from effdet_lite.arguments import whole_number
+from effdet_lite.efficientnet import (
+    EfficientNet,
+    check_images,
+    cost_by_stage,
+    layer_style,
+    level_channels,
+)
+from effdet_lite.fusion import FusionNetwork, fusion_cost, separable_cost
 from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
+from effdet_lite.losses import Losses, detection_loss
+from effdet_lite.modes import evaluation_mode
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
 
 # A fresh model gives each class this probability, so that the loss does not begin with a million
@@ -70,44 +79,58 @@ class Head(nn.Module):
             self.convs[repeat] = folded
 
 
+class Candidates(NamedTuple):
+    """The best answers for each image before suppression, best first: boxes [N, n, 4] (xyxy, pixels),
+    scores [N, n], labels [N, n].
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
 class EfficientDet(nn.Module):
     """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of
     any aspect ratio.
 
-    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. For
-    experiments, graph takes the place of BiFPN, and backbone that of EfficientNet: a module with
-    `features` and `level_channels` as it has them.
+    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. Training
+    asks for `loss`, export for `candidates`, and neither looks further: a subclass in one file may
+    have another backbone (`build_backbone`) or other heads (`build_heads`, `forward`, `loss` and
+    `candidates`), and is trained, saved, loaded and exported like this one. It is built from
+    (config, num_classes) alone, and a file of it names the subclass.
     """
 
-    def __init__(
-        self,
-        config: EfficientDetConfig = EfficientDetConfig(),
-        num_classes: int = 90,
-        *,
-        graph: FusionGraph | None = None,
-        backbone: nn.Module | None = None,
-    ):
+    subclasses: ClassVar[dict[str, type["EfficientDet"]]] = {}
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        EfficientDet.subclasses[cls.__name__] = cls
+
+    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90):
         super().__init__()
-        if not isinstance(num_classes, int) or num_classes < 1:
-            raise ValueError(
-                f"num_classes must be a whole number of at least 1, got {num_classes!r}."
-            )
-        self.config, self.num_classes = config, num_classes
-        style = LayerStyle(
-            config.backbone.padding, config.backbone.norm_epsilon, config.backbone.norm_momentum
-        )
-        channels, levels = config.fusion_channels, config.levels
-        self.backbone = backbone or EfficientNet(config.backbone, num_classes=None)
+        self.config = config
+        self.num_classes = whole_number("num_classes", num_classes)
+        self.backbone = self.build_backbone(config)
         self.fusion = FusionNetwork(
-            graph or bifpn(levels),
+            config.graph,
             self.backbone.level_channels[config.min_level - 1 :],
-            channels,
+            config.fusion_channels,
             config.fusion_repeats,
             config.weighting,
-            style,
+            layer_style(config.backbone),
         )
-        self.class_head = Head(channels, config.head_repeats, len(levels), num_classes, style)
-        self.box_head = Head(channels, config.head_repeats, len(levels), 4, style)
+        self.build_heads(config, self.num_classes)
+
+    def build_backbone(self, config: EfficientDetConfig) -> nn.Module:
+        """A module whose `features(images)` are [P1 ... P5], and `level_channels` their channels."""
+        return EfficientNet(config.backbone, num_classes=None)
+
+    def build_heads(self, config: EfficientDetConfig, num_classes: int) -> None:
+        """Make the heads that `forward` runs, as attributes."""
+        shape = config.fusion_channels, config.head_repeats, len(config.levels)
+        style = layer_style(config.backbone)
+        self.class_head = Head(*shape, num_classes, style)
+        self.box_head = Head(*shape, 4, style)
         nn.init.constant_(self.class_head.predict.pointwise.bias, math.log(PRIOR / (1 - PRIOR)))
 
     @classmethod
@@ -128,18 +151,70 @@ class EfficientDet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """images [N, 3, H, W] -> class logits [N, A, K] and box deltas [N, A, 4]."""
+        maps = self.pyramid(images)
+        return self.class_head(maps), self.box_head(maps)
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] -> one fused map [N, C, H / 2^l, W / 2^l] for each level, fine to coarse."""
         check_images(images)
         check_size(*images.shape[-2:], self.config.max_level)
-        maps = self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
-        return self.class_head(maps), self.box_head(maps)
+        return self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
 
     def anchors(self, height: int, width: int) -> Tensor:
         """The anchors of an image of this size, [A, 4], xyxy in pixels, on the model's device."""
         check_size(height, width, self.config.max_level)
         device = next(self.parameters()).device
-        return anchor_boxes.grid(
-            height, width, self.config.levels, self.config.anchor_scale, device
+        return anchor_grid(height, width, self.config.levels, self.config.anchor_scale, device)
+
+    def loss(
+        self,
+        outputs: tuple[Tensor, Tensor],
+        targets: Sequence[dict],
+        size: tuple[int, int],
+        *,
+        alpha: float = 0.25,
+        gamma: float = 1.5,
+        reduce: Callable[[Tensor], Tensor] | None = None,
+    ) -> Losses:
+        """The loss of a batch, `losses.detection_loss`.
+
+        Args:
+            outputs: what calling the model gave.
+            targets: "boxes" [n, 4] (xyxy, pixels) and "labels" [n] of each image.
+            size: (height, width) of the images.
+            alpha, gamma: of the focal loss.
+            reduce: sums a count over all processes that train together.
+        """
+        class_logits, box_deltas = outputs
+        device = class_logits.device
+        boxes = [target["boxes"].as_subclass(Tensor).to(device) for target in targets]
+        labels = [target["labels"].to(device) for target in targets]
+        matches = match(self.anchors(*size), boxes, labels)
+        positives = (matches.labels >= 0).sum()
+        if reduce is not None:
+            positives = reduce(positives)
+        return detection_loss(
+            class_logits, box_deltas, matches, normalizer=positives + 1, alpha=alpha, gamma=gamma
         )
+
+    def candidates(self, outputs: tuple[Tensor, Tensor], size: tuple[int, int]) -> Candidates:
+        """The boxes that suppression chooses from. outputs: what calling the model gave; size:
+        (height, width) of the images.
+        """
+        class_logits, box_deltas = outputs
+        return best_pairs(class_logits, box_deltas, self.anchors(*size), size)
+
+    def decode(
+        self,
+        outputs: tuple[Tensor, Tensor],
+        size: tuple[int, int],
+        score_threshold: float = 0.05,
+        iou_threshold: float = 0.5,
+        max_detections: int = 100,
+    ) -> list[dict[str, Tensor]]:
+        """From what calling the model gave to what `detect` returns."""
+        found = self.candidates(outputs, size)
+        return suppress(found, score_threshold, iou_threshold, max_detections)
 
     @torch.no_grad()
     def detect(
@@ -156,23 +231,13 @@ class EfficientDet(nn.Module):
         the image), "scores" [n], "labels" [n].
         """
         check_images(images)
-        if images.numel() and images.amax() > 2:  # resizing may leave values a little above 1
-            raise ValueError(
-                f"images must be in 0-1, got values up to {images.amax():g}; divide 0-255 by 255."
-            )
+        check_range(images)
         # What is made in inference mode cannot be written into, but callers rescale boxes: only the
         # network runs in it.
-        with cost.evaluation_mode(self), torch.inference_mode():
-            class_logits, box_deltas = self(images)
-        return postprocess(
-            class_logits,
-            box_deltas,
-            self.anchors(*images.shape[-2:]),
-            images.shape[-2:],
-            score_threshold,
-            iou_threshold,
-            max_detections,
-        )
+        with evaluation_mode(self), torch.inference_mode():
+            outputs = self(images)
+        size = tuple(images.shape[-2:])
+        return self.decode(outputs, size, score_threshold, iou_threshold, max_detections)
 
     def folded(self) -> "EfficientDet":
         """A copy for inference, with norms and padding folded into the convolutions: the same
@@ -192,48 +257,74 @@ def postprocess(
     iou_threshold: float = 0.5,
     max_detections: int = 100,
 ) -> list[dict[str, Tensor]]:
-    """From the network's answers to boxes; see `EfficientDet.detect`. effdet/bench.py,
-    `_post_process`.
+    """`EfficientDet.decode` for any anchors. effdet/bench.py, `_post_process`.
 
     class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the
     boxes are clipped to.
     """
+    found = best_pairs(class_logits, box_deltas, anchors, size)
+    return suppress(found, score_threshold, iou_threshold, max_detections)
+
+
+def best_pairs(
+    class_logits: Tensor, box_deltas: Tensor, anchors: Tensor, size: tuple[int, int]
+) -> Candidates:
+    """The best (anchor, class) pairs of each image, at most CANDIDATES, as boxes inside the image.
+
+    class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) in pixels.
+    """
+    images, anchor_count, classes = class_logits.shape
+    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so
+    # first the anchors.
+    strongest = class_logits.amax(2).topk(min(CANDIDATES, anchor_count)).indices  # [N, n]
+    logits = class_logits.gather(1, strongest[..., None].expand(-1, -1, classes))  # [N, n, K]
+    pairs = min(CANDIDATES, logits.shape[1] * classes) if images else 0
+    best, pair = logits.flatten(1).topk(pairs)  # [N, pairs] each
+    anchor = strongest.gather(1, pair // classes)
+    deltas = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
+    boxes = clip_boxes_to_image(decode(deltas, anchors[anchor]), tuple(size))
+    return Candidates(boxes, best.float().sigmoid(), pair % classes)
+
+
+def suppress(
+    candidates: Candidates, score_threshold: float, iou_threshold: float, max_detections: int
+) -> list[dict[str, Tensor]]:
+    """Of candidates of one class that overlap by more than iou_threshold only the best; of what is
+    left at most max_detections an image. See `EfficientDet.detect`.
+    """
     detections = []
-    for image in zip(*candidates(class_logits, box_deltas, anchors, size), strict=True):
-        confident = image[1] >= score_threshold
-        found = dict(
-            zip(("boxes", "scores", "labels"), (values[confident] for values in image), strict=True)
-        )
-        kept = batched_nms(*found.values(), iou_threshold)[:max_detections]
-        detections.append({name: value[kept] for name, value in found.items()})
+    for boxes, scores, labels in zip(*candidates, strict=True):
+        confident = scores >= score_threshold
+        boxes, scores, labels = boxes[confident], scores[confident], labels[confident]
+        kept = nms_by_class(boxes, scores, labels, iou_threshold)[:max_detections]
+        detections.append({"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]})
     return detections
 
 
-def candidates(
-    class_logits: Tensor, box_deltas: Tensor, anchors: Tensor, size: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The best (anchor, class) pairs of each image, before suppression: boxes [N, n, 4], scores and
-    labels [N, n].
+def nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
+    """Indices of the boxes [n, 4] that non-maximum suppression keeps in each class by itself.
+
+    The boxes come best first, and so do the indices. torchvision's `batched_nms` moves the classes
+    apart by a distance that the boxes' float32 coordinates then have to hold besides, so that what
+    it keeps may depend on a class's number.
     """
-    number_of_anchors, classes = class_logits.shape[1:]
-    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so
-    # first the anchors.
-    strongest = (
-        class_logits.amax(2).topk(min(CANDIDATES, number_of_anchors)).indices
-    )  # [N, candidates]
-    rows = class_logits.gather(1, strongest[..., None].expand(-1, -1, classes))
-    best, pair = rows.flatten(1).topk(min(CANDIDATES, rows[0].numel()) if len(rows) else 0)
-    scores, labels, anchor = (
-        best.float().sigmoid(),
-        pair % classes,
-        strongest.gather(1, pair // classes),
-    )
-    chosen = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
-    return (
-        clip_boxes_to_image(anchor_boxes.decode(chosen, anchors[anchor]), tuple(size)),
-        scores,
-        labels,
-    )
+    by_class = labels.argsort(stable=True)
+    counts = labels.bincount().tolist()
+    kept = [
+        members[nms(boxes[members], scores[members], iou_threshold)]
+        for members in by_class.split(counts)
+        if len(members)
+    ]
+    return torch.cat(kept).sort().values if kept else by_class
+
+
+def check_range(images: Tensor) -> None:
+    """Raise a ValueError unless the values are in 0-1, or near it: resizing leaves some beyond."""
+    if images.numel() and not (images.amin() >= -0.5 and images.amax() <= 1.5):
+        raise ValueError(
+            f"images must be in 0-1, got values from {images.amin():g} to {images.amax():g}; divide "
+            "0-255 by 255, and leave the normalization to the model."
+        )
 
 
 def check_size(height: int, width: int, max_level: int) -> None:
@@ -276,7 +367,7 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
             )
         ),
         "fusion": fusion_cost(
-            bifpn(levels), in_channels, channels, config.fusion_repeats, config.weighting, sizes
+            config.graph, in_channels, channels, config.fusion_repeats, config.weighting, sizes
         ),
         "class_head": head(num_classes),
         "box_head": head(4),

@@ -4,15 +4,17 @@ arXiv 1905.11946, table 1 and section 4; details (rounding, biases, padding) fro
 TensorFlow code.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from effdet_lite import cost
+from effdet_lite.arguments import whole_number
 from effdet_lite.cost import Cost
 from effdet_lite.layers import ConvNorm, FusedMBConv, LayerStyle, MBConv, squeezed_channels
-from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_blocks, round_channels
+from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,10 +62,15 @@ def scaled_stages(width: float, depth: float, fused_stages: int = 0) -> tuple[St
     return tuple(
         stage._replace(
             channels=round_channels(stage.channels * width),
-            blocks=round_blocks(stage.blocks * depth),
+            blocks=math.ceil(stage.blocks * depth),  # official code, `round_repeats`
         )
         for stage in table
     )
+
+
+def layer_style(config: EfficientNetConfig) -> LayerStyle:
+    """The conventions of this network's layers."""
+    return LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
 
 
 class EfficientNet(nn.Module):
@@ -76,11 +83,9 @@ class EfficientNet(nn.Module):
         self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000
     ):
         super().__init__()
-        if num_classes is not None and num_classes < 1:
-            raise ValueError(
-                f"num_classes must be at least 1, or None for no classifier, got {num_classes}."
-            )
-        style = LayerStyle(config.padding, config.norm_epsilon, config.norm_momentum)
+        if num_classes is not None:
+            num_classes = whole_number("num_classes", num_classes)
+        style = layer_style(config)
         self.config = config
         table = scaled_stages(config.width, config.depth, config.fused_stages)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)

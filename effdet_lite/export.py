@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from effdet_lite.checkpoint import WriteError
-from effdet_lite.efficientdet import EfficientDet, candidates, check_size
+from effdet_lite.efficientdet import EfficientDet, check_size
 
 OPSET = 18
 
@@ -33,18 +33,17 @@ class Exported(nn.Module):
     def __init__(self, model: EfficientDet, size: tuple[int, int]):
         super().__init__()
         self.model, self.size = model.folded(), size
-        self.register_buffer("anchors", model.anchors(*size).clone())
         self.register_buffer("classes", torch.arange(model.num_classes)[:, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """images [1, 3, H, W] -> logits, deltas; boxes [1, n, 4], scores [n], labels [n], scores by
-        class [1, K, n].
+        """images [1, 3, H, W] -> boxes [1, n, 4], scores [n], labels [n], scores by class
+        [1, K, n].
         """
-        logits, deltas = self.model(images)
-        boxes, scores, labels = candidates(logits, deltas, self.anchors, self.size)
+        outputs = self.model(images)
+        boxes, scores, labels = self.model.candidates(outputs, self.size)
         # A pair is a candidate of its own class alone.
         by_class = torch.where(labels == self.classes, scores, -1.0)
-        return logits, deltas, boxes, scores[0], labels[0], by_class[None]
+        return boxes, scores[0], labels[0], by_class[None]
 
 
 def export_onnx(
@@ -102,8 +101,6 @@ def export_onnx(
 def _traced(model: EfficientDet, size: tuple[int, int]):
     """torch's part as an onnx.ModelProto."""
     names = [
-        "class_logits",
-        "box_deltas",
         "candidate_boxes",
         "candidate_scores",
         "candidate_labels",

@@ -5,8 +5,6 @@ figure 2; details from the official code (`fpn_configs.py`, `efficientdet_keras.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 import torch
 from torch import Tensor, nn
@@ -15,157 +13,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost
+from effdet_lite.graphs import WEIGHTINGS, FusionGraph, Node, bifpn, fpn, panet
 from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool, silu
-from effdet_lite.scaling import WEIGHTINGS
 
-
-@dataclass(frozen=True)
-class Node:
-    """One fusion: `inputs` are resized to `level`, added and convolved. "P4_in" is the map that
-    comes in at level 4.
-    """
-
-    name: str
-    level: int
-    inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FusionGraph:
-    """Nodes in any order. Each level's output is the node of that level that runs last.
-
-    Raises ValueError for a graph that cannot run: a cycle, a node without inputs, an unknown input,
-    a name used twice, a level left out between two others.
-    """
-
-    name: str
-    nodes: tuple[Node, ...]
-
-    def __post_init__(self):
-        nodes = {node.name: node for node in self.nodes}
-        if not nodes:
-            raise ValueError(f"graph {self.name!r} has no nodes.")
-        if len(nodes) < len(self.nodes):
-            raise ValueError(
-                f"graph {self.name!r} uses a node name twice: {[node.name for node in self.nodes]}."
-            )
-        present = {node.level for node in self.nodes}
-        if missing := set(range(min(present), max(present))) - present:
-            raise ValueError(
-                f"graph {self.name!r} has no node at level {min(missing)}, between two that it has."
-            )
-        arriving = {f"P{level}_in": level for level in self.levels}
-        if taken := nodes.keys() & arriving.keys():
-            raise ValueError(
-                f"{min(taken)!r} names the map that comes in at that level; give the node another name."
-            )
-        for node in self.nodes:
-            # Names become names of submodules, so that a state dict can be read.
-            if not node.name.isidentifier() or hasattr(nn.ModuleDict(), node.name):
-                raise ValueError(
-                    f"{node.name!r} cannot name a node; use letters, digits and _, such as 'P4_td'."
-                )
-            if not node.inputs:
-                raise ValueError(f"node {node.name!r} has no inputs; give it at least one.")
-            if isinstance(node.inputs, str):
-                raise ValueError(
-                    f"inputs of node {node.name!r} must be a tuple: write ({node.inputs!r},)."
-                )
-            for source in node.inputs:
-                if source not in nodes and source not in arriving:
-                    known = ", ".join([*arriving, *nodes])
-                    raise ValueError(
-                        f"node {node.name!r} has the unknown input {source!r}; known here: {known}."
-                    )
-        try:
-            order = list(
-                TopologicalSorter({node.name: node.inputs for node in self.nodes}).static_order()
-            )
-        except CycleError as error:
-            raise ValueError(
-                f"graph {self.name!r} has a cycle: {' -> '.join(error.args[1][::-1])}."
-            ) from None
-        # Keep the author's order where it runs already, so that a valid list reads as it was
-        # written.
-        seen = set(arriving)
-        for node in self.nodes:
-            if not seen.issuperset(node.inputs):
-                object.__setattr__(
-                    self, "nodes", tuple(nodes[name] for name in order if name in nodes)
-                )
-                break
-            seen.add(node.name)
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """The levels that come in and go out, fine to coarse."""
-        present = {node.level for node in self.nodes}
-        return tuple(range(min(present), max(present) + 1))
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The name of each level's output node, fine to coarse."""
-        last = {node.level: node.name for node in self.nodes}
-        return tuple(last[level] for level in self.levels)
-
-    @property
-    def edges(self) -> tuple[tuple[str, str], ...]:
-        """(from, to) for each input of each node."""
-        return tuple((source, node.name) for node in self.nodes for source in node.inputs)
-
-    def level_of(self, name: str) -> int:
-        """The level of a node or of an incoming map."""
-        level = {node.name: node.level for node in self.nodes}.get(name)
-        return int(name[1:].removesuffix("_in")) if level is None else level
-
-
-def fpn(levels: Sequence[int]) -> FusionGraph:
-    """FPN: from coarse to fine, each level adds what comes down to what comes in."""
-    return FusionGraph("FPN", _top_down(levels, prune=False))
-
-
-def panet(levels: Sequence[int]) -> FusionGraph:
-    """PANet: FPN, and then a second path from fine to coarse."""
-    return FusionGraph("PANet", bifpn(levels, skip=False, prune=False).nodes)
-
-
-def bifpn(
-    levels: Sequence[int], bottom_up: bool = True, skip: bool = True, prune: bool = True
-) -> FusionGraph:
-    """One cell of BiFPN.
-
-    bottom_up: add the path from fine to coarse. prune: leave out the nodes that would have one
-    input, at both ends of the pyramid. skip: let each level's output see the map that came in
-    there. Without all three it is FPN; with bottom_up alone it is PANet.
-    """
-    if not bottom_up:
-        # Each node is its level's only output, so there is nothing to prune and nothing to skip.
-        return FusionGraph("FPN", _top_down(levels, prune=False))
-    levels = sorted(levels)
-    down = _top_down(levels, prune)
-    present = {node.level: node.name for node in down}
-    nodes = list(down)
-    below = present[levels[0]]
-    for level in levels[1:] if prune else levels:
-        middle = present.get(level, f"P{level}_in")
-        arriving = (f"P{level}_in",) if skip and middle != f"P{level}_in" else ()
-        neighbour = () if level == levels[0] else (below,)
-        below = f"P{level}_out"
-        nodes.append(Node(below, level, (*arriving, middle, *neighbour)))
-    return FusionGraph("BiFPN", tuple(nodes))
-
-
-def _top_down(levels: Sequence[int], prune: bool) -> tuple[Node, ...]:
-    fine_to_coarse = sorted(levels)
-    if len(set(fine_to_coarse)) < 2 or len(set(fine_to_coarse)) < len(fine_to_coarse):
-        raise ValueError(f"levels must be at least two different numbers, got {list(levels)}.")
-    *finer, coarsest = fine_to_coarse
-    nodes = [] if prune else [Node(f"P{coarsest}_td", coarsest, (f"P{coarsest}_in",))]
-    above = f"P{coarsest}_in" if prune else f"P{coarsest}_td"
-    for level in reversed(finer):
-        nodes.append(Node(f"P{level}_td", level, (f"P{level}_in", above)))
-        above = f"P{level}_td"
-    return tuple(nodes)
+__all__ = ["FusionGraph", "FusionNetwork", "FusionNode", "Node", "bifpn", "fpn", "panet"]
 
 
 def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
@@ -220,6 +71,9 @@ class FusionNode(nn.Module):
         # A single input that nothing changed is still the caller's: it must not be overwritten.
         activate = silu if len(inputs) > 1 else F.silu
         return self.norm(self.conv(activate(fused)))
+
+    def extra_repr(self) -> str:
+        return f"steps={self.steps}, weighting={self.weighting!r}"
 
     def fold(self) -> None:
         """See `layers.fold_for_inference`."""

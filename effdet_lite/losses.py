@@ -1,6 +1,6 @@
 """The two losses of a detector: focal loss for the classes, Huber loss for the boxes.
 
-Focal loss: arXiv 1708.02002, equation 5. Constants and normalisers: official EfficientDet code
+Focal loss: arXiv 1708.02002, equation 5. Constants and normalizers: official EfficientDet code
 (effdet/loss.py).
 """
 
@@ -14,11 +14,11 @@ from effdet_lite.anchors import Matches
 
 
 class Losses(NamedTuple):
-    """total = classes + box_weight * boxes; each a scalar."""
+    """total = class_loss + box_weight * box_loss; each a scalar."""
 
     total: Tensor
-    classes: Tensor
-    boxes: Tensor
+    class_loss: Tensor
+    box_loss: Tensor
 
 
 def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float = 1.5) -> Tensor:
@@ -57,7 +57,7 @@ def detection_loss(
     box_deltas: Tensor,
     matches: Matches,
     *,
-    normaliser: Tensor | None = None,
+    normalizer: Tensor | None = None,
     alpha: float = 0.25,
     gamma: float = 1.5,
     delta: float = 0.1,
@@ -65,14 +65,14 @@ def detection_loss(
 ) -> Losses:
     """EfficientDet's loss of a batch. class_logits [N, A, K], box_deltas [N, A, 4].
 
-    normaliser: both losses are divided by it; by default the matched anchors of the batch plus 1,
+    normalizer: both losses are divided by it; by default the matched anchors of the batch plus 1,
         so that a batch without objects is legal. The box loss is divided by 4 besides, one for each
         coordinate.
     """
-    if normaliser is None:
-        normaliser = (matches.labels >= 0).sum() + 1
+    if normalizer is None:
+        normalizer = (matches.labels >= 0).sum() + 1
     # Half precision cannot hold a sum over a hundred thousand anchors.
     with torch.autocast(class_logits.device.type, enabled=False):
-        classes = focal_loss(class_logits.float(), matches.labels, alpha, gamma) / normaliser
-        boxes = box_loss(box_deltas.float(), matches, delta) / (4 * normaliser)
+        classes = focal_loss(class_logits.float(), matches.labels, alpha, gamma) / normalizer
+        boxes = box_loss(box_deltas.float(), matches, delta) / (4 * normalizer)
     return Losses(classes + box_weight * boxes, classes, boxes)

@@ -1,5 +1,4 @@
-"""Compound scaling: from one number, phi, to the size of a whole network. Numbers only; no network
-is built here.
+"""Compound scaling: from one number, phi, to the size of a whole network. Numbers only, no torch.
 
 EfficientNet: arXiv 1905.11946, equation 3 and section 3.3. EfficientDet: arXiv 1911.09070, section
 4.2 and table 1. The published B1-B7 and D1-D7x do not follow their formulas throughout, so both
@@ -7,10 +6,15 @@ stand here, side by side.
 """
 
 import math
-import numbers
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
 
-WEIGHTINGS = ("fast", "softmax", "unbounded", "sum")
+from effdet_lite.arguments import is_number, one_of, positive_number, share, whole_number
+from effdet_lite.graphs import NECKS, WEIGHTINGS, FusionGraph
+
+PADDINGS = ("same", "symmetric")
+MOST_FUSED = 6  # stages: all but the first
+MOST_SCALE = 100  # factors and repeats: thirty times the largest published network
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class EfficientNetConfig:
     width, depth: factors on B0's channels and on its blocks per stage.
     resolution: side of the square input, in pixels.
     dropout: before the classifier. stochastic_depth: of the last block; earlier blocks have
-    proportionally less.
+        proportionally less.
     padding, norm_epsilon, norm_momentum: see `layers.LayerStyle`; the defaults are the official
-    TensorFlow network's.
+        TensorFlow network's.
     fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as
         EfficientNetV2 has on its fine maps. 0 is EfficientNet.
     """
@@ -38,20 +42,29 @@ class EfficientNetConfig:
     fused_stages: int = 0
 
     def __post_init__(self):
-        if not (self.width > 0 and self.depth > 0 and self.resolution >= 1):
-            raise ValueError(f"width, depth and resolution must be positive, got {self}.")
+        for name in ("width", "depth", "norm_epsilon"):
+            _check(self, name, positive_number)
+        for name in ("dropout", "stochastic_depth", "norm_momentum"):
+            _check(self, name, share)
+        if max(self.width, self.depth) > MOST_SCALE:
+            raise ValueError(f"width and depth must be at most {MOST_SCALE}, got {self}.")
+        _check(self, "resolution", whole_number)
+        _check(self, "fused_stages", whole_number, 0, MOST_FUSED)
+        _check(self, "padding", one_of, PADDINGS)
 
 
 @dataclass(frozen=True)
 class EfficientDetConfig:
-    """An EfficientDet.
+    """An EfficientDet, all of it: `EfficientDet(config, num_classes)` builds from nothing else.
 
     resolution: side of the square input, in pixels; a multiple of 2**max_level.
-    fusion_channels, fusion_repeats: width and number of the BiFPN cells. head_repeats: convolutions
-    in each head.
+    backbone: the EfficientNet in front.
+    fusion_channels, fusion_repeats: width and number of the feature network's cells.
+    head_repeats: convolutions in each head.
     min_level, max_level: pyramid levels; level l has one position for each 2**l pixels.
     anchor_scale: side of a level's smallest square anchor, in strides of that level.
-    weighting: how a BiFPN node adds its inputs: "fast", "softmax", "unbounded" or "sum".
+    weighting: how a node adds its inputs: "fast", "softmax", "unbounded" or "sum".
+    neck: the feature network: "bifpn", "fpn", "panet", or a FusionGraph of the same levels.
     """
 
     resolution: int = 512
@@ -63,32 +76,78 @@ class EfficientDetConfig:
     max_level: int = 7
     anchor_scale: float = 4.0
     weighting: str = "fast"
+    neck: str | FusionGraph = "bifpn"
 
     def __post_init__(self):
-        if not 1 <= self.min_level <= 5 <= self.max_level:
+        _check(self, "fusion_channels", whole_number)
+        _check(self, "fusion_repeats", whole_number, 1, MOST_SCALE)
+        _check(self, "head_repeats", whole_number, 1, MOST_SCALE)
+        _check(self, "min_level", whole_number, 1, 5)
+        _check(self, "max_level", whole_number, 5, 12)
+        _check(self, "resolution", whole_number)
+        _check(self, "anchor_scale", positive_number)
+        _check(self, "weighting", one_of, WEIGHTINGS)
+        if self.resolution % 2**self.max_level:
             raise ValueError(
-                "levels must start between P1 and P5 and end at P5 or above, "
-                f"got P{self.min_level} to P{self.max_level}."
+                f"resolution must be a multiple of {2**self.max_level} for levels up to "
+                f"P{self.max_level}, got {self.resolution}."
             )
-        if self.resolution < 1 or self.resolution % 2**self.max_level:
+        if not isinstance(self.backbone, EfficientNetConfig):
+            raise ValueError(f"backbone must be an EfficientNetConfig, got {self.backbone!r:.100}.")
+        if not isinstance(self.neck, FusionGraph):
+            _check(self, "neck", one_of, tuple(NECKS))
+        if self.graph.levels != self.levels:
             raise ValueError(
-                f"resolution must be a multiple of {2**self.max_level} for levels up to P{self.max_level}, "
-                f"got {self.resolution}."
-            )
-        if (
-            min(self.fusion_channels, self.fusion_repeats, self.head_repeats) < 1
-            or not self.anchor_scale > 0
-        ):
-            raise ValueError(f"channels, repeats and anchor_scale must be positive, got {self}.")
-        if self.weighting not in WEIGHTINGS:
-            raise ValueError(
-                f"weighting must be one of {', '.join(WEIGHTINGS)}, got {self.weighting!r}."
+                f"the neck {self.graph.name!r} is for levels P{self.graph.levels[0]} to "
+                f"P{self.graph.levels[-1]}, and this detector has P{self.min_level} to "
+                f"P{self.max_level}: give both the same."
             )
 
     @property
     def levels(self) -> tuple[int, ...]:
         """The pyramid levels, fine to coarse."""
         return tuple(range(self.min_level, self.max_level + 1))
+
+    @property
+    def graph(self) -> FusionGraph:
+        """The feature network of these levels."""
+        return self.neck if isinstance(self.neck, FusionGraph) else NECKS[self.neck](self.levels)
+
+    def to_dict(self) -> dict:
+        """The configuration as plain values, for JSON."""
+        values = asdict(replace(self, neck="bifpn"))
+        values["neck"] = self.neck.to_dict() if isinstance(self.neck, FusionGraph) else self.neck
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "EfficientDetConfig":
+        """The configuration that `to_dict` made into plain values; what is left out is as default.
+
+        Raises ValueError for unknown names and for values that no configuration has.
+        """
+        values = dict(_known(cls, values))
+        if "backbone" in values:
+            backbone = _known(EfficientNetConfig, values["backbone"])
+            values["backbone"] = EfficientNetConfig(**backbone)
+        if isinstance(values.get("neck"), dict):
+            values["neck"] = FusionGraph.from_dict(values["neck"])
+        return cls(**values)
+
+
+def _check(config: object, name: str, check: Callable, *limits: object) -> None:
+    """Replace a field by what `check` makes of it: numpy's numbers become Python's."""
+    # A frozen dataclass sets its own fields in this way.
+    object.__setattr__(config, name, check(name, getattr(config, name), *limits))
+
+
+def _known(cls: type, values: object) -> dict:
+    """`values`, if each is a field of this dataclass; else a ValueError."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{cls.__name__} must be names and values, got {values!r:.100}.")
+    unknown = values.keys() - {one.name for one in fields(cls)}
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no {min(map(str, unknown))!r}.")
+    return values
 
 
 @dataclass(frozen=True)
@@ -110,11 +169,6 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
-def round_blocks(blocks: float) -> int:
-    """Blocks of a stage, rounded up. Official code, `round_repeats`."""
-    return math.ceil(blocks)
-
-
 def efficientnet(
     phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15
 ) -> EfficientNetConfig:
@@ -126,8 +180,7 @@ def efficientnet(
     """
     _check_phi(phi)
     for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma}.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a positive number, got {value}.")
+        positive_number(name, value)
     return EfficientNetConfig(
         width=beta**phi,
         depth=alpha**phi,
@@ -212,7 +265,7 @@ PUBLISHED = {
 
 
 def _check_phi(phi: float) -> None:
-    if not isinstance(phi, numbers.Real) or not -3 <= phi <= 7:
+    if not is_number(phi) or not -3 <= phi <= 7:
         raise ValueError(f"phi must be a number from -3 (128 px) to 7 (1408 px), got {phi!r}.")
 
 

@@ -10,6 +10,7 @@ same weights.
 """
 
 import copy
+import functools
 import math
 import os
 import time
@@ -19,17 +20,16 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from effdet_lite import scaling
-from effdet_lite.anchors import match
-from effdet_lite.checkpoint import clear_partial, save_detector
+from effdet_lite.checkpoint import save_detector
 from effdet_lite.data import check_datasets, collate, open_dataset
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
-from effdet_lite.losses import detection_loss
+from effdet_lite.files import clear_partial
 from effdet_lite.norms import settled, synchronise_norms
 from effdet_lite.run import restore_run, save_run
 from effdet_lite.starting import start_as_identity, start_from
@@ -250,21 +250,17 @@ def train(
             group["lr"] = learning_rate(step, config)
 
         images = images.to(accelerator.device)
-        boxes = [target["boxes"].as_subclass(Tensor).to(accelerator.device) for target in targets]
-        labels = [target["labels"].to(accelerator.device) for target in targets]
-        matches = match(model.anchors(*images.shape[-2:]), boxes, labels)
-        normaliser = accelerator.reduce((matches.labels >= 0).sum(), "sum") + 1
         with torch.autocast(
             accelerator.device.type, torch.bfloat16, enabled=_is_half(config.precision)
         ):
-            class_logits, box_deltas = network(images)
-        losses = detection_loss(
-            class_logits,
-            box_deltas,
-            matches,
-            normaliser=normaliser,
+            outputs = network(images)
+        losses = model.loss(
+            outputs,
+            targets,
+            tuple(images.shape[-2:]),
             alpha=config.alpha,
             gamma=config.gamma,
+            reduce=functools.partial(accelerator.reduce, reduction="sum"),
         )
         # Processes average their gradients, but the normaliser already counts all of them: so the
         # sum is wanted.

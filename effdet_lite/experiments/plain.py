@@ -50,6 +50,13 @@ class PlainBackbone(nn.Module):
         return maps
 
 
+class PlainDetector(EfficientDet):
+    """EfficientDet behind a PlainBackbone."""
+
+    def build_backbone(self, config: EfficientDetConfig) -> nn.Module:
+        return PlainBackbone()
+
+
 def detector(
     neck: FusionGraph,
     num_classes: int,
@@ -69,7 +76,8 @@ def detector(
         max_level=6,
         anchor_scale=2.0,
         weighting=weighting,
+        neck=neck,
     )
     # A run is short, so norms follow as fast as torch's.
     config = replace(config, backbone=replace(config.backbone, norm_momentum=0.1))
-    return EfficientDet(config, num_classes, graph=neck, backbone=PlainBackbone())
+    return PlainDetector(config, num_classes)

@@ -11,6 +11,7 @@ from lessons import MODULES, PACKAGE, ROOT, public_definitions
 
 # Reading order is import order: a module imports only modules that stand before it here.
 ORDER = [
+    "arguments",
     "modes",
     "cost",
     "layers",

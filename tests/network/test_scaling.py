@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from timm.layers import make_divisible
 
 from effdet_lite import scaling
-from effdet_lite.efficientnet import cost_by_stage
+from effdet_lite.efficientnet import cost_by_stage, scaled_stages
 from effdet_lite.scaling import (
     EFFICIENTDETS,
     EFFICIENTNETS,
@@ -221,15 +221,7 @@ def test_blocks_are_rounded_up():
     """Official code: B1 multiplies 1, 2, 2, 3, 3, 4, 1 by 1.1 and has 2, 3, 3, 4, 4, 5, 2
     blocks.
     """
-    assert [scaling.round_blocks(1.1 * blocks) for blocks in (1, 2, 2, 3, 3, 4, 1)] == [
-        2,
-        3,
-        3,
-        4,
-        4,
-        5,
-        2,
-    ]
+    assert [stage.blocks for stage in scaled_stages(1.0, 1.1)] == [2, 3, 3, 4, 4, 5, 2]
 
 
 # --- what is refused ---
@@ -253,16 +245,16 @@ def test_growth_must_be_positive(name, value):
     ("change", "says"),
     [
         ({"resolution": 500}, "multiple of 128 for levels up to P7, got 500"),
-        ({"resolution": 0}, "multiple of 128"),
+        ({"resolution": 0}, "resolution must be a whole number of at least 1, got 0"),
         ({"resolution": 128, "max_level": 8}, "multiple of 256"),
-        ({"min_level": 0}, "between P1 and P5"),
-        ({"min_level": 6}, "between P1 and P5"),
-        ({"max_level": 4}, "end at P5 or above"),
-        ({"fusion_repeats": 0}, "must be positive"),
-        ({"head_repeats": 0}, "must be positive"),
-        ({"fusion_channels": -8}, "must be positive"),
-        ({"anchor_scale": 0}, "must be positive"),
-        ({"anchor_scale": math.nan}, "must be positive"),
+        ({"min_level": 0}, "min_level must be a whole number from 1 to 5"),
+        ({"min_level": 6}, "min_level must be a whole number from 1 to 5"),
+        ({"max_level": 4}, "max_level must be a whole number from 5 to 12, got 4"),
+        ({"fusion_repeats": 0}, "fusion_repeats must be a whole number from 1 to 100, got 0"),
+        ({"head_repeats": 0}, "head_repeats must be a whole number from 1 to 100, got 0"),
+        ({"fusion_channels": -8}, "fusion_channels must be a whole number of at least 1, got -8"),
+        ({"anchor_scale": 0}, "anchor_scale must be a positive number"),
+        ({"anchor_scale": math.nan}, "anchor_scale must be a positive number"),
         (
             {"weighting": "Fast"},
             "weighting must be one of fast, softmax, unbounded, sum, got 'Fast'",
@@ -278,7 +270,7 @@ def test_detectors_that_cannot_be(change, says):
     "change", [{"width": 0}, {"depth": -1}, {"resolution": 0}, {"width": math.nan}]
 )
 def test_backbones_that_cannot_be(change):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="must be a (positive|whole) number"):
         EfficientNetConfig(**change)
 
 

@@ -166,11 +166,11 @@ HEADER = {"classes": ["x", "y", "z"], "size": [64, 64]}
     [
         ({"classes": ["x"]}, "does not fit its own configuration"),
         ({"config": None}, "lacks config"),
-        ({"classes": 3}, "no detector of this version"),
-        ({"config": {}}, "no detector of this version"),
-        ({"config": {"backbone": {"width": -1}}}, "no detector of this version"),
-        ({"config": {"backbone": {}, "colour": 1}}, "no detector of this version"),
-        ({"config": [1]}, "no detector of this version"),
+        ({"classes": 3}, "classes must be names, got 3"),
+        ({"config": {}}, "(does not fit its own configuration|must be a multiple of 128)"),
+        ({"config": {"backbone": {"width": -1}}}, "width must be a positive number, got -1"),
+        ({"config": {"backbone": {}, "color": 1}}, "EfficientDetConfig has no 'color'"),
+        ({"config": [1]}, "must be names and values, got"),
     ],
 )
 def test_a_file_with_another_header_is_refused(tmp_path, detector, change, message):
