@@ -58,9 +58,9 @@ def test_no_objects_at_all():
     """Boxes cost nothing, and the class loss is divided by 1."""
     logits, deltas, matches = example(positives=0)
     ours = detection_loss(logits, deltas, matches)
-    assert ours.boxes == 0 and ours.total == ours.classes
+    assert ours.box_loss == 0 and ours.total == ours.class_loss
     torch.testing.assert_close(
-        ours.classes, reference_loss(logits, deltas, matches)[1], rtol=1e-6, atol=0
+        ours.class_loss, reference_loss(logits, deltas, matches)[1], rtol=1e-6, atol=0
     )
 
 
@@ -90,11 +90,11 @@ def test_why_a_fresh_detector_doubts(bias, figure, with_objects):
     """
     logits, nothing = torch.full((1, 49_104, 90), bias), torch.zeros(1, 49_104, 4)
     labels = torch.full((1, 49_104), -1)
-    loss = detection_loss(logits, nothing, Matches(labels, nothing), normaliser=21)
-    assert loss.classes.item() == pytest.approx(figure, rel=3e-3)
+    loss = detection_loss(logits, nothing, Matches(labels, nothing), normalizer=21)
+    assert loss.class_loss.item() == pytest.approx(figure, rel=3e-3)
     labels[0, :20] = 7
     loss = detection_loss(logits, nothing, Matches(labels, nothing))
-    assert loss.classes.item() == pytest.approx(with_objects, rel=3e-3)
+    assert loss.class_loss.item() == pytest.approx(with_objects, rel=3e-3)
 
 
 def test_a_perfect_anchor_counts_where_effdet_leaves_it_out():
@@ -106,7 +106,7 @@ def test_a_perfect_anchor_counts_where_effdet_leaves_it_out():
     deltas = torch.full((1, 9, 4), 0.5)
     arguments = torch.zeros(1, 9, 3), deltas, Matches(labels, targets)
     huber = [0.1 * (abs(0.5 - target) - 0.05) for target in (0, 0.7, 0, 0)]
-    assert detection_loss(*arguments).boxes.item() == pytest.approx(sum(huber) / (4 * 2))
+    assert detection_loss(*arguments).box_loss.item() == pytest.approx(sum(huber) / (4 * 2))
     assert reference_loss(*arguments)[2].item() == pytest.approx(huber[1] / (4 * 2))
 
 
@@ -117,14 +117,14 @@ def test_box_loss_ignores_what_background_says():
     assert box_loss(deltas, matches) == expected
 
 
-def test_parts_add_up_and_the_normaliser_divides_both():
+def test_parts_add_up_and_the_normalizer_divides_both():
     arguments = example()
     losses = detection_loss(*arguments)
-    torch.testing.assert_close(losses.total, losses.classes + 50 * losses.boxes)
+    torch.testing.assert_close(losses.total, losses.class_loss + 50 * losses.box_loss)
     positives = (arguments[2].labels >= 0).sum()
-    other = detection_loss(*arguments, normaliser=2 * (positives + 1), box_weight=3.0)
-    torch.testing.assert_close(other.classes, losses.classes / 2)
-    torch.testing.assert_close(other.total, losses.classes / 2 + 3 * losses.boxes / 2)
+    other = detection_loss(*arguments, normalizer=2 * (positives + 1), box_weight=3.0)
+    torch.testing.assert_close(other.class_loss, losses.class_loss / 2)
+    torch.testing.assert_close(other.total, losses.class_loss / 2 + 3 * losses.box_loss / 2)
 
 
 @pytest.mark.parametrize("logit", [-100.0, 100.0, -1000.0, 1000.0])
@@ -158,8 +158,8 @@ def test_half_precision_is_summed_in_single(dtype):
     logits, deltas, matches = example(images=1, anchors=99_999, spread=0.1)
     logits, deltas = logits.to(dtype), deltas.to(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = detection_loss(logits, deltas, matches, normaliser=1)
-    expected = detection_loss(logits.float(), deltas.float(), matches, normaliser=1)
+        losses = detection_loss(logits, deltas, matches, normalizer=1)
+    expected = detection_loss(logits.float(), deltas.float(), matches, normalizer=1)
     assert losses == expected and losses.total.dtype == torch.float32
 
 
