@@ -29,7 +29,8 @@ else:
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 REQUIREMENTS = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
-PARTS_OF_JUPYTERLAB = ("IPython", "jupyter_core")
+# What ipywidgets, JupyterLab's kernel and matplotlib are made of; none of them runs without it.
+COMES_ALONG = ("IPython", "cycler", "jupyter_core", "psutil", "pygments", "traitlets")
 DEVELOPMENT = [Requirement(line) for line in PYPROJECT["dependency-groups"]["dev"]]
 
 
@@ -97,7 +98,7 @@ def test_what_the_package_imports_is_listed():
     names = importlib.metadata.packages_distributions()
     for path in (ROOT / "effdet_lite").rglob("*.py"):
         for name in imported_by(path):
-            if name not in (*sys.stdlib_module_names, "effdet_lite", *PARTS_OF_JUPYTERLAB):
+            if name not in (*sys.stdlib_module_names, "effdet_lite", *COMES_ALONG):
                 known = {one.lower().replace("_", "-") for one in names.get(name, [name])}
                 assert known & listed, f"{path.name} imports {name}"
 
