@@ -22,13 +22,12 @@ from lessons import ROOT, code_cells, read
 from PIL import Image
 
 from effdet_lite import cli
-from effdet_lite.data.folders import Sample
 from effdet_lite.teach.nb.n10_own_data import (
     OwnDataError,
     detections_agree,
-    held_out_of,
     open_own,
     same_annotations,
+    with_boxes_on_both_sides,
     write_example,
 )
 
@@ -87,7 +86,7 @@ def write_coco(
 def write_voc(root):
     """A VOC folder with the lists train and val, and no trainval and test."""
     pictures = (
-        (Image.new("RGB", (200, 150), "grey"), list(boxes_of(index)), list(CLASSES))
+        (Image.new("RGB", (200, 150), (9 * index, 90, 90)), list(boxes_of(index)), list(CLASSES))
         for index in range(12)
     )
     write_example(root, pictures, CLASSES)
@@ -211,6 +210,14 @@ def unreadable(root):
     return own
 
 
+def copies(root):
+    own = write_coco(root)
+    first, *others = (root / "images").iterdir()
+    for path in others:
+        shutil.copy(first, path)
+    return own
+
+
 def no_coco(root):
     own = write_coco(root)
     (root / "instances.json").write_text('{"type": "FeatureCollection"}', encoding="utf-8")
@@ -221,6 +228,7 @@ REFUSED = {
     "nothing": (without_boxes, "none of the 12 pictures has a box"),
     "one picture": (lambda root: write_coco(root, 1), "only one picture can be used"),
     "unreadable": (unreadable, "no image that can be used"),
+    "copies": (copies, "the 12 pictures are copies of one"),
     "no COCO file": (no_coco, "instances.json is not a COCO detection file"),
     "shares": (lambda root: write_coco(root, scale=1e-3), "boxes in pixels of the picture"),
     "no such folder": (
@@ -280,40 +288,21 @@ def test_whatever_is_named_is_opened_or_refused_in_one_sentence(one, other, thir
 # --- the split, and what the section compares ---
 
 
-@given(
-    st.lists(
-        st.tuples(st.text(min_size=1, max_size=6), st.booleans()), min_size=2, max_size=40
-    ).filter(lambda some: any(has_boxes for _, has_boxes in some))
-)
-def test_both_sides_have_pictures_and_boxes_where_there_are_two(pictures):
-    samples = [
-        Sample(SimpleNamespace(name=name), 0, None, labels=[0] * has_boxes)
-        for name, has_boxes in pictures
-    ]
-    held_out = held_out_of(samples)
-    sides = [held_out, set(range(len(samples))) - held_out]
-    assert all(sides) and held_out <= set(range(len(samples)))
-    labelled = [sum(pictures[index][1] for index in side) for side in sides]
-    assert labelled[1] > 0 and (labelled[0] > 0 or sum(labelled) == 1)
-
-
-def test_a_picture_keeps_its_side_when_others_come():
-    def sides(number):
-        samples = [
-            Sample(SimpleNamespace(name=f"p{index}.jpg"), 0, None, labels=[0])
-            for index in range(number)
-        ]
-        return held_out_of(samples)
-
-    before, after = sides(200), sides(400)
-    # The two that see to it that no side is empty may change.
-    assert len({index for index in after if index < 200} ^ before) <= 2
-    assert len(after) / 400 == pytest.approx(0.2, abs=0.06)
+@given(st.data(), st.integers(2, 30))
+def test_both_sides_have_pictures_and_boxes_where_there_are_two(data, number):
+    some = st.sets(st.integers(0, number - 1), min_size=1, max_size=number)
+    with_boxes = sorted(data.draw(some))
+    before = data.draw(some.filter(lambda held_out: len(held_out) < number))
+    after = set(with_boxes_on_both_sides(before, with_boxes, number))
+    assert after <= set(range(number)) and 0 < len(after) < number
+    tested, learned = after & set(with_boxes), set(with_boxes) - after
+    assert learned and (tested or len(with_boxes) == 1)
+    assert len(after ^ before) <= 2, "no more pictures change their side than must"
 
 
 def test_the_two_forms_of_the_example_say_the_same(tmp_path):
     pictures = [
-        (Image.new("RGB", (200, 150), "grey"), list(boxes_of(index)), ["<a> & b", "c"])
+        (Image.new("RGB", (200, 150), (9 * index, 90, 90)), list(boxes_of(index)), ["<a> & b", "c"])
         for index in range(10)
     ]
     coco = open_own(*write_example(tmp_path / "made", pictures, ["<a> & b", "c"]))

@@ -3,13 +3,12 @@
 And where a learner names none, a small folder that stands in for them.
 """
 
-import hashlib
 import json
 import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -20,13 +19,13 @@ from PIL import Image
 from effdet_lite.data import CocoFolder, VocFolder, eval_transforms, train_transforms
 from effdet_lite.data.dataset import DetectionDataset
 from effdet_lite.data.folders import FolderDataset, Sample
+from effdet_lite.data.splitting import hold_out
 from effdet_lite.places import expanded
 from effdet_lite.predict import coco_document
 from effdet_lite.teach.nb.n10_real_data import boxes_at
 
 LONGER = 256  # longer side in px that the section trains at
 STEP = 64  # sides are multiples of it: the coarsest level is P6
-HELD_OUT = 0.2  # of the pictures
 
 
 class OwnDataError(ValueError):
@@ -38,11 +37,15 @@ class OwnDataError(ValueError):
 
 @dataclass(frozen=True)
 class OwnData:
-    """A learner's pictures. dataset: those that can be used, as they are annotated. left_out: what
-    opening them said. name: as `effdet-lite train --data` takes it.
+    """A learner's pictures.
+
+    dataset: those that can be used, as they are annotated. held_out: the indices of those to test
+    on, about a fifth. left_out: what opening them said. name: as `effdet-lite train --data` takes
+    it.
     """
 
     dataset: FolderDataset
+    held_out: list[int]
     left_out: str
     name: str
 
@@ -96,40 +99,38 @@ class OwnData:
     def split(
         self, size: tuple[int, int], augment: float
     ) -> tuple[DetectionDataset, DetectionDataset]:
-        """Pictures to learn from, and about a fifth of them held out to test on, at size (height,
-        width). augment: strength of the random zoom and color, 0-1.
+        """Pictures to learn from, and the held-out ones, at size (height, width). augment: strength
+        of the random zoom and color, 0-1.
         """
-        held_out = held_out_of(self.samples)
+        held_out = set(self.held_out)
         train_set = self.dataset.subset(
             index for index in range(len(self)) if index not in held_out
         )
         train_set.transforms = train_transforms(
             size, zoom=(1 - 0.25 * augment, 1 + 0.5 * augment), color=0.3 * augment
         )
-        test_set = self.dataset.subset(sorted(held_out))
+        test_set = self.dataset.subset(self.held_out)
         test_set.transforms = eval_transforms(size)
         return train_set, test_set
 
 
-def held_out_of(samples: Sequence[Sample]) -> set[int]:
-    """Which of two or more pictures to test on, by index.
+def with_boxes_on_both_sides(
+    held_out: Iterable[int], with_boxes: Sequence[int], number: int
+) -> list[int]:
+    """The held-out ones of `number` pictures, changed where boxes would stand on one side alone.
 
-    A picture's file name decides, so that it keeps its side when others come or go. Both sides
-    have a picture with boxes where there are two; the only one is learned from.
+    Both sides have a picture with boxes where there are two; the only one is learned from.
     """
-    draws = [_draw(sample.path.name) for sample in samples]
-    held_out = {index for index, draw in enumerate(draws) if draw < HELD_OUT}
-    order = sorted(range(len(samples)), key=draws.__getitem__)
-    with_boxes = [index for index in order if len(samples[index].labels)]
-    if len(with_boxes) > 1:
-        held_out.add(with_boxes[0])
-    held_out -= set(with_boxes[-1:])
-    return held_out or {next(index for index in order if index not in with_boxes)}
-
-
-def _draw(name: str) -> float:
-    """A number in 0-1 that depends on the name alone."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
+    held_out = set(held_out)
+    tested = [index for index in with_boxes if index in held_out]
+    learned = [index for index in with_boxes if index not in held_out]
+    if not tested and len(learned) > 1:
+        held_out.add(learned[0])
+    elif not learned:
+        held_out.remove(tested[0])
+        if not held_out:  # it was the only one to test on
+            held_out.add(next(index for index in range(number) if index != tested[0]))
+    return sorted(held_out)
 
 
 def open_own(
@@ -146,26 +147,39 @@ def open_own(
     if not voc_folder and not (pictures and annotations):
         other = "my_annotations, its COCO file" if pictures else "my_pictures, the folder"
         raise OwnDataError(f"name {other}, too, or my_voc_folder in place of both.")
+    if voc_folder:
+        places = [_there(voc_folder)]
+    else:
+        places = [_there(pictures), _there(annotations)]
+    dataset, left_out = _opened(places)
+    kind = "voc" if voc_folder else "coco"
+    name = f"{kind}:{','.join(map(str, places))}"
+    own = OwnData(dataset, [], left_out, name)
+    _check(own)
+    with_boxes = [index for index, one in enumerate(own.samples) if len(one.labels)]
+    try:
+        held_out = hold_out(dataset)
+    except ValueError:
+        raise OwnDataError(
+            f"the {len(own)} pictures are copies of one, so there is none to test on."
+        ) from None
+    return replace(own, held_out=with_boxes_on_both_sides(held_out, with_boxes, len(own)))
+
+
+def _opened(places: list[Path]) -> tuple[FolderDataset, str]:
+    """The data set of a VOC folder, or of pictures and a COCO file, and what opening it said."""
     options = {"cache": True, "max_side": 2 * LONGER}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            if voc_folder:
-                name = f"voc:{_there(voc_folder)}"
-                dataset = VocFolder(_there(voc_folder), **options)
-            else:
-                name = f"coco:{_there(pictures)},{_there(annotations)}"
-                dataset = CocoFolder(_there(pictures), _there(annotations), **options)
-        except OwnDataError:
-            raise
+            make = VocFolder if len(places) == 1 else CocoFolder
+            dataset = make(*places, **options)
         except OSError as error:
             reason = error.strerror if error.errno else error
             raise OwnDataError(_sentence(f"your data cannot be opened: {reason}")) from error
         except ValueError as error:
             raise OwnDataError(_sentence(str(error))) from error
-    own = OwnData(dataset, " ".join(str(one.message) for one in told), name)
-    _check(own)
-    return own
+    return dataset, " ".join(str(one.message) for one in told)
 
 
 def _there(place: str | Path) -> Path:
