@@ -1,122 +1,72 @@
-"""The command `effdet-lite`: a few lines for each subcommand, over the modules that do the work."""
+"""The command `effdet-lite`: a few lines for each subcommand, over the modules that do the work.
+
+What takes seconds to import (torch) is imported by the subcommand that needs it.
+"""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from types import NoneType
-from typing import get_args, get_origin
-from urllib.parse import quote
+from typing import TYPE_CHECKING, NoReturn
 
-from effdet_lite.course import PUBLISHED, preflight
-from effdet_lite.places import cells_folder, course_folder
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the subcommand that `arguments` name, by default the process's own. Bad input: one
-    sentence and status 2.
-    """
-    parser = argparse.ArgumentParser(
-        prog="effdet-lite", description="EfficientDet as a course you run.", allow_abbrev=False
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    lab = commands.add_parser(
-        "lab",
-        help="open the course in JupyterLab, at the first notebook",
-        epilog="Any other option, --port 9000 for instance, goes to JupyterLab as it stands.",
-        allow_abbrev=False,
-    )
-    lab.set_defaults(run=_lab, passes_options_on=True)
-    train = commands.add_parser(
-        "train",
-        help="train a detector on shapes, blood cells or a folder of your own",
-        description="Train a detector. Stopped at any moment, the same command goes on where the last checkpoint was.",
-        allow_abbrev=False,
-    )
-    detect = commands.add_parser(
-        "detect",
-        help="find objects on photos of your own, with a detector that you trained",
-        description="Find objects on photos. Writes each photo with its boxes, and detections.json, a COCO file.",
-        allow_abbrev=False,
-    )
-    detect.add_argument(
-        "photos", nargs="+", metavar="PHOTO", help="a picture, or a folder of pictures"
-    )
-    detect.add_argument(
-        "--weights", required=True, help="a detector.safetensors that `effdet-lite train` wrote"
-    )
-    detect.add_argument(
-        "--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
-    )
-    detect.add_argument(
-        "--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)"
-    )
-    detect.add_argument(
-        "--output", default="detections", help="folder for what is written (default: detections)"
-    )
-    detect.set_defaults(run=_detect)
-    export = commands.add_parser(
-        "export",
-        help="write a detector that you trained as an ONNX file, for programs without torch",
-        description="Write a detector as one ONNX file, with decoding and non-maximum suppression inside.",
-        allow_abbrev=False,
-    )
-    export.add_argument("weights", help="a detector.safetensors that `effdet-lite train` wrote")
-    export.add_argument(
-        "--output", default="detector.onnx", help="the file to write (default: detector.onnx)"
-    )
-    export.add_argument(
-        "--score", type=float, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
-    )
-    export.add_argument(
-        "--iou", type=float, default=0.5, help="overlap from which two boxes are one (default: 0.5)"
-    )
-    export.set_defaults(run=_export)
-    doctor = commands.add_parser(
-        "doctor",
-        help="look whether this machine is ready for the course",
-        description="Look at versions, memory, sliders, checkpoints and data, offline. Status 1: something is missing.",
-        allow_abbrev=False,
-    )
-    doctor.set_defaults(run=_doctor)
-    prefetch = commands.add_parser(
-        "prefetch",
-        help="bring data and published weights to this machine, for a room without network",
-        description="Fetch the blood cells and the published weights, once. What is there already is kept.",
-        allow_abbrev=False,
-    )
-    prefetch.set_defaults(run=_prefetch)
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if "train" in arguments[:1]:  # its options come with torch, which takes seconds to import
-        _add_train_options(train)
-    train.set_defaults(run=_train)
+    """Run the subcommand that `arguments` name, by default the process's own.
 
-    options, rest = parser.parse_known_args(arguments)
-    if rest and not getattr(options, "passes_options_on", False):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    Bad input: one sentence and status 2. Stopped at the keyboard, from the first moment on: one
+    line and status 130.
+    """
     try:
-        options.run(options, rest)
+        from effdet_lite.options import parse
+
+        _show_any_text()
+        options, rest = parse(sys.argv[1:] if arguments is None else list(arguments))
+        COMMANDS[options.command](options, rest)
     except (OSError, ValueError, FloatingPointError, MemoryError, ImportError) as error:
-        parser.exit(2, f"effdet-lite: {error}\n")
+        _stop(2, str(error) or type(error).__name__)
     except KeyboardInterrupt as error:
-        parser.exit(130, f"effdet-lite: {str(error) or 'stopped.'}\n")
+        _stop(130, str(error) or "stopped.")
+
+
+def _show_any_text() -> None:
+    """Let a console show what it has no letters for as \\u03d5: what was done was done, and a name
+    that cannot be printed is no reason to fail.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _say(words: str) -> None:
+    try:
+        print(words, flush=True)
+    except BrokenPipeError:  # the reader, `head` for instance, has left, and that is no failure
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(status: int, words: str) -> NoReturn:
+    print(f"effdet-lite: {' '.join(words.split())}", file=sys.stderr)
+    sys.exit(status)
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
     """JupyterLab's arguments to open the course; `root`: is the user root, `display`: can a browser
     be shown.
     """
+    from urllib.parse import quote
+
     first = next(iter(sorted(course.glob("notebooks/[0-9]*.ipynb"))), course / "README.md")
     arguments = [
         f"--ServerApp.root_dir={course}",
         f"--LabApp.default_url=/lab/tree/{quote(first.relative_to(course).as_posix())}",
     ]
     if not any(option.startswith(("--ip", "--ServerApp.ip")) for option in rest):
-        arguments.append(
-            "--ip=127.0.0.1"
-        )  # the learner's own machine, whatever a configuration file says
+        # The learner's own machine, whatever a configuration file says.
+        arguments.append("--ip=127.0.0.1")
     if root:
         arguments.append("--allow-root")
     if not display:
@@ -127,156 +77,160 @@ def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: boo
 def _lab(options: argparse.Namespace, rest: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
+    from effdet_lite.places import course_folder
+
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    display = not sys.platform.startswith("linux") or any(
-        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
-    )
+    shown_by = ("DISPLAY", "WAYLAND_DISPLAY")
+    display = not sys.platform.startswith("linux") or any(map(os.environ.get, shown_by))
     LabApp.launch_instance(lab_arguments(course_folder(), rest, root=root, display=display))
 
 
 def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.course import preflight
+
     findings = preflight()
     for finding in findings:
         mark = "ok" if finding.ok else "FIX" if finding.essential else "note"
-        print(f"{mark:4}  {finding.name:17}  {finding.sentence}")
+        _say(f"{mark:4}  {finding.name:17}  {finding.sentence}")
     if any(finding.essential and not finding.ok for finding in findings):
         sys.exit(1)
 
 
 def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.data import BCCDDetection, bccd
+    from functools import partial
+
+    from effdet_lite.course import PUBLISHED
     from effdet_lite.pretrained import fetch, published_url
 
-    def cells() -> Path:
-        BCCDDetection(cells_folder(), "trainval", download=True, url=bccd.URL, verify=False)
-        return cells_folder()
-
-    wanted = {"blood cells": cells} | {
-        name: lambda name=name: fetch(published_url(name)) for name in PUBLISHED
-    }
+    wanted = {"blood cells": _fetch_cells}
+    wanted |= {name: partial(fetch, published_url(name)) for name in PUBLISHED}
     failed = []
     for name, bring in wanted.items():
         try:
-            print(f"{name}: in {bring()}")
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # what can be fetched is worth having without the rest
-            failed.append(name)
+            _say(f"{name}: in {bring()}")
+        except (OSError, ValueError) as error:
+            failed.append(name)  # what can be fetched is worth having without the rest
             print(f"{name}: {error}", file=sys.stderr)
     if failed:
         raise ValueError(
-            f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is there."
+            f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is "
+            "there."
         )
 
 
-def _add_train_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of `training.TrainConfig`, which also has its default and its
-    help.
-    """
-    from effdet_lite.training import TrainConfig
+def _fetch_cells(folder: str | Path | None = None) -> Path:
+    from effdet_lite.data import BCCDDetection, bccd
+    from effdet_lite.places import cells_folder
 
-    for entry in fields(TrainConfig):
-        kind = next(kind for kind in (*get_args(entry.type), entry.type) if kind is not NoneType)
-        parsing = {"type": int, "nargs": 2} if get_origin(kind) is tuple else {"type": kind}
-        meaning = entry.metadata["help"] + (
-            f" (default: {entry.default})" if entry.default is not None else ""
-        )
-        parser.add_argument(
-            f"--{entry.name.replace('_', '-')}", default=entry.default, help=meaning, **parsing
-        )
-    parser.add_argument(
-        "--download", action="store_true", help="fetch the blood cells first, if they are not there"
-    )
+    folder = folder or cells_folder()
+    BCCDDetection(folder, "trainval", download=True, url=bccd.URL, verify=False)
+    return folder
 
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.data import BCCDDetection
+    from dataclasses import fields
+
+    from effdet_lite.places import expanded
     from effdet_lite.training import TrainConfig, train
 
-    values = {entry.name: getattr(options, entry.name) for entry in fields(TrainConfig)}
+    _use_threads(options.threads)
+    values = {field.name: getattr(options, field.name) for field in fields(TrainConfig)}
     values |= {name: tuple(values[name]) for name in ("size", "levels") if values[name]}
-    values["output"] = (
-        values["output"] or f"runs/{options.data.partition(':')[0]}-phi{options.phi:+g}"
-    )
+    kind, _, place = options.data.partition(":")
+    values["output"] = str(expanded(options.output or f"runs/{kind}-phi{options.phi:+g}"))
+    if options.start:
+        values["start"] = str(expanded(options.start))
     config = TrainConfig(**values)
-    kind, _, place = config.data.partition(":")
     if options.download and kind == "bccd":
-        BCCDDetection(place or cells_folder(), "trainval", download=True)
+        _fetch_cells(expanded(place) if place else None)
     rows = []
-    last = train(config, on_step=rows.append)[-1]
-    if "ap" not in last:
-        return  # of several processes, the first one tests and tells
+    history = train(config, on_step=rows.append)
+    last = history[-1]
+    # Of several processes, the first one tests and tells.
+    if "ap" not in last and (config.test_data != "none" or os.environ.get("RANK", "0") != "0"):
+        return
     if not rows:
-        print(
-            f"This training was already finished; choose another --output than {config.output} to train anew."
+        _say(
+            f"This training was already finished; choose another --output than {config.output} "
+            "to train anew."
         )
-    print(
-        f"{last['step']} steps in {last['seconds']:.0f} s of training: "
-        f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images.\n"
-        f"The detector is {config.output}/detector.safetensors."
+    _say(f"{last['step']} steps in {last['seconds']:.0f} s of training: {_figures(last)}")
+    _say(f"The detector is {config.output}/detector.safetensors.")
+
+
+def _figures(last: dict) -> str:
+    """The figures of a training's last row, in a sentence."""
+    if "ap" not in last:
+        return "not tested, as asked."
+    if last["ap"] != last["ap"]:  # nan
+        return "AP nan, for the test images hold no object that could be found."
+    return (
+        f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images."
     )
 
 
 def _detect(options: argparse.Namespace, rest: list[str]) -> None:
-    from tqdm.auto import tqdm
-
     from effdet_lite import predict
     from effdet_lite.checkpoint import load_detector
-    from effdet_lite.teach.kit.plots import draw_boxes, new_figure, png
 
-    for name in ("score", "iou"):
-        if not 0 <= getattr(options, name) <= 1:
-            raise ValueError(f"--{name} must lie in 0-1, got {getattr(options, name)}.")
+    _use_threads(options.threads)
     model, about = load_detector(options.weights)
     photos = predict.find_photos(options.photos)
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    names, sizes, detections, unread = [], [], [], []
-    for path in tqdm(photos, "detect", unit="photo"):
-        try:
-            photo = predict.read_photo(path)
-        except ValueError as error:  # one broken file does not take the others with it
-            unread.append(str(error))
-            continue
-        found = predict.detect_photo(
-            model, photo, about["size"], score_threshold=options.score, iou_threshold=options.iou
-        )
-        height, width = photo.shape[-2:]
-        inches = min(12, max(5, width / 100))
-        edges = {"left": 0, "right": 1, "bottom": 0, "top": 1}
-        figure, axes = new_figure(width=inches, height=inches * height / width, margins=edges)
-        draw_boxes(
-            photo / 255,
-            found["boxes"],
-            found["labels"],
-            about["classes"],
-            found["scores"],
-            axis=axes[0, 0],
-        )
-        # Photos of one name may come from several folders.
-        number = sum(Path(name).name == path.name for name in names)
-        (folder / (path.stem + (f"-{number + 1}" if number else "") + ".png")).write_bytes(
-            png(figure, dpi=100)
-        )
-        names.append(str(path))
-        sizes.append((height, width))
-        detections.append(found)
-    predict.write_json(
-        folder / "detections.json",
-        predict.coco_document(names, sizes, detections, about["classes"]),
+    predict.check_output(options.photos, options.output)
+    report = predict.detect_photos(
+        model,
+        about,
+        photos,
+        options.output,
+        _drawing,
+        score_threshold=options.score,
+        iou_threshold=options.iou,
+        max_detections=options.max_detections,
     )
-    objects = sum(len(found["labels"]) for found in detections)
-    print(f"{objects} objects on {len(detections)} photos, in {folder}.")
-    if unread:
-        raise ValueError(f"{len(unread)} of {len(photos)} photos were left out: {' '.join(unread)}")
+    others = [
+        path
+        for path in predict.passed_over(options.photos)
+        if path.resolve() != options.output.resolve()
+    ]
+    found = f"{_number(report.objects, 'object')} on {_number(report.photos, 'photo')}"
+    _say(f"{found}, in {options.output}.")
+    if report.full:
+        _say(
+            f"{_number(len(report.full), 'photo')} reached the limit of {options.max_detections} "
+            f"boxes (first: {report.full[0]}): a higher --max-detections may find more."
+        )
+    if others:
+        _say(f"Passed over, for they are no pictures that can be read: {_some(others)}.")
+    if report.unread:
+        left_out = f"{len(report.unread)} of {_number(len(photos), 'photo')} left out"
+        raise ValueError(f"{left_out}: {' '.join(report.unread)}")
+
+
+def _drawing(photo: "Tensor", found: dict, classes: Sequence[str]) -> bytes:
+    """The photo, uint8 [3, H, W], with its boxes, as a PNG."""
+    from effdet_lite.teach.kit.plots import draw_boxes, new_figure, png
+
+    height, width = photo.shape[-2:]
+    # At 100 dots an inch: the longer side is at least 500 dots, so that words can be read.
+    scale = max(5, max(height, width) / 100) / max(height, width)
+    edges = {"left": 0, "right": 1, "bottom": 0, "top": 1}
+    inches = {"width": max(0.02, width * scale), "height": max(0.02, height * scale)}
+    figure, axes = new_figure(**inches, margins=edges)
+    boxes, labels, scores = found["boxes"], found["labels"], found["scores"]
+    draw_boxes(photo / 255, boxes, labels, classes, scores, axis=axes[0, 0])
+    return png(figure, dpi=100)
 
 
 def _export(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.checkpoint import load_detector
     from effdet_lite.export import export_onnx
+    from effdet_lite.files import ensure_writable
 
+    _use_threads(options.threads)
+    if options.output.exists() and options.output.samefile(options.weights):
+        raise ValueError(f"{options.output} is the detector itself: pass another --output.")
     model, about = load_detector(options.weights)
+    ensure_writable(options.output)
     export_onnx(
         model,
         about["size"],
@@ -284,11 +238,39 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
         classes=about["classes"],
         score_threshold=options.score,
         iou_threshold=options.iou,
+        max_detections=options.max_detections,
     )
     height, width = about["size"]
-    print(
-        f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores and labels."
+    _say(
+        f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores "
+        "and labels."
     )
+
+
+def _use_threads(number: int | None) -> None:
+    if number is not None:
+        import torch
+
+        torch.set_num_threads(number)
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
+
+
+def _some(paths: Sequence[Path], most: int = 5) -> str:
+    shown = ", ".join(str(path) for path in paths[:most])
+    return shown + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+COMMANDS = {
+    "lab": _lab,
+    "train": _train,
+    "detect": _detect,
+    "export": _export,
+    "doctor": _doctor,
+    "prefetch": _prefetch,
+}
 
 
 if __name__ == "__main__":

@@ -134,7 +134,8 @@ def test_pictures_without_boxes(tmp_path, capsys):
             str(tmp_path / "run"),
         ]
     )
-    assert "AP nan" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "AP nan, for the test images hold no object that could be found." in said
 
 
 def test_other_classes_in_the_test_data_are_found_before_training(tmp_path, capsys):

@@ -5,20 +5,32 @@ handling.
 """
 
 import json
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lessons import ROOT
 from PIL import Image
 from pycocotools.coco import COCO
 from torchvision.ops import box_iou
 from torchvision.transforms.v2 import functional as F
 
+from effdet_lite import predict
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cli import main
 from effdet_lite.data import CocoFolder, ShapesDetection
-from effdet_lite.predict import coco_document, detect_photo, find_photos, read_photo, write_json
+from effdet_lite.predict import (
+    coco_document,
+    detect_photo,
+    drawing_paths,
+    find_photos,
+    read_photo,
+    write_json,
+)
 
 WEIGHTS = ROOT / "assets" / "checkpoints" / "shapes.safetensors"
 
@@ -106,85 +118,192 @@ def test_what_is_no_picture_is_said(tmp_path, photo):
     assert [path.name for path in find_photos([tmp_path])] == ["half.png", "whole.png"]
 
 
+def detect(*arguments, status=0, capsys):
+    """What `effdet-lite detect` says, on one line, and how it must end."""
+    words = ["detect", "--weights", WEIGHTS, *arguments]
+    if status:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        assert stopped.value.code == status
+    else:
+        main([str(word) for word in words])
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return " ".join((said.err if status else said.out).split())
+
+
+def written(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_the_command_writes_pictures_and_a_coco_file(tmp_path, photo, capsys, detector):
     model, about = detector
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "photo.png", photo)
     output = tmp_path / "found"
-    main(
-        [
-            "detect",
-            str(tmp_path / "one"),
-            str(tmp_path / "two"),
-            "--weights",
-            str(WEIGHTS),
-            "--output",
-            str(output),
-        ]
-    )
-    assert sorted(path.name for path in output.iterdir()) == [
-        "detections.json",
-        "photo-2.png",
-        "photo.png",
-    ]
+    said = detect(tmp_path / "one", tmp_path / "two", "--output", output, capsys=capsys)
+    assert written(output) == ["detections.json", "photo-2.png.png", "photo.png.png"]
     expected = detect_photo(model, photo, about["size"], score_threshold=0.3)
-    assert f"{2 * len(expected['labels'])} objects on 2 photos" in capsys.readouterr().out
+    assert f"{2 * len(expected['labels'])} objects on 2 photos" in said
     truth = COCO(output / "detections.json")
     for image_id in truth.getImgIds():
         marks = truth.loadAnns(truth.getAnnIds(image_id))
         boxes = np.array([mark["bbox"] for mark in marks])
         boxes[:, 2:] += boxes[:, :2]
         np.testing.assert_allclose(boxes, expected["boxes"].numpy(), atol=1e-4)
-        names = [
-            category["name"] for category in truth.loadCats([mark["category_id"] for mark in marks])
-        ]
+        categories = truth.loadCats([mark["category_id"] for mark in marks])
+        names = [category["name"] for category in categories]
         assert names == [about["classes"][label] for label in expected["labels"]]
-    assert (
-        len(
-            truth.loadRes(
-                json.loads((output / "detections.json").read_text())["annotations"]
-            ).getAnnIds()
-        )
-        > 0
-    )
+    results = json.loads((output / "detections.json").read_text())["annotations"]
+    assert len(truth.loadRes(results).getAnnIds()) > 0
     assert len(CocoFolder("/", output / "detections.json")) == 2
+
+
+def test_no_photo_is_written_over_and_none_lacks_its_drawing(tmp_path, photo, capsys):
+    for name in ("a.jpg", "a.png", "x.jpg", "x-2.jpg", "deep/x.jpg", "X.jpg", "x.jpg.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save(tmp_path / name, photo)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    said = detect(tmp_path, "--output", tmp_path, status=2, capsys=capsys)
+    assert "the drawings cannot go there too: pass another --output" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+    # Named one by one they may go there, each to a name of its own; the same photo counts once.
+    said = detect(*before, *before, tmp_path / "deep/../a.jpg", "--output", tmp_path, capsys=capsys)
+    assert "on 7 photos" in said
+    assert {path: path.read_bytes() for path in before} == before
+    drawings = set(written(tmp_path)) - {path.name for path in before} - {"deep"}
+    assert len(drawings) == 7 + 1
+    assert {"detections.json", "a.jpg.png", "a.png.png", "x.jpg.png.png"} < drawings
+
+
+part = st.sampled_from(["a", "A", "ä", "a\u0308", "a-2", "photo " * 30, "苹果" * 40, "a.jpg"])
+photo_name = st.tuples(
+    st.sampled_from(["", "b", "out", "out/in"]), part, st.sampled_from([".jpg", ".png", ".JPG", ""])
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(photo_name, max_size=12, unique=True))
+def test_any_names_give_one_drawing_each_and_never_a_photo(names):
+    """By the rules of file systems: without case, in one normal form, at most 255 bytes."""
+
+    def same(path):
+        return unicodedata.normalize("NFD", str(path)).casefold()
+
+    photos = [Path("/nowhere", folder, stem + suffix) for folder, stem, suffix in names]
+    drawings = drawing_paths(photos, "/nowhere/out")
+    assert len(drawings) == len(photos)
+    assert len({same(path) for path in drawings}) == len(photos)
+    others = {same(path) for path in photos} | {same("/nowhere/out/detections.json")}
+    assert not others & {same(path) for path in drawings}
+    assert all(path.suffix == ".png" and path.parent == Path("/nowhere/out") for path in drawings)
+    assert all(len(path.name.encode()) <= 230 for path in drawings)
+
+
+def test_hidden_files_and_folders_are_no_pictures_and_what_is_passed_over_is_told(
+    tmp_path, photo, capsys
+):
+    save(tmp_path / "a.jpg", photo)
+    save(tmp_path / "b.jfif", photo, format="JPEG")
+    save(tmp_path / "c.gif", photo)
+    (tmp_path / "._a.jpg").write_bytes(b"macOS keeps its own things here")
+    (tmp_path / "album.jpg").mkdir()
+    (tmp_path / "d.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "notes.txt").write_text("x")
+    said = detect(tmp_path, "--output", tmp_path / "found", capsys=capsys)
+    assert "on 3 photos" in said
+    others = [str(tmp_path / name) for name in ("album.jpg", "d.HEIC", "notes.txt")]
+    assert said.endswith(f"can be read: {', '.join(others)}.")
+
+
+def test_a_limit_of_boxes_that_is_reached_is_told(tmp_path, photo, capsys):
+    path = save(tmp_path / "photo.png", photo)
+    output = ["--output", tmp_path / "found", "--score", "0"]
+    said = detect(path, *output, "--max-detections", "7", capsys=capsys)
+    assert "7 objects on 1 photo," in said
+    assert f"1 photo reached the limit of 7 boxes (first: {path})" in said
+    found = json.loads((tmp_path / "found" / "detections.json").read_text())
+    assert len(found["annotations"]) == 7
+    said = detect(path, *output, "--iou", "1", "--max-detections", "300", capsys=capsys)
+    assert "300 objects on 1 photo" in said
+    assert "the limit" not in detect(path, "--output", tmp_path / "found", capsys=capsys)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "F"])
+def test_a_deep_picture_is_told_and_not_taken_for_white(tmp_path, capsys, mode):
+    """As in training: a sentence, where clipping to 255 would say "0 objects"."""
+    ramp = np.add.outer(np.arange(40), np.arange(60)) * 600
+    deep = ramp.astype(np.uint16) if mode == "I;16" else (ramp / 65535).astype(np.float32)
+    Image.fromarray(deep).save(tmp_path / "deep.tif")
+    said = detect(tmp_path / "deep.tif", "--output", tmp_path / "found", status=2, capsys=capsys)
+    assert "1 of 1 photo left out" in said and "8 bits" in said
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 300), (4000, 3000)])
+def test_photos_of_odd_shapes_are_drawn_small(tmp_path, capsys, size):
+    Image.new("RGB", size, (90, 20, 20)).save(tmp_path / "odd.png")
+    detect(tmp_path / "odd.png", "--output", tmp_path / "found", capsys=capsys)
+    with Image.open(tmp_path / "found" / "odd.png.png") as drawing:
+        assert 500 <= max(drawing.size) <= 1200 + 2
+
+
+def test_boxes_of_a_large_photo_are_drawn_where_they_are(photo):
+    large = F.resize(photo, [2560, 3840], antialias=True)
+    found = {"boxes": torch.tensor([[384.0, 256.0, 1920.0, 2560.0]]), "labels": torch.tensor([0])}
+    small, drawn = predict._for_drawing(large, found)
+    assert small.shape == (3, 800, 1200) and small.dtype == torch.uint8
+    assert drawn["boxes"].tolist() == [[120.0, 80.0, 600.0, 800.0]]
+    assert found["boxes"][0, 0] == 384
 
 
 def test_a_broken_photo_does_not_take_the_others_with_it(tmp_path, photo, capsys):
     save(tmp_path / "good.png", photo)
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
     output = tmp_path / "found"
-    with pytest.raises(SystemExit) as stopped:
-        main(["detect", str(tmp_path), "--weights", str(WEIGHTS), "--output", str(output)])
-    assert stopped.value.code == 2 and "1 of 2 photos were left out" in capsys.readouterr().err
-    assert [
-        image["file_name"]
-        for image in json.loads((output / "detections.json").read_text())["images"]
-    ] == [str(tmp_path / "good.png")]
+    assert "1 of 2 photos left out" in detect(tmp_path, "--output", output, status=2, capsys=capsys)
+    document = json.loads((output / "detections.json").read_text())
+    assert [image["file_name"] for image in document["images"]] == [str(tmp_path / "good.png")]
+    assert written(output) == ["detections.json", "good.png.png"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--score", "1.5"], "--score must lie in 0-1, got 1.5"),
-        (["--iou", "-1"], "--iou must lie in 0-1, got -1.0"),
+        (["--score", "1.5"], "--score: must lie in 0-1, got 1.5"),
+        (["--score", "nan"], "--score: must lie in 0-1, got nan"),
+        (["--iou", "-1"], "--iou: must lie in 0-1, got -1"),
+        (["--max-detections", "0"], "--max-detections: must be at least 1 and below 2^31, got 0"),
+        (["--threads", "0"], "--threads: must be from 1 to 256, got 0"),
+        (["--threads", "many"], "invalid"),
         (["--weights", "nowhere.safetensors"], "there is no checkpoint nowhere.safetensors"),
+        (["--weights", "~/nowhere.safetensors"], f"no checkpoint {Path.home()}/nowhere"),
+        (["--", "~/nowhere.jpg"], f"there is no photo {Path.home()}/nowhere.jpg"),
     ],
 )
 def test_bad_settings_write_nothing(tmp_path, photo, arguments, sentence, capsys):
     path = save(tmp_path / "photo.png", photo)
     output = tmp_path / "found"
-    with pytest.raises(SystemExit) as stopped:
-        main(["detect", str(path), "--weights", str(WEIGHTS), "--output", str(output), *arguments])
-    assert stopped.value.code == 2 and sentence in capsys.readouterr().err
+    photos = [] if "--" in arguments else [path]
+    said = detect(*photos, "--output", output, *arguments, status=2, capsys=capsys)
+    assert sentence in said
     assert not output.exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(
+    tmp_path, photo, capsys, monkeypatch
+):
+    path = save(tmp_path / "photo.png", photo)
+    monkeypatch.setattr(predict, "read_photo", lambda path: pytest.fail("the work has begun"))
+    said = detect(path, "--output", path / "found", status=2, capsys=capsys)
+    assert "cannot be written" in said and written(tmp_path) == ["photo.png"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     write_json(tmp_path / "file.json", coco_document([], [], [], ["a"]))
     with pytest.raises(TypeError):
         write_json(tmp_path / "file.json", {"not": {1, 2}})
+    assert written(tmp_path) == ["file.json"]
     assert json.loads((tmp_path / "file.json").read_text())["categories"] == [
         {"id": 1, "name": "a"}
     ]

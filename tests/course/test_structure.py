@@ -45,6 +45,7 @@ ORDER = [
     "course",
     "experiments",
     "teach",
+    "options",
     "cli",
 ]
 

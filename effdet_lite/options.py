@@ -1,0 +1,188 @@
+"""What the command `effdet-lite` can be asked: each subcommand with its options."""
+
+import argparse
+from dataclasses import fields
+from types import NoneType
+from typing import get_args, get_origin
+
+from effdet_lite.places import expanded
+
+THREADS = 256  # more than any use has; beyond, systems refuse to start them
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, of which `command` is the subcommand's name, and what it passes on to another
+    program. Bad options: argparse's own sentence and status 2.
+    """
+    parser = argparse.ArgumentParser(
+        prog="effdet-lite", description="EfficientDet as a course you run.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
+    _add_lab(commands)
+    # Its options come with torch, which takes seconds to import.
+    _add_train(commands, with_options=arguments[:1] == ["train"])
+    _add_detect(commands)
+    _add_export(commands)
+    _add_doctor(commands)
+    _add_prefetch(commands)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options, rest
+
+
+def _add_lab(commands) -> None:
+    commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab, at the first notebook",
+        epilog="Any other option, --port 9000 for instance, goes to JupyterLab as it stands.",
+        allow_abbrev=False,
+    )
+
+
+def _add_train(commands, *, with_options: bool) -> None:
+    """One option for each field of `TrainConfig`, which also has its default and its help."""
+    parser = commands.add_parser(
+        "train",
+        help="train a detector on shapes, blood cells or a folder of your own",
+        description="Train a detector. Stopped at any moment, the same command goes on where the "
+        "last checkpoint was.",
+        allow_abbrev=False,
+    )
+    if not with_options:
+        return
+    from effdet_lite.training import TrainConfig  # with torch
+
+    for field in fields(TrainConfig):
+        meaning = field.metadata["help"]
+        if field.default is not None:
+            meaning += f" (default: {field.default})"
+        option = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(option, default=field.default, help=meaning, **_parsing(field.type))
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the blood cells first, if they are not there"
+    )
+    _add_threads(parser)
+
+
+def _parsing(kind: type) -> dict:
+    """How argparse is to read a value of this type, which may also be None: the first other one."""
+    if get_origin(kind) is not tuple:
+        kind = next(one for one in (*get_args(kind), kind) if one is not NoneType)
+    return {"type": int, "nargs": 2} if get_origin(kind) is tuple else {"type": kind}
+
+
+def _add_detect(commands) -> None:
+    parser = commands.add_parser(
+        "detect",
+        help="find objects on photos of your own, with a detector that you trained",
+        description="Find objects on photos. Writes each photo with its boxes (a.jpg becomes "
+        "a.jpg.png), and detections.json, a COCO file.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="a picture, or a folder of pictures"
+    )
+    parser.add_argument(
+        "--weights",
+        required=True,
+        type=expanded,
+        help="a detector.safetensors that `effdet-lite train` wrote",
+    )
+    parser.add_argument(
+        "--output",
+        default="detections",
+        type=expanded,
+        help="folder for what is written (default: detections)",
+    )
+    _add_what_counts(parser)
+    _add_threads(parser)
+
+
+def _add_export(commands) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a detector that you trained as an ONNX file, for programs without torch",
+        description="Write a detector as one ONNX file, with decoding and non-maximum suppression "
+        "inside.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "weights", type=expanded, help="a detector.safetensors that `effdet-lite train` wrote"
+    )
+    parser.add_argument(
+        "--output",
+        default="detector.onnx",
+        type=expanded,
+        help="the file to write (default: detector.onnx)",
+    )
+    _add_what_counts(parser)
+    _add_threads(parser)
+
+
+def _add_doctor(commands) -> None:
+    commands.add_parser(
+        "doctor",
+        help="look whether this machine is ready for the course",
+        description="Look at versions, cores, memory, sliders, checkpoints and data, offline. "
+        "Status 1: something is missing.",
+        allow_abbrev=False,
+    )
+
+
+def _add_prefetch(commands) -> None:
+    commands.add_parser(
+        "prefetch",
+        help="bring data and published weights to this machine, for a room without network",
+        description="Fetch the blood cells and the published weights, once. What is there already "
+        "is kept.",
+        allow_abbrev=False,
+    )
+
+
+def _add_what_counts(parser: argparse.ArgumentParser) -> None:
+    """The options that say which boxes are kept."""
+    parser.add_argument(
+        "--score", type=_share, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
+    )
+    parser.add_argument(
+        "--iou",
+        type=_share,
+        default=0.5,
+        help="overlap from which two boxes are one, 0-1 (default: 0.5)",
+    )
+    parser.add_argument(
+        "--max-detections",
+        type=_count,
+        default=100,
+        help="most boxes on one picture (default: 100)",
+    )
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=_threads, help="CPU threads to compute with (default: torch's choice)"
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must lie in 0-1, got {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"must be at least 1 and below 2^31, got {text}")
+    return value
+
+
+def _threads(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= THREADS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {THREADS}, got {text}")
+    return value
