@@ -39,10 +39,12 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_weights  # noqa: E402
 from tqdm.auto import tqdm  # noqa: E402
 
-from effdet_lite import anchors  # noqa: E402
-from effdet_lite.efficientdet import EfficientDet, postprocess  # noqa: E402
+from effdet_lite.efficientdet import EfficientDet  # noqa: E402
+from effdet_lite.folding import folded  # noqa: E402
 from effdet_lite.losses import detection_loss  # noqa: E402
+from effdet_lite.matching import fast_match  # noqa: E402
 from effdet_lite.pretrained import load_effdet  # noqa: E402
+from effdet_lite.suppression import postprocess  # noqa: E402
 
 CLASSES = 90
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -175,14 +177,14 @@ def inference(size: int, batch: int, ours: EfficientDet, theirs: nn.Module) -> C
     work.
     """
     images, theirs_images = random_images(batch, size), normalised(random_images(batch, size))
-    folded, theirs_folded = (
-        ours.folded(),
+    ours_folded, theirs_folded = (
+        folded(ours),
         fold_norms_of_effdet(theirs).to(memory_format=torch.channels_last),
     )
     plain, tuned = DetBenchPredict(theirs.eval()), DetBenchPredict(theirs_folded)
     last, theirs_last = (x.to(memory_format=torch.channels_last) for x in (images, theirs_images))
     runners = {
-        "ours": lambda: folded.detect(last, score_threshold=0.0),
+        "ours": lambda: ours_folded.detect(last, score_threshold=0.0),
         "ours, plain": lambda: ours.detect(images, score_threshold=0.0),
         "theirs": lambda: plain(theirs_images),
         "theirs, same tricks": lambda: tuned(theirs_last),
@@ -211,7 +213,7 @@ def training(size: int, batch: int, ours: EfficientDet, theirs: nn.Module) -> Co
 
         def step() -> None:
             optimizer.zero_grad()
-            matches = anchors.match(model.anchors(size, size), boxes, labels)
+            matches = fast_match(model.anchors(size, size), boxes, labels)
             detection_loss(*model(images), matches).total.backward()
             optimizer.step()
 
@@ -256,7 +258,7 @@ def label_assignment(size: int, batch: int, ours: EfficientDet, theirs: nn.Modul
         [label + 1 for label in classes],
     )
     runners = {
-        "ours": lambda: anchors.match(our_anchors, boxes, classes),
+        "ours": lambda: fast_match(our_anchors, boxes, classes),
         "theirs": lambda: labeler.batch_label_anchors(theirs_boxes, theirs_classes),
     }
     return Contest(
@@ -273,7 +275,7 @@ def postprocessing(size: int, batch: int, ours: EfficientDet, theirs: nn.Module)
     """
     generator = torch.Generator().manual_seed(2)
     our_anchors, config = ours.anchors(size, size), theirs.config
-    matches = anchors.match(our_anchors, *random_objects(batch, size), threshold=0.4)
+    matches = fast_match(our_anchors, *random_objects(batch, size), threshold=0.4)
     logits = torch.randn(batch, len(our_anchors), CLASSES, generator=generator) - 7
     logits[matches.labels >= 0, matches.labels[matches.labels >= 0]] += 6
     deltas = matches.deltas + 0.1 * torch.randn(batch, len(our_anchors), 4, generator=generator)
@@ -428,7 +430,7 @@ def main() -> None:
         memory = measure_memory(size, memory_jobs, bar)
         ours, theirs = build(size)
         difference = check_agreement(
-            [ours, ours.folded()], [theirs, fold_norms_of_effdet(theirs)], size
+            [ours, folded(ours)], [theirs, fold_norms_of_effdet(theirs)], size
         )
         lines = []
         for make, batch in jobs:
@@ -459,7 +461,7 @@ def main() -> None:
             f"{difference:.1e}. Medians of {rounds} turns; the ratio is ours / theirs, the median of the turns' own ratios "
             "(smallest–largest).",
             "",
-            "- *As users run it*: ours with channels_last, and for inference `model.folded()`; effdet as it comes.",
+            "- *As users run it*: ours with channels_last, and for inference `folding.folded(model)`; effdet as it comes.",
             "- *Same tricks*: effdet with channels_last too, and for inference all norms folded but those of its heads, "
             "whose convolutions the levels share.",
             "- Inference is from images to boxes, without a score threshold, so both suppress 5,000 candidates an image.",

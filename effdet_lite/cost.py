@@ -5,14 +5,14 @@ write "FLOPs" where they count MACs. Normalisation, activation, pooling and bias
 counted; neither are they in the papers, nor in `torch.utils.flop_counter`.
 """
 
-import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
+from effdet_lite.arguments import whole_number
 from effdet_lite.modes import evaluation_mode
 
 Pair = int | tuple[int, int]
@@ -69,17 +69,11 @@ def conv2d(
         ValueError: when an argument is not a positive whole number, or groups does not divide both
         channel counts.
     """
-    (kernel_h, kernel_w), (stride_h, stride_w) = _pair("kernel", kernel), _pair("stride", stride)
+    kernel_h, kernel_w = _pair("kernel", kernel)
+    stride_h, stride_w = _pair("stride", stride)
     sizes = {"c_in": c_in, "c_out": c_out, "height": height, "width": width, "groups": groups}
-    sizes |= {
-        "kernel": kernel_h,
-        "kernel's width": kernel_w,
-        "stride": stride_h,
-        "horizontal stride": stride_w,
-    }
     for name, value in sizes.items():
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        whole_number(name, value)
     if c_in % groups or c_out % groups:
         raise ValueError(f"groups={groups} must divide both c_in={c_in} and c_out={c_out}.")
     weights = kernel_h * kernel_w * (c_in // groups) * c_out
@@ -115,16 +109,14 @@ def count(module: nn.Module, *input_shape: int) -> Cost:
         for name, tensor in (child._parameters | child._buffers).items()
         if tensor is not None
     }
-    counter = _MacCounter()
+    images = torch.empty(input_shape, device="meta")
+    counter = FlopCounterMode(display=False)
     # In inference mode torch would hand over a linear layer whole, and not the matrix product that
     # it is made of.
     with evaluation_mode(module), torch.inference_mode(False), torch.no_grad(), counter:
-        torch.func.functional_call(
-            module, on_meta, torch.empty(input_shape, device="meta"), tie_weights=False
-        )
-    return Cost(
-        params=sum(parameter.numel() for parameter in module.parameters()), macs=counter.macs
-    )
+        torch.func.functional_call(module, on_meta, images, tie_weights=False)
+    params = sum(parameter.numel() for parameter in module.parameters())
+    return Cost(params=params, macs=counter.get_total_flops() // 2)
 
 
 @dataclass(frozen=True)
@@ -152,32 +144,10 @@ def receptive_field(layers: Iterable[tuple[int, ...]]) -> ReceptiveField:
     return ReceptiveField(size, step)
 
 
-class _MacCounter(TorchDispatchMode):
-    """Counts the MACs of every convolution and matrix product that torch runs."""
-
-    def __init__(self):
-        super().__init__()
-        self.macs = 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        output = operation(*args, **(kwargs or {}))
-        aten = torch.ops.aten
-        if operation is aten.convolution.default:
-            image, weight, transposed = args[0], args[1], args[6]
-            # Every weight is used once for each output position (for a transposed convolution, each
-            # input position).
-            places = image if transposed else output
-            self.macs += weight.numel() * places.shape[0] * places.shape[2:].numel()
-        elif operation in (aten.mm.default, aten.bmm.default):
-            self.macs += output.numel() * args[0].shape[-1]
-        elif operation in (aten.addmm.default, aten.baddbmm.default):
-            self.macs += output.numel() * args[1].shape[-1]
-        return output
-
-
 def _pair(name: str, value: Pair) -> tuple[int, int]:
     if not isinstance(value, (tuple, list)):
-        return value, value
+        value = (value, value)
     if len(value) != 2:
         raise ValueError(f"{name} must be one number or two, (vertical, horizontal), got {value}.")
-    return tuple(value)
+    vertical, horizontal = value
+    return whole_number(name, vertical), whole_number(f"{name}'s width", horizontal)

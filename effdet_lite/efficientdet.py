@@ -4,43 +4,31 @@ arXiv 1911.09070, section 4 and figure 3; details from the official code (`effic
 and effdet.
 """
 
-import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.ops import clip_boxes_to_image, nms
 
-from effdet_lite import cost
-from effdet_lite.anchors import ANCHORS_PER_POSITION, anchor_grid, decode, match
+from effdet_lite.anchors import ANCHORS_PER_POSITION, anchor_grid
 from effdet_lite.arguments import whole_number
-from effdet_lite.efficientnet import (
-    EfficientNet,
-    check_images,
-    cost_by_stage,
-    layer_style,
-    level_channels,
-)
-from effdet_lite.fusion import FusionNetwork, fusion_cost, separable_cost
-from effdet_lite.layers import LayerStyle, SeparableConv, fold_for_inference, silu
+from effdet_lite.efficientnet import EfficientNet, check_images, layer_style
+from effdet_lite.fusion import FusionNetwork
+from effdet_lite.layers import LayerStyle, SeparableConv
 from effdet_lite.losses import Losses, detection_loss
+from effdet_lite.matching import fast_match
 from effdet_lite.modes import evaluation_mode
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
+from effdet_lite.suppression import Candidates, best_pairs, suppress
 
 # A fresh model gives each class this probability, so that the loss does not begin with a million
 # false alarms.
 PRIOR = 0.01
-# Boxes that non-maximum suppression sees: the best of all (anchor, class) pairs (official code,
-# MAX_DETECTION_POINTS).
-CANDIDATES = 5000
 
 
 class Head(nn.Module):
-    """`repeats` separable convolutions and a last one that answers, for each anchor, `outputs`
-    numbers.
+    """`repeats` separable convolutions, and a last one with `outputs` numbers for each anchor.
 
     The convolutions are shared by all levels; each level has batch norms of its own.
     """
@@ -52,41 +40,21 @@ class Head(nn.Module):
         self.norms = nn.ModuleList(
             nn.ModuleList(style.norm(channels) for _ in range(levels)) for _ in range(repeats)
         )
+        self.activation = nn.SiLU()
         self.predict = SeparableConv(channels, outputs * ANCHORS_PER_POSITION)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """One map [N, C, H_l, W_l] for each level -> [N, A, outputs], in the order of
-        `anchors.grid`.
+        `anchors.anchor_grid`.
         """
         answers = []
         for level, x in enumerate(maps):
             for conv, norms in zip(self.convs, self.norms, strict=True):
-                # Once folded, a convolution is no longer shared.
-                conv = conv[level] if isinstance(conv, nn.ModuleList) else conv
-                x = silu(norms[level](conv(x)))
+                x = self.activation(norms[level](conv(x)))
             x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs], anchors outer
             answers.append(x.unflatten(3, (-1, self.outputs)).flatten(1, 3))
         return torch.cat(answers, 1)
-
-    def fold(self) -> None:
-        """See `layers.fold_for_inference`."""
-        for repeat, (conv, norms) in enumerate(zip(self.convs, self.norms, strict=True)):
-            folded = nn.ModuleList(copy.deepcopy(conv) for _ in norms)
-            for level, norm in enumerate(norms):
-                folded[level].pointwise = fuse_conv_bn_eval(conv.pointwise.eval(), norm.eval())
-                norms[level] = nn.Identity()
-            self.convs[repeat] = folded
-
-
-class Candidates(NamedTuple):
-    """The best answers for each image before suppression, best first: boxes [N, n, 4] (xyxy, pixels),
-    scores [N, n], labels [N, n].
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
 
 
 class EfficientDet(nn.Module):
@@ -189,7 +157,7 @@ class EfficientDet(nn.Module):
         device = class_logits.device
         boxes = [target["boxes"].as_subclass(Tensor).to(device) for target in targets]
         labels = [target["labels"].to(device) for target in targets]
-        matches = match(self.anchors(*size), boxes, labels)
+        matches = fast_match(self.anchors(*size), boxes, labels)
         positives = (matches.labels >= 0).sum()
         if reduce is not None:
             positives = reduce(positives)
@@ -239,84 +207,6 @@ class EfficientDet(nn.Module):
         size = tuple(images.shape[-2:])
         return self.decode(outputs, size, score_threshold, iou_threshold, max_detections)
 
-    def folded(self) -> "EfficientDet":
-        """A copy for inference, with norms and padding folded into the convolutions: the same
-        results, faster.
-        """
-        model = copy.deepcopy(self).eval()
-        fold_for_inference(model)
-        return model.to(memory_format=torch.channels_last)
-
-
-def postprocess(
-    class_logits: Tensor,
-    box_deltas: Tensor,
-    anchors: Tensor,
-    size: tuple[int, int],
-    score_threshold: float = 0.05,
-    iou_threshold: float = 0.5,
-    max_detections: int = 100,
-) -> list[dict[str, Tensor]]:
-    """`EfficientDet.decode` for any anchors. effdet/bench.py, `_post_process`.
-
-    class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the
-    boxes are clipped to.
-    """
-    found = best_pairs(class_logits, box_deltas, anchors, size)
-    return suppress(found, score_threshold, iou_threshold, max_detections)
-
-
-def best_pairs(
-    class_logits: Tensor, box_deltas: Tensor, anchors: Tensor, size: tuple[int, int]
-) -> Candidates:
-    """The best (anchor, class) pairs of each image, at most CANDIDATES, as boxes inside the image.
-
-    class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) in pixels.
-    """
-    images, anchor_count, classes = class_logits.shape
-    # An anchor whose best class is not among the best anchors has no pair among the best pairs: so
-    # first the anchors.
-    strongest = class_logits.amax(2).topk(min(CANDIDATES, anchor_count)).indices  # [N, n]
-    logits = class_logits.gather(1, strongest[..., None].expand(-1, -1, classes))  # [N, n, K]
-    pairs = min(CANDIDATES, logits.shape[1] * classes) if images else 0
-    best, pair = logits.flatten(1).topk(pairs)  # [N, pairs] each
-    anchor = strongest.gather(1, pair // classes)
-    deltas = box_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
-    boxes = clip_boxes_to_image(decode(deltas, anchors[anchor]), tuple(size))
-    return Candidates(boxes, best.float().sigmoid(), pair % classes)
-
-
-def suppress(
-    candidates: Candidates, score_threshold: float, iou_threshold: float, max_detections: int
-) -> list[dict[str, Tensor]]:
-    """Of candidates of one class that overlap by more than iou_threshold only the best; of what is
-    left at most max_detections an image. See `EfficientDet.detect`.
-    """
-    detections = []
-    for boxes, scores, labels in zip(*candidates, strict=True):
-        confident = scores >= score_threshold
-        boxes, scores, labels = boxes[confident], scores[confident], labels[confident]
-        kept = nms_by_class(boxes, scores, labels, iou_threshold)[:max_detections]
-        detections.append({"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]})
-    return detections
-
-
-def nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
-    """Indices of the boxes [n, 4] that non-maximum suppression keeps in each class by itself.
-
-    The boxes come best first, and so do the indices. torchvision's `batched_nms` moves the classes
-    apart by a distance that the boxes' float32 coordinates then have to hold besides, so that what
-    it keeps may depend on a class's number.
-    """
-    by_class = labels.argsort(stable=True)
-    counts = labels.bincount().tolist()
-    kept = [
-        members[nms(boxes[members], scores[members], iou_threshold)]
-        for members in by_class.split(counts)
-        if len(members)
-    ]
-    return torch.cat(kept).sort().values if kept else by_class
-
 
 def check_range(images: Tensor) -> None:
     """Raise a ValueError unless the values are in 0-1, or near it: resizing leaves some beyond."""
@@ -340,41 +230,16 @@ def check_size(height: int, width: int, max_level: int) -> None:
             raise ValueError(f"{must}, got {size}: use {legal}.")
 
 
-def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, cost.Cost]:
-    """Parameters and MACs of "backbone", "fusion", "class_head" and "box_head", by arithmetic on
-    the configuration.
-    """
-    levels, channels = config.levels, config.fusion_channels
-    sizes = [(config.resolution // 2**level,) * 2 for level in levels]
-    backbone = config.backbone
-    in_channels = level_channels(backbone.width)[config.min_level - 1 :]
+def __getattr__(name: str):
+    """`cost_by_part` stands in `costs`, after everything that it adds up."""
+    if name == "cost_by_part":
+        from effdet_lite.costs import cost_by_part
 
-    def head(outputs: int) -> cost.Cost:
-        maps = [
-            separable_cost(channels, channels, *size) * config.head_repeats
-            + separable_cost(channels, outputs * ANCHORS_PER_POSITION, *size)
-            for size in sizes
-        ]
-        # The convolutions run on every level but are stored once; the norms are stored for every
-        # level.
-        norms = cost.norm(channels) * (config.head_repeats * len(levels))
-        return cost.Cost(maps[0].params + norms.params, sum(maps).macs)
-
-    return {
-        "backbone": sum(
-            cost_by_stage(
-                backbone.width, backbone.depth, config.resolution, None, backbone.fused_stages
-            )
-        ),
-        "fusion": fusion_cost(
-            config.graph, in_channels, channels, config.fusion_repeats, config.weighting, sizes
-        ),
-        "class_head": head(num_classes),
-        "box_head": head(4),
-    }
+        return cost_by_part
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     # effdet/efficientdet.py, `_init_weight`: variance scaling over the fan-in, biases 0.
     if isinstance(module, nn.Conv2d):
         fan_in = module.in_channels * module.kernel_size[0] * module.kernel_size[1] // module.groups

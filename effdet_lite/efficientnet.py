@@ -10,10 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from effdet_lite import cost
 from effdet_lite.arguments import whole_number
-from effdet_lite.cost import Cost
-from effdet_lite.layers import ConvNorm, FusedMBConv, LayerStyle, MBConv, squeezed_channels
+from effdet_lite.layers import ConvNorm, FusedMBConv, LayerStyle, MBConv
 from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -88,26 +86,25 @@ class EfficientNet(nn.Module):
         style = layer_style(config)
         self.config = config
         table = scaled_stages(config.width, config.depth, config.fused_stages)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
         channels = round_channels(B0_STEM * config.width)
-        self.stem = ConvNorm(3, channels, 3, 2, activation=True, style=style)
+        self.stem = ConvNorm(3, channels, 3, stride=2, activation=True, style=style)
         self.stages = nn.ModuleList()
         blocks_before, blocks_in_all = 0, sum(stage.blocks for stage in table)
         for stage in table:
             blocks = nn.ModuleList()
             for index in range(stage.blocks):
-                drop_path = config.stochastic_depth * blocks_before / blocks_in_all
-                stride = stage.stride if index == 0 else 1
-                shape = (
-                    (stride, stage.expand_ratio)
-                    if stage.fused
-                    else (stage.kernel, stride, stage.expand_ratio)
-                )
                 block = FusedMBConv if stage.fused else MBConv
                 blocks.append(
-                    block(channels, stage.channels, *shape, drop_path=drop_path, style=style)
+                    block(
+                        channels,
+                        stage.channels,
+                        stage.kernel,
+                        stage.stride if index == 0 else 1,
+                        stage.expand_ratio,
+                        drop_path=config.stochastic_depth * blocks_before / blocks_in_all,
+                        style=style,
+                    )
                 )
                 channels = stage.channels
                 blocks_before += 1
@@ -120,7 +117,7 @@ class EfficientNet(nn.Module):
             self.classifier = nn.Sequential(
                 nn.Dropout(config.dropout), nn.Linear(head, num_classes)
             )
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     @classmethod
     def from_name(cls, name: str, num_classes: int | None = 1000) -> "EfficientNet":
@@ -139,10 +136,9 @@ class EfficientNet(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)]."""
         check_images(images)
+        x = normalized(images.to(self.stem.conv.weight.dtype))
         # Channels last: torch's fast path for 1x1 and depthwise convolutions, on CPUs and on GPUs.
-        x = ((images.to(self.mean.dtype) - self.mean) / self.std).contiguous(
-            memory_format=torch.channels_last
-        )
+        x = x.contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
         maps = []
         for blocks in self.stages:
@@ -158,6 +154,15 @@ class EfficientNet(nn.Module):
                 "this EfficientNet was built without a classifier; pass num_classes, or call .features()."
             )
         return self.classifier(self.head(self.features(images)[-1]).mean((2, 3)))
+
+
+def normalized(images: Tensor) -> Tensor:
+    """images [N, 3, H, W] in 0-1, less ImageNet's mean, in its standard deviations.
+
+    Constants and no buffers: a model that is built without memory and loaded later has them too.
+    """
+    mean, std = images.new_tensor(IMAGENET_MEAN), images.new_tensor(IMAGENET_STD)
+    return (images - mean[:, None, None]) / std[:, None, None]
 
 
 def check_images(images: Tensor) -> None:
@@ -179,69 +184,16 @@ def level_channels(width: float) -> tuple[int, ...]:
     return tuple(round_channels(B0_STAGES[stage].channels * width) for stage in LEVEL_STAGES)
 
 
-def cost_by_stage(
-    width: float,
-    depth: float,
-    resolution: int | tuple[int, int],
-    num_classes: int | None = 1000,
-    fused_stages: int = 0,
-) -> list[Cost]:
-    """Cost of the stem, of the seven stages and, unless `num_classes` is None, of the head; by
-    arithmetic alone.
+def __getattr__(name: str):
+    """`cost_by_stage` stands in `costs`, after everything that it adds up."""
+    if name == "cost_by_stage":
+        from effdet_lite.costs import cost_by_stage
 
-    resolution: of the input image in pixels; one number, or (height, width).
-    """
-    height, width_px = (resolution, resolution) if isinstance(resolution, int) else resolution
-    channels = round_channels(B0_STEM * width)
-    costs = [cost.conv2d(3, channels, 3, height, width_px, stride=2) + cost.norm(channels)]
-    height, width_px = _halve(height), _halve(width_px)
-    for stage in scaled_stages(width, depth, fused_stages):
-        first = mbconv_cost(channels, stage, height, width_px, stage.stride)
-        if stage.stride == 2:
-            height, width_px = _halve(height), _halve(width_px)
-        rest = mbconv_cost(stage.channels, stage, height, width_px, 1)
-        costs.append(first + rest * (stage.blocks - 1))
-        channels = stage.channels
-    if num_classes is not None:
-        head = round_channels(B0_HEAD * width)
-        convolution = cost.conv2d(channels, head, 1, height, width_px) + cost.norm(head)
-        costs.append(convolution + cost.linear(head, num_classes))
-    return costs
+        return cost_by_stage
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def mbconv_cost(c_in: int, stage: Stage, height: int, width: int, stride: int) -> Cost:
-    """Cost of one MBConv block of this stage on an input of height x width positions."""
-    widened, squeezed = c_in * stage.expand_ratio, squeezed_channels(c_in)
-    out_height, out_width = (_halve(height), _halve(width)) if stride == 2 else (height, width)
-    project = cost.conv2d(widened, stage.channels, 1, out_height, out_width) + cost.norm(
-        stage.channels
-    )
-    if stage.fused:
-        return (
-            cost.conv2d(c_in, widened, 3, height, width, stride=stride)
-            + cost.norm(widened)
-            + project
-        )
-    expand = cost.conv2d(c_in, widened, 1, height, width) + cost.norm(widened)
-    depthwise = cost.conv2d(
-        widened, widened, stage.kernel, height, width, stride=stride, groups=widened
-    )
-    return sum(
-        [
-            expand if stage.expand_ratio > 1 else Cost(),
-            depthwise + cost.norm(widened),
-            cost.conv2d(widened, squeezed, 1, 1, 1, bias=True)
-            + cost.conv2d(squeezed, widened, 1, 1, 1, bias=True),
-            project,
-        ]
-    )
-
-
-def _halve(size: int) -> int:
-    return -(-size // 2)
-
-
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     # Official code, `conv_kernel_initializer` and `dense_kernel_initializer`.
     if isinstance(module, nn.Conv2d):
         fan_out = (

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from effdet_lite.checkpoint import WriteError
 from effdet_lite.efficientdet import EfficientDet, check_size
+from effdet_lite.folding import folded
 
 OPSET = 18
 
@@ -32,7 +33,7 @@ class Exported(nn.Module):
 
     def __init__(self, model: EfficientDet, size: tuple[int, int]):
         super().__init__()
-        self.model, self.size = model.folded(), size
+        self.model, self.size = folded(model), size
         self.register_buffer("classes", torch.arange(model.num_classes)[:, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

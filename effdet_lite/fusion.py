@@ -9,12 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from effdet_lite import cost
-from effdet_lite.cost import Cost
 from effdet_lite.graphs import WEIGHTINGS, FusionGraph, Node, bifpn, fpn, panet
-from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool, silu
+from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool
 
 __all__ = ["FusionGraph", "FusionNetwork", "FusionNode", "Node", "bifpn", "fpn", "panet"]
 
@@ -60,40 +57,33 @@ class FusionNode(nn.Module):
         self.weighting = weighting
         if weighting != "sum":
             self.weights = nn.Parameter(torch.ones(len(inputs)))
+        self.activation = nn.SiLU()
         self.conv = SeparableConv(channels, channels)
         self.norm = style.norm(channels)
 
     def forward(self, inputs: Sequence[Tensor], size: torch.Size) -> Tensor:
         """inputs [N, C_i, H_i, W_i] each; size: (H, W) of this level. Returns [N, C, H, W]."""
-        fused = self.fuse(
-            [project(x) for project, x in zip(self.project, inputs, strict=True)], size
-        )
-        # A single input that nothing changed is still the caller's: it must not be overwritten.
-        activate = silu if len(inputs) > 1 else F.silu
-        return self.norm(self.conv(activate(fused)))
+        projected = [project(x) for project, x in zip(self.project, inputs, strict=True)]
+        fused = self.fuse(projected, size)
+        return self.norm(self.conv(self.activation(fused)))
 
     def extra_repr(self) -> str:
         return f"steps={self.steps}, weighting={self.weighting!r}"
 
-    def fold(self) -> None:
-        """See `layers.fold_for_inference`."""
-        self.conv.pointwise = fuse_conv_bn_eval(self.conv.pointwise.eval(), self.norm.eval())
-        self.norm = nn.Identity()
-
     def fuse(self, maps: Sequence[Tensor], size: torch.Size) -> Tensor:
         """The weighted sum of the projected inputs, resized to this level."""
-        weights = (
-            [1] * len(maps)
-            if self.weighting == "sum"
-            else fusion_weights(self.weights, self.weighting)
-        )
+        weights = None
+        if self.weighting != "sum":
+            weights = fusion_weights(self.weights, self.weighting)
         total = None
-        for x, weight, steps in zip(maps, weights, self.steps, strict=True):
+        for index, (x, steps) in enumerate(zip(maps, self.steps, strict=True)):
             for _ in range(-steps):
                 x = max_pool(x)
             # A weight commutes with enlarging, so it is applied where the map is small.
-            x = x * weight if self.weighting != "sum" else x
-            x = F.interpolate(x, size, mode="nearest") if steps > 0 else x
+            if weights is not None:
+                x = x * weights[index]
+            if steps > 0:
+                x = F.interpolate(x, size, mode="nearest")
             total = x if total is None else total + x
         return total
 
@@ -152,7 +142,7 @@ class FusionNetwork(nn.Module):
                 cell[node.name] = FusionNode(node.level, inputs, channels, weighting, style)
             self.cells.append(cell)
             arriving = [channels] * len(graph.levels)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns [N, channels, H_l, W_l]
@@ -180,46 +170,7 @@ class FusionNetwork(nn.Module):
         return maps
 
 
-def fusion_cost(
-    graph: FusionGraph,
-    in_channels: Sequence[int],
-    channels: int,
-    repeats: int,
-    weighting: str,
-    sizes: Sequence[tuple[int, int]],
-) -> Cost:
-    """Cost of a FusionNetwork by arithmetic alone. sizes: (height, width) of each level's map, fine
-    to coarse.
-    """
-
-    def projection(c_in: int, size: tuple[int, int]) -> Cost:
-        return (
-            cost.conv2d(c_in, channels, 1, *size, bias=True) + cost.norm(channels)
-            if c_in != channels
-            else Cost()
-        )
-
-    extra_levels = len(graph.levels) - len(in_channels)
-    total = projection(in_channels[-1], sizes[len(in_channels) - 1]) if extra_levels else Cost()
-    size_of = dict(zip(graph.levels, sizes, strict=True))
-    for node in graph.nodes:
-        weights = Cost(params=len(node.inputs) if weighting != "sum" else 0)
-        total += (
-            weights + separable_cost(channels, channels, *size_of[node.level]) + cost.norm(channels)
-        ) * repeats
-    # Only the first cell has projections, and each at the size of the map that it projects.
-    backbone_levels = zip(graph.levels, in_channels, strict=False)
-    arriving = {f"P{level}_in": (width, size_of[level]) for level, width in backbone_levels}
-    return total + sum(projection(*arriving[name]) for name, _ in graph.edges if name in arriving)
-
-
-def separable_cost(c_in: int, c_out: int, height: int, width: int) -> Cost:
-    """Cost of a `layers.SeparableConv`."""
-    depthwise = cost.conv2d(c_in, c_in, 3, height, width, groups=c_in)
-    return depthwise + cost.conv2d(c_in, c_out, 1, height, width, bias=True)
-
-
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     # effdet/efficientdet.py, `_init_weight`: Glorot uniform, biases 0.
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_uniform_(module.weight)

@@ -11,7 +11,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import StochasticDepth
 
 Padding = Literal["same", "symmetric"]
@@ -49,14 +48,15 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """x [N, C, H, W], padded on its bottom and right first, for a window of `kernel` that moves by
-    `stride`.
+    """x [N, C, H, W] with the padding of `same_padding` around it, filled with `value`.
+
+    An odd pixel of padding goes to the bottom and to the right.
     """
     top, bottom = same_padding(x.shape[-2], kernel, stride)
     left, right = same_padding(x.shape[-1], kernel, stride)
-    return (
-        F.pad(x, (left, right, top, bottom), value=value) if top or bottom or left or right else x
-    )
+    if not (top or bottom or left or right):
+        return x
+    return F.pad(x, (left, right, top, bottom), value=value)
 
 
 class Conv2d(nn.Conv2d):
@@ -75,7 +75,7 @@ class Conv2d(nn.Conv2d):
         padding: Padding = "same",
     ):
         if kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, so that it has a centre, got {kernel}.")
+            raise ValueError(f"kernel must be odd, so that it has a center, got {kernel}.")
         # At stride 1 both styles pad alike, so the convolution can do it without a copy of its
         # input.
         self.pads_itself = padding == "symmetric" or stride == 1
@@ -90,43 +90,15 @@ class Conv2d(nn.Conv2d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # Only a folded kernel is even, and on odd sizes it would look one pixel beside the place.
-        if self.kernel_size[0] % 2 == 0 and (x.shape[-2] % 2 or x.shape[-1] % 2):
-            raise ValueError(
-                f"a folded network takes even sizes before each stride of 2, got {tuple(x.shape[-2:])}; "
-                "pass a multiple of 32 pixels, or use the network that is not folded."
-            )
-        x = x if self.pads_itself else pad_same(x, self.kernel_size[0], self.stride[0])
-        if (
-            self.groups > 1
-            and self.kernel_size[0] > 3
-            and x.is_cpu
-            and torch.is_autocast_enabled("cpu")
-        ):
-            # Half precision makes all others faster on a CPU with bf16 units, a 3x3 depthwise one
-            # up to 5 times in the backward pass; there the kernel's gradient of a 5x5 one takes 2
-            # to 4 times as long.
-            with torch.autocast("cpu", enabled=False):
-                return super().forward(x.float())
-        return super().forward(x)
-
-    def fold_padding(self) -> None:
-        """Spare the padded copy of the input, for inference on maps of even size.
-
-        There TensorFlow's padding is the symmetric one moved by one pixel, which a row and a column
-        of zeros before the kernel undo. It is 3 to 5 times as fast, though the convolution now
-        multiplies by those zeros too.
-        """
         if not self.pads_itself:
-            self.padding = (self.kernel_size[0] // 2,) * 2
-            self.weight = nn.Parameter(F.pad(self.weight, (1, 0, 1, 0)), requires_grad=False)
-            self.kernel_size = tuple(self.weight.shape[2:])
-            self.pads_itself = True
+            x = pad_same(x, self.kernel_size[0], self.stride[0])
+        return super().forward(x)
 
 
 def max_pool(x: Tensor) -> Tensor:
-    """Max pooling, 3x3 with stride 2 and padding "same": [N, C, H, W] -> [N, C, ceil(H / 2), ceil(W
-    / 2)].
+    """Max pooling, 3x3 with stride 2 and padding "same".
+
+    [N, C, H, W] -> [N, C, ceil(H / 2), ceil(W / 2)].
 
     The padding is minus infinity, as in TensorFlow: the maps are signed, so that zeros would win
     along the border.
@@ -136,11 +108,6 @@ def max_pool(x: Tensor) -> Tensor:
     if x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0:
         return F.max_pool2d(x, 3, 2, ceil_mode=True)
     return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, 2)
-
-
-def silu(x: Tensor) -> Tensor:
-    """SiLU, x * sigmoid(x); it overwrites x where no gradient needs it."""
-    return F.silu(x, inplace=not x.requires_grad)
 
 
 class ConvNorm(nn.Module):
@@ -161,15 +128,10 @@ class ConvNorm(nn.Module):
         super().__init__()
         self.conv = Conv2d(c_in, c_out, kernel, stride, groups, bias, style.padding)
         self.norm = style.norm(c_out)
-        self.activation = silu if activation else nn.Identity()
+        self.activation = nn.SiLU() if activation else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.norm(self.conv(x)))
-
-    def fold(self) -> None:
-        """See `fold_for_inference`."""
-        self.conv, self.norm = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval()), nn.Identity()
-        self.conv.fold_padding()
 
 
 class SqueezeExcite(nn.Module):
@@ -226,12 +188,14 @@ class MBConv(nn.Module):
         self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.project(self.squeeze_excite(self.depthwise(self.expand(x))))
+        out = self.expand(x)  # [N, c_in * expand_ratio, H, W]
+        out = self.squeeze_excite(self.depthwise(out))  # [N, c_in * expand_ratio, H', W']
+        out = self.project(out)  # [N, c_out, H', W']
         return x + self.drop_path(out) if self.has_skip else out
 
 
 class FusedMBConv(nn.Module):
-    """MBConv with one dense 3x3 convolution that widens and filters at once, and no gate.
+    """MBConv with one dense convolution (3x3) that widens and filters at once, and no gate.
 
     It has more MACs on a fine map and takes less time, for a depthwise convolution moves much
     memory for few MACs. EfficientNetV2, arXiv 2104.00298, section 3.2.
@@ -241,6 +205,7 @@ class FusedMBConv(nn.Module):
         self,
         c_in: int,
         c_out: int,
+        kernel: int = 3,
         stride: int = 1,
         expand_ratio: int = 4,
         *,
@@ -248,8 +213,9 @@ class FusedMBConv(nn.Module):
         style: LayerStyle = LayerStyle(),
     ):
         super().__init__()
-        self.expand = ConvNorm(c_in, c_in * expand_ratio, 3, stride, activation=True, style=style)
-        self.project = ConvNorm(c_in * expand_ratio, c_out, style=style)
+        widened = c_in * expand_ratio
+        self.expand = ConvNorm(c_in, widened, kernel, stride, activation=True, style=style)
+        self.project = ConvNorm(widened, c_out, style=style)
         self.has_skip = stride == 1 and c_in == c_out
         self.drop_path = StochasticDepth(drop_path, "row")
 
@@ -273,15 +239,3 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
-
-
-def fold_for_inference(module: nn.Module) -> None:
-    """Fold batch norms and padding into the convolutions, in place: the same results, faster, on
-    even sizes only.
-    """
-    with torch.no_grad():
-        for child in list(module.modules()):
-            if hasattr(child, "fold") and any(
-                isinstance(part, nn.BatchNorm2d) for part in child.modules()
-            ):
-                child.fold()

@@ -12,9 +12,12 @@ from torch.nn import functional as F
 
 from effdet_lite.anchors import Matches
 
+# One coordinate counts as much as fifty class answers (official code, `box_loss_weight`).
+BOX_WEIGHT = 50.0
+
 
 class Losses(NamedTuple):
-    """total = class_loss + box_weight * box_loss; each a scalar."""
+    """total = class_loss + BOX_WEIGHT * box_loss; each a scalar."""
 
     total: Tensor
     class_loss: Tensor
@@ -22,34 +25,59 @@ class Losses(NamedTuple):
 
 
 def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float = 1.5) -> Tensor:
-    """Sum over all anchors and classes. logits [N, A, K]; labels [N, A]: a class, or -1 for
-    background.
+    """Focal loss, summed over all anchors and classes.
 
-    Each class is a yes-or-no question of its own. What the model already gets right weighs little:
-    a factor (1 - p of the right answer)^gamma. "Yes" weighs alpha, "no" 1 - alpha.
+    Each class is a yes-or-no question of its own, with a target of 1 or 0. What the model already
+    gets right weighs little: a factor (1 - p)^gamma, where p is the probability of the right answer.
+    A positive answer weighs alpha, a negative one 1 - alpha.
+
+    Args:
+        logits: [N, A, K].
+        labels: [N, A], a class from 0 to K - 1, or -1 for background.
+        gamma: 0 (no focus) or more.
+
+    Raises:
+        ValueError: for a label that is none of the K classes.
     """
-    # Almost every answer is "no": take that for all of them, then mend the few that are "yes".
-    total = ((1 - alpha) * logits.sigmoid().pow(gamma) * F.softplus(logits)).sum()
-    positive = labels >= 0
-    right = labels[positive, None]  # [positives, 1]
-    if len(right) and right.max() >= logits.shape[-1]:
+    # Almost every target is 0: take that for all of them, then correct the few that are 1.
+    total = _binary_focal(-logits, gamma).sum() * (1 - alpha)
+    has_object = labels >= 0
+    target = labels[has_object, None]  # [P, 1], the class of each anchor with an object
+    if len(target) and target.max() >= logits.shape[-1]:
         raise ValueError(
-            f"labels must be 0 to {logits.shape[-1] - 1}, one of the model's classes, got {right.max()}."
+            f"labels must be 0 to {logits.shape[-1] - 1}, one of the model's classes, got "
+            f"{target.max()}."
         )
-    asked = logits[positive].gather(1, right)
-    yes = alpha * (-asked).sigmoid().pow(gamma) * F.softplus(-asked)
-    no = (1 - alpha) * asked.sigmoid().pow(gamma) * F.softplus(asked)
-    return total + (yes - no).sum()
+    logit = logits[has_object].gather(1, target)  # [P, 1]
+    positive = alpha * _binary_focal(logit, gamma)
+    negative = (1 - alpha) * _binary_focal(-logit, gamma)
+    return total + (positive - negative).sum()
+
+
+def _binary_focal(logit: Tensor, gamma: float) -> Tensor:
+    """(1 - p)^gamma * -log(p), where p = sigmoid(logit) is the probability of the right answer."""
+    cross_entropy = F.softplus(-logit)
+    if gamma == 0:
+        return cross_entropy
+    # A power below 1 is infinitely steep at 0, and infinity times 0 is not a number.
+    least = torch.finfo(logit.dtype).tiny
+    return torch.sigmoid(-logit).clamp(min=least).pow(gamma) * cross_entropy
 
 
 def box_loss(deltas: Tensor, matches: Matches, delta: float = 0.1) -> Tensor:
-    """Huber loss summed over the coordinates of the anchors that have an object. deltas [N, A, 4].
+    """Huber loss, summed over the four coordinates of the anchors that have an object.
 
     The reference leaves out each single coordinate whose target is exactly 0, which punishes a
     perfect anchor for nothing; here a matched anchor counts with all four.
+
+    Args:
+        deltas: [N, A, 4], what the model answers.
+        matches: what it should answer.
+        delta: where the loss turns from a square into a line.
     """
     positive = matches.labels >= 0
-    return F.huber_loss(deltas[positive], matches.deltas[positive], reduction="sum", delta=delta)
+    target = matches.deltas[positive].to(deltas.dtype)
+    return F.huber_loss(deltas[positive], target, reduction="sum", delta=delta)
 
 
 def detection_loss(
@@ -61,18 +89,28 @@ def detection_loss(
     alpha: float = 0.25,
     gamma: float = 1.5,
     delta: float = 0.1,
-    box_weight: float = 50.0,
+    box_weight: float = BOX_WEIGHT,
 ) -> Losses:
-    """EfficientDet's loss of a batch. class_logits [N, A, K], box_deltas [N, A, 4].
+    """EfficientDet's loss of a batch.
 
-    normalizer: both losses are divided by it; by default the matched anchors of the batch plus 1,
-        so that a batch without objects is legal. The box loss is divided by 4 besides, one for each
-        coordinate.
+    Args:
+        class_logits, box_deltas: [N, A, K] and [N, A, 4], what the model answers.
+        matches: what it should answer.
+        normalizer: both losses are divided by it; by default the matched anchors of the batch plus
+            1, so that a batch without objects is legal. The box loss is divided by 4 besides, one
+            for each coordinate.
+        alpha, gamma: of the focal loss. delta: of the box loss. box_weight: of it in the total.
     """
     if normalizer is None:
         normalizer = (matches.labels >= 0).sum() + 1
     # Half precision cannot hold a sum over a hundred thousand anchors.
     with torch.autocast(class_logits.device.type, enabled=False):
-        classes = focal_loss(class_logits.float(), matches.labels, alpha, gamma) / normalizer
-        boxes = box_loss(box_deltas.float(), matches, delta) / (4 * normalizer)
-    return Losses(classes + box_weight * boxes, classes, boxes)
+        class_logits, box_deltas = _at_least_single(class_logits), _at_least_single(box_deltas)
+        class_loss = focal_loss(class_logits, matches.labels, alpha, gamma) / normalizer
+        coordinates = 4 * normalizer
+        mean_box_loss = box_loss(box_deltas, matches, delta) / coordinates
+    return Losses(class_loss + box_weight * mean_box_loss, class_loss, mean_box_loss)
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

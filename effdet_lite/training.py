@@ -30,6 +30,8 @@ from effdet_lite.data import check_datasets, collate, open_dataset
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.files import clear_partial
+from effdet_lite.folding import folded
+from effdet_lite.modes import half_precision
 from effdet_lite.norms import settled, synchronise_norms
 from effdet_lite.run import restore_run, save_run
 from effdet_lite.starting import start_as_identity, start_from
@@ -250,9 +252,7 @@ def train(
             group["lr"] = learning_rate(step, config)
 
         images = images.to(accelerator.device)
-        with torch.autocast(
-            accelerator.device.type, torch.bfloat16, enabled=_is_half(config.precision)
-        ):
+        with half_precision(accelerator.device.type, _is_half(config.precision)):
             outputs = network(images)
         losses = model.loss(
             outputs,
@@ -290,7 +290,7 @@ def train(
             "box_loss": box_loss,
         }
         if _is_due(step + 1, config.evaluate_every, config.steps) and is_main:
-            best = coco_ap(settled(average, train_set).folded(), test_set, progress=progress)
+            best = coco_ap(folded(settled(average, train_set)), test_set, progress=progress)
             row |= {name: best[name] for name in ("ap", "ap50", "ap75")}
         history.append(row)
         if checkpoint and is_main and _is_due(step + 1, config.save_every, config.steps):

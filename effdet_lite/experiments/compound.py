@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as transform
 
 from effdet_lite.cost import Cost
-from effdet_lite.efficientnet import EfficientNet, cost_by_stage
+from effdet_lite.costs import cost_by_stage
+from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.experiments.run import Plan, main
 from effdet_lite.scaling import EfficientNetConfig
 from effdet_lite.training import TrainConfig, learning_rate, make_optimizer, start_as_identity

@@ -2,7 +2,8 @@
 
 import torch
 from effdet_lite import cost
-from effdet_lite.efficientnet import B0_STEM, Stage, mbconv_cost
+from effdet_lite.costs import mbconv_cost
+from effdet_lite.efficientnet import B0_STEM, Stage
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.scaling import round_channels
 from effdet_lite.teach.kit.checks import Exercise

@@ -3,7 +3,8 @@
 import math
 
 from effdet_lite import scaling
-from effdet_lite.efficientnet import cost_by_stage, scaled_stages
+from effdet_lite.costs import cost_by_stage
+from effdet_lite.efficientnet import scaled_stages
 from effdet_lite.scaling import EfficientNetConfig
 from effdet_lite.teach.kit.checks import Exercise
 

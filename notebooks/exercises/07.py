@@ -3,8 +3,7 @@
 import math
 
 from effdet_lite.cost import conv2d, norm
-from effdet_lite.efficientdet import cost_by_part
-from effdet_lite.fusion import separable_cost
+from effdet_lite.costs import cost_by_part, separable_cost
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig, round_channels
 from effdet_lite.teach.kit.checks import Exercise
 

@@ -22,6 +22,7 @@ ORDER = [
     "anchors",
     "losses",
     "matching",
+    "suppression",
     "efficientdet",
     "costs",
     "folding",

@@ -1,6 +1,4 @@
-"""The detector: costs against torch's counter and measured figures, boxes against a loop over
-images and classes.
-"""
+"""The detector: boxes against a loop over images and classes."""
 
 import copy
 import dataclasses
@@ -10,60 +8,16 @@ import pytest
 import torch
 import torchvision
 from oracles import lively_detector
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.detection._utils import BoxCoder
+from torchvision.transforms import v2
 
-from effdet_lite import cost, efficientdet
-from effdet_lite.cost import Cost
-from effdet_lite.efficientdet import EfficientDet, cost_by_part, postprocess
+from effdet_lite import efficientdet, efficientnet, suppression
+from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.layers import LayerStyle
-from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig
+from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
 from effdet_lite.scaling import efficientdet as by_formula
+from effdet_lite.suppression import postprocess
 
-# Parameters and MACs of backbone, fusion, class head and box head, 90 classes, counted on effdet's
-# tf_efficientdet_*.
-PARTS = {
-    "d0": ((3595388, 1901490688), (196281, 136203264), (69354, 362452992), (19044, 92184576)),
-    "d1": ((6101024, 4467988480), (390972, 450639200), (101394, 832722000), (32508, 252067200)),
-    "d2": ((7202562, 7430027200), (708159, 1216329408), (136890, 1625145984), (49428, 560964096)),
-    "d3": (
-        (10103336, 14888439104),
-        (1559474, 3755971520),
-        (247050, 3996792800),
-        (122436, 1927550240),
-    ),
-    "d4": (
-        (16742216, 30502916448),
-        (3349829, 10744760320),
-        (402890, 8559896576),
-        (228740, 4776138752),
-    ),
-    "d5": (
-        (27288112, 75039058752),
-        (5405893, 27275414400),
-        (591498, 19710345600),
-        (367812, 12109046400),
-    ),
-    "d6": (
-        (39403992, 107284332384),
-        (10583808, 54062592000),
-        (1090986, 36454809600),
-        (792996, 26319744000),
-    ),
-    "d7": (
-        (39403992, 154486146912),
-        (10583808, 77850132480),
-        (1090986, 52494925824),
-        (792996, 37900431360),
-    ),
-    "d7x": (
-        (62143440, 238646285312),
-        (13112064, 78520430592),
-        (1094826, 52533411840),
-        (796836, 37928217600),
-    ),
-}
 SMALL = EfficientDetConfig(
     64,
     EfficientNetConfig(0.3, 0.3),
@@ -89,90 +43,6 @@ def model():
 @pytest.fixture
 def images():
     return torch.rand(3, 3, 64, 128, generator=torch.Generator().manual_seed(1))
-
-
-# --- costs ---
-
-
-@pytest.fixture
-def quick_meta(monkeypatch):
-    """On the meta device norms take most of the time, and neither they nor first values have
-    MACs.
-    """
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
-    for name in ("normal_", "uniform_", "zeros_", "xavier_uniform_", "kaiming_uniform_"):
-        monkeypatch.setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
-
-
-def counted(config, num_classes=90):
-    """(params of each part, MACs of all of it), of the network that is built."""
-    with torch.device("meta"):
-        model = EfficientDet(config, num_classes)
-    parts = {
-        name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()
-    }
-    return parts, cost.count(model, 1, 3, config.resolution, config.resolution).macs
-
-
-def assert_cost_is_counted(config, num_classes=90):
-    costs = cost_by_part(config, num_classes)
-    params, macs = counted(config, num_classes)
-    assert {name: part.params for name, part in costs.items()} == params
-    assert sum(costs.values()).macs == macs
-
-
-@pytest.mark.parametrize("name", PARTS)
-def test_cost_by_part_of_d0_to_d7x(name):
-    names = ["backbone", "fusion", "class_head", "box_head"]
-    expected = {part: Cost(*figures) for part, figures in zip(names, PARTS[name], strict=True)}
-    assert cost_by_part(EFFICIENTDETS[name]) == expected
-
-
-@pytest.mark.parametrize("name", PARTS)
-def test_cost_by_part_equals_count_for_d0_to_d7x(name, quick_meta):
-    assert_cost_is_counted(EFFICIENTDETS[name])
-
-
-@pytest.mark.parametrize("phi", [-3 + step / 4 for step in range(41)])
-def test_cost_by_part_equals_count_for_any_phi(phi, quick_meta):
-    assert_cost_is_counted(by_formula(phi))
-
-
-@pytest.mark.parametrize(
-    ("change", "num_classes"),
-    [
-        ({"min_level": 2, "max_level": 6}, 1),
-        ({"max_level": 8}, 2),
-        ({"min_level": 1, "max_level": 5}, 7),
-        ({"min_level": 5, "max_level": 7}, 90),
-        ({"min_level": 4, "max_level": 5, "weighting": "sum"}, 3),
-        ({"weighting": "softmax", "fusion_channels": 40}, 3),  # as wide as P3: no projection there
-        (
-            {"weighting": "unbounded", "fusion_channels": 320},
-            3,
-        ),  # as wide as P5: none for P6 either
-        (
-            {
-                "backbone": EfficientNetConfig(0.35, 2.3, 999, padding="symmetric"),
-                "resolution": 768,
-            },
-            20,
-        ),
-    ],
-)
-def test_cost_by_part_of_altered_configurations_by_torchs_counter(change, num_classes, quick_meta):
-    config = dataclasses.replace(
-        EfficientDetConfig(256, head_repeats=2, fusion_repeats=2), **change
-    )
-    assert_cost_is_counted(config, num_classes)
-    with torch.device("meta"):
-        model = EfficientDet(config, num_classes).eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.empty(1, 3, config.resolution, config.resolution, device="meta"))
-    macs = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
-    parts = {name: macs[f"EfficientDet.{name}"] for name in ("fusion", "class_head", "box_head")}
-    costs = {name: part.macs for name, part in cost_by_part(config, num_classes).items()}
-    assert costs == parts | {"backbone": macs["EfficientDet"] - sum(parts.values())}
 
 
 # --- heads ---
@@ -277,7 +147,7 @@ def naive_detections(
 def test_detections_equal_a_loop_over_images_and_classes(
     model, images, options, candidates, monkeypatch
 ):
-    monkeypatch.setattr(efficientdet, "CANDIDATES", candidates)
+    monkeypatch.setattr(suppression, "CANDIDATES", candidates)
     options = {"score_threshold": 0.05, "iou_threshold": 0.5, "max_detections": 100} | options
     detections = model.detect(images, **options)
     with torch.no_grad():
@@ -388,24 +258,6 @@ def test_half_precision(model, images, dtype):
         assert (model(images)[0] - expected[0]).abs().max() < 0.3 * expected[0].std()
 
 
-@pytest.mark.parametrize("weighting", ["fast", "sum"])
-def test_folded_equals_unfolded(weighting):
-    torch.manual_seed(0)
-    model = make_lively(
-        EfficientDet(
-            dataclasses.replace(SMALL, weighting=weighting, fusion_repeats=2, head_repeats=2), 3
-        )
-    )
-    model.train()
-    folded = model.folded()
-    assert model.training and not folded.training
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-    images = torch.rand(2, 3, 128, 64)
-    with torch.no_grad():
-        for ours, expected in zip(folded.folded()(images), model.eval()(images), strict=True):
-            assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
-
-
 def test_the_same_backbone_is_built_for_classification(model):
     """Features of the detector's backbone are EfficientNet's, in names and shapes, but for head and
     classifier.
@@ -456,11 +308,26 @@ def test_what_is_no_batch_of_images(model, wrong, says):
 
 
 def test_images_in_0_to_255_are_refused_and_a_little_above_1_is_not(model, images):
-    with pytest.raises(
-        ValueError, match=r"must be in 0-1, got values up to 25.*divide 0-255 by 255"
-    ):
+    with pytest.raises(ValueError, match=r"must be in 0-1, got values from .* to 25.*divide 0-255"):
         model.detect(images * 255)
     model.detect(images * 1.2 - 0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_images_that_were_normalized_already_are_refused(model, seed):
+    """By torchvision, as the model would do it once more; pictures bright and dark."""
+    generator = torch.Generator().manual_seed(seed)
+    picture = torch.rand(3, 64, 64, generator=generator) ** (1 + seed)
+    normalized = v2.functional.normalize(
+        picture, efficientnet.IMAGENET_MEAN, efficientnet.IMAGENET_STD
+    )
+    with pytest.raises(ValueError, match="leave the normalization to the model"):
+        model.detect(normalized[None])
+
+
+def test_images_that_are_not_numbers_are_refused(model):
+    with pytest.raises(ValueError, match="got values from nan to nan"):
+        model.detect(torch.full((1, 3, 64, 64), torch.nan))
 
 
 @pytest.mark.parametrize("name", ["D0", "d8", "efficientdet_d0", "b0", "", None])
@@ -471,7 +338,7 @@ def test_unknown_names(name):
         EfficientDet.from_name(name)
 
 
-@pytest.mark.parametrize("classes", [0, -1, 2.0, ("cat", "dog"), None])
+@pytest.mark.parametrize("classes", [0, -1, 2.0, True, ("cat", "dog"), None])
 def test_impossible_numbers_of_classes(classes):
     with pytest.raises(ValueError, match="num_classes must be a whole number of at least 1"):
         EfficientDet(SMALL, classes)

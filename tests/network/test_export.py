@@ -15,10 +15,10 @@ from torchvision import tv_tensors
 
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cli import main
-from effdet_lite.places import cells_folder
 from effdet_lite.data import BCCDDetection, ShapesDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.export import export_onnx
+from effdet_lite.places import cells_folder
 from effdet_lite.predict import read_photo
 from effdet_lite.scaling import efficientdet
 

@@ -2,12 +2,11 @@
 out.
 """
 
-import copy
 
 import pytest
 import torch
 import torchvision
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import lively
 from timm.layers import Conv2dSame
@@ -16,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from effdet_lite import layers
-from effdet_lite.layers import Conv2d, ConvNorm, LayerStyle, MBConv, SeparableConv, SqueezeExcite
+from effdet_lite.layers import Conv2d, LayerStyle, MBConv, SeparableConv, SqueezeExcite
 
 # --- padding ---
 
@@ -160,54 +159,6 @@ def test_separable_conv_equals_one_dense_convolution():
     torch.testing.assert_close(
         separable(x), F.conv2d(x, dense, separable.pointwise.bias, padding=1)
     )
-
-
-@pytest.mark.parametrize("needs_gradient", [True, False])
-def test_silu_overwrites_only_what_no_gradient_needs(needs_gradient):
-    x = torch.randn(50)
-    y = x.clone().requires_grad_(needs_gradient)
-    torch.testing.assert_close(layers.silu(y), x / (1 + (-x).exp()))
-    assert torch.equal(y, x) == needs_gradient
-
-
-# --- folding ---
-
-
-@pytest.mark.parametrize("padding", ["same", "symmetric"])
-@pytest.mark.parametrize(
-    ("kernel", "stride", "groups"), [(1, 1, 1), (3, 1, 6), (3, 2, 1), (5, 2, 6), (5, 1, 2)]
-)
-def test_folded_equals_unfolded(padding, kernel, stride, groups):
-    module = lively(
-        ConvNorm(6, 12, kernel, stride, groups, activation=True, style=LayerStyle(padding))
-    )
-    folded = copy.deepcopy(module)
-    layers.fold_for_inference(folded)
-    layers.fold_for_inference(folded)  # a second time changes nothing
-    assert not any(isinstance(child, nn.BatchNorm2d) for child in folded.modules())
-    x = torch.randn(2, 6, 8, 14)
-    torch.testing.assert_close(folded(x), module(x))
-
-
-@pytest.mark.parametrize("size", [(9, 8), (8, 9), (15, 15)])
-@pytest.mark.parametrize("kernel", [3, 5])
-def test_folded_padding_refuses_odd_sizes(size, kernel):
-    """There it would answer for other places, or fewer of them."""
-    module = lively(ConvNorm(3, 4, kernel, 2))
-    layers.fold_for_inference(module)
-    with pytest.raises(ValueError, match="folded network takes even sizes"):
-        module(torch.randn(1, 3, *size))
-
-
-@given(st.integers(2, 40), st.integers(2, 40))
-@settings(deadline=None, max_examples=25)
-def test_folded_symmetric_padding_takes_any_size(height, width):
-    assume(height % 2 or width % 2)
-    module = lively(ConvNorm(2, 2, 5, 2, style=LayerStyle("symmetric")))
-    x = torch.randn(1, 2, height, width)
-    expected = module(x)
-    layers.fold_for_inference(module)
-    torch.testing.assert_close(module(x), expected)
 
 
 # --- errors ---

@@ -18,9 +18,10 @@ from torchvision.ops import nms
 from effdet_lite.anchors import iou
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cost import Cost
+from effdet_lite.costs import cost_by_stage
 from effdet_lite.data import ShapesDetection
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.efficientnet import B0_HEAD, B0_STEM, Stage, cost_by_stage, scaled_stages
+from effdet_lite.efficientnet import B0_HEAD, B0_STEM, Stage, scaled_stages
 from effdet_lite.layers import squeezed_channels
 from effdet_lite.places import shipped_detector
 from effdet_lite.scaling import EfficientNetConfig, round_channels

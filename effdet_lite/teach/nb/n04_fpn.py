@@ -11,10 +11,10 @@ from matplotlib.patches import Rectangle
 
 from effdet_lite import cost
 from effdet_lite.cost import Cost, receptive_field
+from effdet_lite.costs import cost_by_part, cost_by_stage, fusion_cost, separable_cost
 from effdet_lite.data import ShapesInContext
-from effdet_lite.efficientdet import cost_by_part
-from effdet_lite.efficientnet import cost_by_stage, level_channels
-from effdet_lite.fusion import fpn, fusion_cost, separable_cost
+from effdet_lite.efficientnet import level_channels
+from effdet_lite.fusion import fpn
 from effdet_lite.places import results_file
 from effdet_lite.scaling import EFFICIENTDETS
 from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, styled

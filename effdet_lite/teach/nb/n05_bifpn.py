@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from effdet_lite.fusion import FusionGraph, bifpn, fusion_cost
+from effdet_lite.costs import fusion_cost
+from effdet_lite.fusion import FusionGraph, bifpn
 from effdet_lite.teach.kit.drawings import graph_drawing
 from effdet_lite.teach.kit.plots import COLORS, DASHES, MARKERS, PALETTE, new_figure, styled
 from effdet_lite.teach.kit.widgets import View

@@ -12,8 +12,9 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, match
-from effdet_lite.efficientdet import EfficientDet, postprocess
+from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import error_kinds
+from effdet_lite.suppression import postprocess
 from effdet_lite.teach.kit.plots import (
     COLORS,
     as_array,

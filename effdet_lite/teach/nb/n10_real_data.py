@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, grid
+from effdet_lite.costs import cost_by_part
 from effdet_lite.data.folders import Sample
-from effdet_lite.efficientdet import cost_by_part
 from effdet_lite.scaling import efficientdet
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, styled
 from effdet_lite.teach.kit.shared import best_overlaps

@@ -1,0 +1,93 @@
+"""Feature networks as data, against the figures of the papers and the official graph."""
+
+
+import pytest
+
+from effdet_lite.graphs import FusionGraph, Node, bifpn, fpn, panet
+
+LEVELS = range(3, 8)
+
+
+@pytest.mark.parametrize(
+    ("graph", "nodes", "edges"), [(bifpn, 8, 19), (panet, 10, 18), (fpn, 5, 9)]
+)
+def test_size_of_the_three_graphs_on_p3_to_p7(graph, nodes, edges):
+    """BiFPN has fewer nodes than PANet and more edges (EfficientDet, figure 2 and section 3.2)."""
+    graph = graph(LEVELS)
+    assert (len(graph.nodes), len(graph.edges)) == (nodes, edges)
+    assert graph.levels == (3, 4, 5, 6, 7)
+
+
+def test_bifpn_is_the_official_graph():
+    """Levels and inputs of `bifpn_config` in fpn_configs.py, where the inputs are numbered 0-4 and
+    the nodes 5-12.
+    """
+    official = {
+        5: (3, 4),
+        6: (2, 5),
+        7: (1, 6),
+        8: (0, 7),
+        9: (1, 7, 8),
+        10: (2, 6, 9),
+        11: (3, 5, 10),
+        12: (4, 11),
+    }
+    names = ["P3_in", "P4_in", "P5_in", "P6_in", "P7_in", "P6_td", "P5_td", "P4_td", "P3_td"]
+    names += ["P4_out", "P5_out", "P6_out", "P7_out"]
+    expected = {
+        names[node]: tuple(names[source] for source in inputs) for node, inputs in official.items()
+    }
+    assert {node.name: node.inputs for node in bifpn(LEVELS).nodes} == expected
+    assert bifpn(LEVELS).outputs == ("P3_td", "P4_out", "P5_out", "P6_out", "P7_out")
+
+
+def test_the_switches_lead_from_fpn_over_panet_to_bifpn():
+    off = {"skip": False, "prune": False}
+    assert bifpn(LEVELS, bottom_up=False, **off).nodes == fpn(LEVELS).nodes
+    assert bifpn(LEVELS, bottom_up=True, **off).nodes == panet(LEVELS).nodes
+    assert bifpn(reversed(LEVELS)) == bifpn(list(LEVELS)) == bifpn(LEVELS, True, True, True)
+
+
+# --- what is refused ---
+
+
+def graph(*nodes):
+    return FusionGraph("mine", tuple(Node(*node) for node in nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "says"),
+    [
+        ((), "has no nodes"),
+        ((("a", 3, ("b",)), ("b", 3, ("a",))), "has a cycle: (a -> b -> a|b -> a -> b)"),
+        ((("a", 3, ("a",)),), "has a cycle: a -> a"),
+        ((("a", 3, ()),), "'a' has no inputs"),
+        ((("a", 3, ("P3_in")),), r"inputs of node 'a' must be a tuple: write \('P3_in',\)"),
+        ((("a", 3, ("P4_in",)),), "unknown input 'P4_in'; known here: P3_in, a"),
+        ((("a", 3, ("P3_in", "nobody")),), "unknown input 'nobody'"),
+        ((("a", 3, ("P3_in",)), ("b", 5, ("a",))), "no node at level 4"),
+        ((("a", 3, ("P3_in",)), ("a", 4, ("P4_in",))), "uses a node name twice"),
+        ((("P3_in", 3, ("P3_in",)),), "'P3_in' names the map that comes in"),
+        ((("keys", 3, ("P3_in",)),), "'keys' cannot name a node"),
+        ((("training", 3, ("P3_in",)),), "'training' cannot name a node"),
+        ((("_modules", 3, ("P3_in",)),), "'_modules' cannot name a node"),
+        ((("P3.td", 3, ("P3_in",)),), "cannot name a node; use letters"),
+        ((("", 3, ("P3_in",)),), "cannot name a node"),
+    ],
+)
+def test_graphs_that_cannot_run(nodes, says):
+    with pytest.raises(ValueError, match=says):
+        graph(*nodes)
+
+
+@pytest.mark.parametrize("build", [fpn, panet, bifpn])
+@pytest.mark.parametrize("levels", [(), (3,), (3, 3), (3, 4, 4)])
+def test_levels_that_make_no_pyramid(build, levels):
+    with pytest.raises(ValueError, match="at least two different numbers"):
+        build(levels)
+
+
+@pytest.mark.parametrize("build", [fpn, panet, bifpn])
+def test_levels_with_a_gap(build):
+    with pytest.raises(ValueError, match="no node at level 4"):
+        build((3, 5))
