@@ -1,12 +1,13 @@
 """Detection datasets (drawn shapes, blood cells, your own folders), augmentation and batching."""
 
 from effdet_lite.data.bccd import BCCDDetection
+from effdet_lite.data.coco import CocoFolder
 from effdet_lite.data.context import ShapesInContext
 from effdet_lite.data.dataset import DetectionDataset
-from effdet_lite.data.folders import CocoFolder, VocFolder
-from effdet_lite.data.opening import check_datasets, open_dataset
+from effdet_lite.data.opening import check_datasets, open_dataset, open_datasets
 from effdet_lite.data.shapes import ShapesDetection
 from effdet_lite.data.transforms import collate, eval_transforms, train_transforms
+from effdet_lite.data.voc import VocFolder
 
 __all__ = [
     "BCCDDetection",
@@ -19,5 +20,6 @@ __all__ = [
     "collate",
     "eval_transforms",
     "open_dataset",
+    "open_datasets",
     "train_transforms",
 ]

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from effdet_lite.data.folders import VocFolder
+from effdet_lite.data.voc import VocFolder
 from effdet_lite.download import DownloadError, download, file_sha256
 
 CLASSES = ("RBC", "WBC", "Platelets")

@@ -70,8 +70,8 @@ class ShapesInContext(DetectionDataset):
         small = small or tuple(size * share for share in SMALL[direction])
         if not 3 <= small[0] <= small[1] <= large[0] / 4 <= large[1] / 4 <= size / 4:
             raise ValueError(
-                f"diameters, each (lowest, highest): small from 3 px on, large four times as much, and at "
-                f"most {size} px; got small={small} and large={large}."
+                f"diameters, each (lowest, highest): small from 3 px on, large four times as much, "
+                f"and at most {size} px; got small={small} and large={large}."
             )
         self.direction, self.large, self.small = direction, large, small
         self.asked = self.classes[3:]

@@ -60,6 +60,18 @@ class DetectionDataset(torch.utils.data.Dataset):
         """
         return None
 
+    def vanishing_boxes(self, size: tuple[int, int]) -> tuple[int, int]:
+        """How many boxes are under one pixel a side once their picture is fitted into size
+        (height, width), and so would be dropped; and how many there are. (0, 0) where that is known
+        only by loading them.
+        """
+        gone = total = 0
+        for (width, height), boxes in self.annotations() or []:
+            scale = min(size[0] / height, size[1] / width)
+            gone += int(((boxes[:, 2:] - boxes[:, :2]) * scale < 1).any(1).sum())
+            total += len(boxes)
+        return gone, total
+
     def describe(self) -> dict:
         """What decides what the items are, as values that JSON can hold; for the fingerprint.
 

@@ -2,6 +2,8 @@
 the first notebook.
 """
 
+import ast
+import importlib.metadata
 import json
 import os
 import re
@@ -27,6 +29,8 @@ else:
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 REQUIREMENTS = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+# What ipywidgets, JupyterLab's kernel and matplotlib are made of; none of them runs without it.
+COMES_ALONG = ("IPython", "cycler", "jupyter_core", "psutil", "pygments", "traitlets")
 DEVELOPMENT = [Requirement(line) for line in PYPROJECT["dependency-groups"]["dev"]]
 
 
@@ -76,6 +80,27 @@ def test_the_oracles_are_for_tests_only():
     assert not re.findall(
         r"^\s*(?:import|from) (?:effdet|timm|pycocotools)\b", sources, re.MULTILINE
     )
+
+
+def imported_by(path):
+    """The packages that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_what_the_package_imports_is_listed():
+    """By itself, and not because something else that is listed happens to need it."""
+    extras = PYPROJECT["project"]["optional-dependencies"]["export"]
+    listed = {one.name for one in [*REQUIREMENTS, *map(Requirement, extras)]}
+    names = importlib.metadata.packages_distributions()
+    for path in (ROOT / "effdet_lite").rglob("*.py"):
+        for name in imported_by(path):
+            if name not in (*sys.stdlib_module_names, "effdet_lite", *COMES_ALONG):
+                known = {one.lower().replace("_", "-") for one in names.get(name, [name])}
+                assert known & listed, f"{path.name} imports {name}"
 
 
 def test_no_lock_file_is_kept():

@@ -1,0 +1,50 @@
+"""Which images of a folder are kept for testing, where nobody has said.
+
+It depends on each image's own name, and not on how many there are: an image that was learned from
+must not become a test image because others were added.
+"""
+
+import hashlib
+from collections import Counter
+
+from effdet_lite.data.folders import FolderDataset
+from effdet_lite.download import file_sha256
+
+HELD_OUT = 0.2  # share of the images
+
+
+def hold_out(dataset: FolderDataset) -> list[int]:
+    """The indices of the images that are kept for testing: about a fifth, and at least one.
+
+    Copies of one file are on one side, the first one's. ValueError where there are not two images.
+    """
+    copies = {}
+    for index, content in enumerate(_contents(dataset)):
+        copies.setdefault(content, []).append(index)
+    if len(copies) < 2:
+        raise ValueError(
+            "one image cannot be shared between training and test: pass more, or test_data."
+        )
+    names = dataset.names
+    groups = sorted(copies.values(), key=lambda indices: _place(names[indices[0]]))
+    held_out = [group for group in groups if _place(names[group[0]]) < HELD_OUT]
+    # One at least on each side.
+    held_out = held_out[: len(groups) - 1] or groups[:1]
+    return sorted(index for group in held_out for index in group)
+
+
+def _place(name: str) -> float:
+    """A number in 0-1 that depends on nothing but the name."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _contents(dataset: FolderDataset) -> list[object]:
+    """Of each image something that is equal for equal files; only files of one length are read."""
+    paths = [sample.path for sample in dataset.samples]
+    lengths = [path.stat().st_size for path in paths]
+    common = {length for length, count in Counter(lengths).items() if count > 1}
+    return [
+        file_sha256(path) if length in common else index
+        for index, (path, length) in enumerate(zip(paths, lengths, strict=True))
+    ]
