@@ -13,7 +13,10 @@ __version__ = "0.1.0"
 
 # On a busy machine threads that spin while they wait take the cores from those that work: a
 # training took nine times as long. torch's OpenMP reads this once, when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What the user's own environment says of waiting, to GNU's OpenMP or to Intel's, stays.
+_WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"}
+if not _WAITING & os.environ.keys():
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 _HOMES = {
     "EfficientDet": "efficientdet",

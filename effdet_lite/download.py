@@ -1,20 +1,20 @@
 """One file from the network to the disk: streamed, checked, and put in place whole or not at all.
 
-Shared by `pretrained.py` (checkpoints) and `data/bccd.py` (an archive). The bytes land in a
-temporary file beside the destination and are renamed only once their number and their hash are
-right, so a broken download leaves nothing behind.
+Shared by `pretrained.py` (checkpoints) and `data/bccd.py` (an archive). `torch.hub` has a function
+for this too, which takes a body that broke off for the file and reports errors as they come.
 """
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.parse
 import urllib.request
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm.auto import tqdm
+
+from effdet_lite.files import whole_file
 
 CHUNK = 1 << 18  # bytes
 
@@ -37,42 +37,31 @@ def download(
     destination: str | Path,
     sha256: str | None = None,
     *,
+    anew: bool = False,
     progress: bool = True,
     timeout: float = 30.0,
 ) -> Path:
     """Fetch url (http, https or file) into destination and return its path.
 
-    A file that is there already, and has the hash `sha256` where one is given, is kept and nothing
-    is fetched.
-    timeout: seconds without a byte before giving up. Raises DownloadError, and ValueError for
-    another kind of URL.
+    sha256: of the file, in hexadecimal, or the first digits of it. A file that is there already,
+    and has this hash where one is given, is kept and nothing is fetched, unless it is to be fetched
+    anew.
+    timeout: seconds without a byte before giving up. Raises DownloadError, WriteError where the
+    disk refuses, and ValueError for another kind of URL.
     """
-    destination = Path(destination)
+    destination, wanted = Path(destination), (sha256 or "").lower()
     if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):
         raise ValueError(f"cannot download {url!r}: pass an http, https or file URL.")
-    if destination.is_file() and (sha256 is None or file_sha256(destination) == sha256.lower()):
+    keep = destination.is_file() and not anew
+    if keep and (not wanted or file_sha256(destination).startswith(wanted)):
         return destination
-    partial = destination.with_name(f"{destination.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        found = _stream(url, partial, progress, timeout)
-        if sha256 is not None and found != sha256.lower():
+    with whole_file(destination) as temporary:
+        found = _stream(url, temporary, progress, timeout)
+        if not found.startswith(wanted):
             raise DownloadError(
-                f"{url} has SHA-256 {found}, not {sha256}: the file is damaged or is another version."
+                f"{url} has SHA-256 {found}, not {sha256}: the file is damaged or is another "
+                "version."
             )
-        os.replace(partial, destination)
-    except DownloadError:
-        raise
-    except urllib.error.HTTPError as error:
-        raise DownloadError(
-            f"{url} cannot be fetched: the server answers {error.code} {error.reason}."
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DownloadError(f"{url} cannot be fetched to {destination}: {reason}.") from error
-    finally:
-        if partial.exists():
-            partial.unlink()
     return destination
 
 
@@ -80,23 +69,30 @@ def _stream(url: str, path: Path, progress: bool, timeout: float) -> str:
     """Copy url into path and return the SHA-256 of what arrived; a body shorter than announced is
     an error.
     """
-    digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=timeout) as response, open(path, "wb") as file:
+    digest, arrived = hashlib.sha256(), 0
+    response = _network(url, lambda: urllib.request.urlopen(url, timeout=timeout))
+    with response, open(path, "wb") as file:
         announced = response.headers.get("Content-Length")
         total = int(announced) if announced and announced.isdigit() else None
-        with tqdm(
-            total=total,
-            unit="B",
-            unit_scale=True,
-            desc=path.name.split(".")[0],
-            disable=not progress,
-        ) as bar:
-            while chunk := response.read(CHUNK):
+        words = path.name.split(".")[0]
+        with tqdm(total=total, unit="B", unit_scale=True, desc=words, disable=not progress) as bar:
+            while chunk := _network(url, lambda: response.read(CHUNK)):
                 file.write(chunk)
                 digest.update(chunk)
+                arrived += len(chunk)
                 bar.update(len(chunk))
-        if total is not None and file.tell() != total:
-            raise DownloadError(
-                f"{url} broke off after {file.tell():,} of {total:,} bytes: try again."
-            )
+    if total is not None and arrived != total:
+        raise DownloadError(f"{url} broke off after {arrived:,} of {total:,} bytes: try again.")
     return digest.hexdigest()
+
+
+def _network(url: str, act: Callable):
+    """What `act` gives; what befalls it on the network as one sentence."""
+    try:
+        return act()
+    except urllib.error.HTTPError as error:
+        answer = f"the server answers {error.code} {error.reason}"
+        raise DownloadError(f"{url} cannot be fetched: {answer}.") from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DownloadError(f"{url} cannot be fetched: {reason}.") from error

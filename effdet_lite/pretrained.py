@@ -5,9 +5,7 @@ them. The two renamings below walk over our own structure and say what each part
 there.
 """
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
-from effdet_lite.download import DownloadError, download, file_sha256
+from effdet_lite.download import download
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.layers import Conv2d
+from effdet_lite.places import cache_folder
 from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS
 
 EFFDET_RELEASE = "https://github.com/rwightman/efficientdet-pytorch/releases/download/v0.1/"
@@ -72,15 +71,6 @@ def published_url(name: str) -> str:
     if name in EFFDET_FILES:
         return EFFDET_RELEASE + EFFDET_FILES[name]
     return get_model_weights(f"efficientnet_{name}").IMAGENET1K_V1.url
-
-
-def cache_folder() -> Path:
-    """$EFFDET_LITE_CACHE, or else effdet_lite in the user's cache folder ($XDG_CACHE_HOME, by
-    default ~/.cache).
-    """
-    if folder := os.environ.get("EFFDET_LITE_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "effdet_lite"
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -270,25 +260,14 @@ def fetch(url: str, cache_dir: str | Path | None = None, *, progress: bool = Tru
     """The file at url in cache_dir (by default `cache_folder()`), fetched unless it is there.
 
     Checked against the hash in its name. Raises ValueError for a url that ends in no file's name,
-    or DownloadError.
+    DownloadError or WriteError.
     """
     folder = cache_folder() if cache_dir is None else Path(cache_dir)
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"{url} does not end in the name of a file; pass the file's own URL.")
     stated = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
-    prefix = stated[1] if stated else ""
-    path = folder / name
-    if prefix and path.is_file() and file_sha256(path).startswith(prefix):
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder
-    ) as temporary:  # so that nothing unchecked ever bears the final name
-        fresh = download(url, Path(temporary) / name, progress=progress)
-        if not (found := file_sha256(fresh)).startswith(prefix):
-            raise DownloadError(
-                f"{url} has SHA-256 {found}, not {prefix}...: the file is damaged or is another version."
-            )
-        os.replace(fresh, path)
-    return path
+    if stated:
+        return download(url, folder / name, stated[1], progress=progress)
+    # Nothing says whether a file of this name is the one at this address.
+    return download(url, folder / name, anew=True, progress=progress)

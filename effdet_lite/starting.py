@@ -12,7 +12,8 @@ from effdet_lite.checkpoint import load_detector
 from effdet_lite.download import DownloadError
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import EfficientNet
-from effdet_lite.pretrained import cache_folder, from_pretrained, set_style
+from effdet_lite.places import cache_folder
+from effdet_lite.pretrained import from_pretrained, set_style
 from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS, EfficientDetConfig
 
 

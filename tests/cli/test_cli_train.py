@@ -164,13 +164,15 @@ def test_one_picture_cannot_be_split(tmp_path, capsys):
         ("--learning-rate nan", "learning_rate must be a positive number"),
         ("--learn 1", "unrecognized arguments: --learn"),
         ("--data squares", "data must be shapes, bccd"),
-        ("--data bccd", "no blood cells in data/bccd: .*--download.*bccd:FOLDER"),
+        ("--data bccd", "no blood cells in nowhere: .*--download.*bccd:FOLDER"),
+        ("--threads 0", "must be from 1 to 256"),
         ("--data voc:nowhere", "there is no folder nowhere"),
         ("--data coco:nowhere,x.json", "there is no folder nowhere"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(arguments, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EFFDET_LITE_BCCD", "nowhere")
     said = fails(arguments.split(), capsys)
     assert said.startswith("effdet-lite")
     assert re.search(message, said), said

@@ -63,6 +63,17 @@ def test_the_variable_for_the_cells_needs_no_checkout(elsewhere, course, monkeyp
     assert places.cells_folder() == course / "data" / "bccd"
 
 
+def test_the_cache_folder(monkeypatch, tmp_path):
+    """By the XDG base directory specification, but for our own variable."""
+    for name in ("EFFDET_LITE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert places.cache_folder() == Path.home() / ".cache" / "effdet_lite"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert places.cache_folder() == tmp_path / "effdet_lite"
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "mine"))
+    assert places.cache_folder() == tmp_path / "mine"
+
+
 def test_a_user_without_a_home_folder_is_told_so_in_a_sentence(no_home, elsewhere, monkeypatch):
     for place in (places.cache_folder, places.cells_folder):
         with pytest.raises(FileNotFoundError, match="name a folder for downloads in EFFDET_LITE_C"):

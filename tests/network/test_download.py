@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from effdet_lite.download import DownloadError, download
+from effdet_lite.files import WriteError
 
 BODY = bytes(range(250)) * 2400
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -69,6 +70,34 @@ def test_the_file_arrives_whole_and_is_not_fetched_again(server, tmp_path, capsy
     assert os.listdir(target.parent) == ["weights.bin"]
 
 
+def test_the_first_digits_of_a_hash_are_enough(server, tmp_path):
+    target = download(f"{server.url}/file", tmp_path / "f", SHA256[:8].upper(), progress=False)
+    download(f"{server.url}/file", target, SHA256[:8])
+    assert server.requests == ["/file"]
+    with pytest.raises(DownloadError, match="not 12345678"):
+        download(f"{server.url}/file", tmp_path / "g", "12345678", progress=False)
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_several_fetch_one_file_at_once(server, tmp_path):
+    """Each reader finds the whole file or none, and nothing is left beside it."""
+    target, failures = tmp_path / "weights.bin", []
+
+    def fetch():
+        try:
+            download(f"{server.url}/file", target, SHA256, progress=False)
+            assert target.read_bytes() == BODY
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=fetch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and os.listdir(tmp_path) == ["weights.bin"]
+
+
 def test_a_damaged_file_on_disk_is_replaced(server, tmp_path, capsys):
     target = tmp_path / "weights.bin"
     target.write_bytes(BODY[:-1])
@@ -119,7 +148,7 @@ def test_unreachable_host_unwritable_place_and_odd_scheme(tmp_path, monkeypatch)
                 f"http://127.0.0.1:{unused.getsockname()[1]}/x", tmp_path / "x", progress=False
             )
     (tmp_path / "source").write_bytes(BODY)
-    with pytest.raises(DownloadError, match="cannot be fetched to"):
+    with pytest.raises(WriteError, match="could not be written"):
         download((tmp_path / "source").as_uri(), tmp_path / "source" / "x", progress=False)
     with pytest.raises(ValueError, match="http, https or file"):
         download("data:,hello", tmp_path / "x")

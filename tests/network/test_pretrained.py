@@ -179,16 +179,6 @@ def test_an_unknown_name_is_refused():
         from_pretrained("d9")
 
 
-def test_the_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("EFFDET_LITE_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert pretrained.cache_folder().parts[-2:] == (".cache", "effdet_lite")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert pretrained.cache_folder() == tmp_path / "effdet_lite"
-    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "mine"))
-    assert pretrained.cache_folder() == tmp_path / "mine"
-
-
 def test_the_addresses_are_the_publishers():
     for name in EFFICIENTDETS:
         assert (
