@@ -10,7 +10,7 @@ from pathlib import Path
 
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.data import BCCDDetection, collate, eval_transforms
-from effdet_lite.teach.kit.plots import image_grid
+from effdet_lite.teach.kit.boxes import image_grid
 
 ASSETS = Path(__file__).parent
 

@@ -1,3 +1,3 @@
-"""Teaching aids of the notebooks: figures, explorers, exercise checks.  The package itself never
+"""Teaching aids of the notebooks: figures, explorers, exercise checks. The package itself never
 imports them.
 """

@@ -122,25 +122,25 @@ def test_the_window_is_where_gradients_of_the_detector_come_from(experiment, row
 
 @pytest.mark.parametrize("convolutions", [0, 3, 7])
 @pytest.mark.parametrize("ring", [36, 54, 72, 120])
-def test_the_share_of_dots_that_see_their_ring_is_that_of_windows_with_coloured_pixels(
+def test_the_share_of_dots_that_see_their_ring_is_that_of_windows_with_colored_pixels(
     ring, convolutions
 ):
     holds = []
     for picture in range(16):
-        _, dots, coloured = scene(ring, picture)
+        _, dots, colored = scene(ring, picture)
         for x, y in dots:
             (left, right), (top, bottom) = window(x, convolutions), window(y, convolutions)
-            holds.append(coloured[max(top, 0) : bottom + 1, max(left, 0) : right + 1].any())
+            holds.append(colored[max(top, 0) : bottom + 1, max(left, 0) : right + 1].any())
     told = reach_view(ring, convolutions).numbers["dots that see their ring"]
     assert told == f"{np.mean(holds):.0%} of {len(holds)}"
 
 
-def test_only_the_ring_is_coloured():
+def test_only_the_ring_is_colored():
     for picture in range(8):
-        _, dots, coloured = scene(80, picture)
-        rows, columns = np.nonzero(coloured)
+        _, dots, colored = scene(80, picture)
+        rows, columns = np.nonzero(colored)
         assert 78 <= np.ptp(rows) + 1 <= 82 and 78 <= np.ptp(columns) + 1 <= 82
-        assert not any(coloured[int(y), int(x)] for x, y in dots)
+        assert not any(colored[int(y), int(x)] for x, y in dots)
 
 
 def test_the_measured_points_are_those_of_the_file_and_every_setting_can_be_drawn():

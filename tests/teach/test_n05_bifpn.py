@@ -125,10 +125,10 @@ def test_every_setting_of_the_switches_is_drawn_under_its_name(switches):
     for pyramid in PYRAMIDS:
         figure, words, numbers = switches_view(*switches, 7, "softmax", pyramid)
         figure.draw_without_rendering()
-        (drawing,) = figure.axes
+        drawing, matrix = figure.axes
         arrows = [patch for patch in drawing.patches if isinstance(patch, FancyArrowPatch)]
         assert 7 * len(arrows) == int(numbers["edges"]) and words
-        filled, empty = (len(line.get_xdata()) for line in drawing.lines[-2:])
+        filled, empty = (len(line.get_xdata()) for line in matrix.lines)
         assert numbers["inputs that reach outputs"] == f"{filled} of {filled + empty} pairs"
         name = drawing.get_title().partition(",")[0]
         assert name == "FPN" if not switches[0] else name != "FPN"

@@ -17,7 +17,7 @@ from PIL import Image
 from traitlets.config import Config
 
 from effdet_lite.evaluation import precision_recall
-from effdet_lite.teach.kit import plots
+from effdet_lite.teach.kit import boxes, page, plots
 
 # Okabe and Ito, "Color Universal Design", 2008, figure 16: the sRGB values in 0-255.
 OKABE_ITO = {
@@ -126,7 +126,7 @@ def rectangles(axis):
 
 def test_boxes_stand_where_they_were_told():
     image = torch.zeros(3, 32, 48)
-    figure = plots.draw_boxes(
+    figure = boxes.draw_boxes(
         image, TARGET["boxes"], TARGET["labels"], CLASSES, scores=[0.875, 0.5]
     )
     (axis,) = figure.axes
@@ -142,7 +142,7 @@ def test_a_drawn_box_frames_its_object_in_the_pixels():
     """
     image = torch.ones(3, 32, 32)
     image[1:, 12:20, 8:16] = 0
-    figure = plots.draw_boxes(image, [[8, 12, 16, 20]], [0], CLASSES, words=True)
+    figure = boxes.draw_boxes(image, [[8, 12, 16, 20]], [0], CLASSES, words=True)
     for text in figure.axes[0].texts:
         text.remove()
     pixels = np.asarray(Image.open(io.BytesIO(plots.png(figure))).convert("RGB")).astype(int)
@@ -155,7 +155,7 @@ def test_a_drawn_box_frames_its_object_in_the_pixels():
 
 
 def test_a_grid_tells_truth_from_detections():
-    figure = plots.image_grid(
+    figure = boxes.image_grid(
         torch.zeros(3, 3, 32, 32), [TARGET] * 3, CLASSES, [FOUND] * 3, columns=2, min_score=0.5
     )
     styles = [[patch.get_linestyle() for patch in rectangles(axis)] for axis in figure.axes]
@@ -194,7 +194,7 @@ def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
     InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     try:
         with capture_output() as captured:
-            plots.show(plots.new_figure()[0], alt="AP < 0.5 & rising")
+            page.show(plots.new_figure()[0], alt="AP < 0.5 & rising")
     finally:
         InteractiveShell.clear_instance()
     picture, words = captured.outputs
@@ -207,7 +207,7 @@ def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
 
 def test_no_figure_goes_without_words():
     with pytest.raises(ValueError, match="no alt text"):
-        plots.show(plots.new_figure()[0], alt=" ")
+        page.show(plots.new_figure()[0], alt=" ")
 
 
 def test_drawing_leaves_nothing_behind():
@@ -216,7 +216,7 @@ def test_drawing_leaves_nothing_behind():
     """
     code = """
 import sys, matplotlib
-from effdet_lite.teach.kit import plots
+from effdet_lite.teach.kit import boxes, page, plots
 names = [name for name in matplotlib.rcParams if name != "backend"]  # to read that one loads pyplot
 before = [matplotlib.rcParams[name] for name in names]
 plots.png(plots.precision_recall_plot({"a": {"recall": [0, 1], "precision": [1, 0]}}))

@@ -15,7 +15,8 @@ from matplotlib.patches import FancyArrowPatch
 from effdet_lite import fusion
 from effdet_lite.teach.kit.checks import Exercise, judge
 from effdet_lite.teach.kit.drawings import Map, block, conv_drawing, graph_drawing, network_drawing
-from effdet_lite.teach.kit.plots import as_array, new_figure, png, table_html
+from effdet_lite.teach.kit.page import table_html
+from effdet_lite.teach.kit.plots import as_array, new_figure, png
 from effdet_lite.teach.kit.widgets import Explorer, View, button, choice, slider, switch
 
 # --- explorers ---

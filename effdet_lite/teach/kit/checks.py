@@ -2,7 +2,7 @@
 or correct.
 
 An exercise knows the right answer and the wrong ones that people give, each with the hint that
-helps.  The course's exercises stand in `notebooks/exercises/NN.py` as EXERCISES, a mapping from
+helps. The course's exercises stand in `notebooks/exercises/NN.py` as EXERCISES, a mapping from
 "NN.n" to Exercise; the solutions in `notebooks/solutions/NN.py`.
 """
 
@@ -11,12 +11,11 @@ import html
 import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from IPython.display import display
 
-from effdet_lite.course import course_folder
+from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.plots import as_array
 
 LOOKS = {
@@ -65,7 +64,7 @@ def judge(exercise: Exercise, answer: object) -> tuple[str, str]:
         if exercise.accept:
             hint = exercise.accept(answer)
             return ("not yet", hint) if hint else ("correct", "")
-    except Exception as error:  # whatever a learner's function raises belongs on the page, not in a traceback of ours
+    except Exception as error:  # a learner's: it belongs on the page, not in a traceback of ours
         return "not yet", f"it raised {type(error).__name__}: {error}"
     right = _results(exercise, exercise.right)
     if _same(given, right, exercise.tolerance):
@@ -97,7 +96,7 @@ def check(name: str, answer: object) -> None:
 
 def load_exercises(notebook: str) -> dict[str, Exercise]:
     """The exercises of notebook "01"."""
-    path = course_folder(Path.cwd()) / "notebooks" / "exercises" / f"{notebook}.py"
+    path = course_folder() / "notebooks" / "exercises" / f"{notebook}.py"
     if not path.exists():
         raise ValueError(f"there are no exercises for notebook {notebook!r}: {path} is missing.")
     return runpy.run_path(str(path))["EXERCISES"]

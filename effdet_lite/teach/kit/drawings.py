@@ -16,11 +16,13 @@ from matplotlib.patches import FancyArrowPatch
 
 from effdet_lite.fusion import FusionGraph
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
+from effdet_lite.teach.kit.words import write_plainly
 
 SHARES = LinearSegmentedColormap.from_list(
     "share of MACs", ["#EAF3FA", PALETTE["sky"], PALETTE["blue"], "#00304D"]
 )
 SLANT = np.array([0.45, 0.3])  # how far one unit of depth goes right and up on the page
+TALLEST = 30.0  # height of the largest map in the drawing of a network
 SHADES = (1.0, 0.82, 0.66)  # of a box's front, top and side
 
 
@@ -62,7 +64,7 @@ def block(x: float, y: float, width: float, height: float, depth: float) -> list
 
 
 def add_blocks(axis: Axes, boxes: Sequence[tuple], colors: Sequence, edge: str = "#333333") -> None:
-    """Draw boxes (x, y, width, height, depth) in these colours, the first ones behind, as one
+    """Draw boxes (x, y, width, height, depth) in these colors, the first ones behind, as one
     collection.
     """
     faces = [face for box in boxes for face in block(*box)]
@@ -86,10 +88,10 @@ def network_drawing(
     this network fills it.
     """
     wide, high = limits or (thickness(maps), max(entry.side for entry in maps))
-    gap, x, boxes, colors, places = 4.0, 0.0, [], [], []
+    gap, x, boxes, colors, middles = 4.0, 0.0, [], [], []
     for entry in maps:
-        height, each = 30 * entry.side / high, 100 * entry.channels / wide
-        places.append(x + each * entry.blocks / 2)
+        height, each = TALLEST * entry.side / high, 100 * entry.channels / wide
+        middles.append(x + each * entry.blocks / 2)
         slabs = min(entry.blocks, 20)  # more could not be told apart, and would take long
         thick = each * entry.blocks / slabs
         for number in range(slabs):
@@ -97,28 +99,39 @@ def network_drawing(
             colors.append(SHARES(min(1.0, entry.share * 2)))
         x += each * entry.blocks + gap + 0.5 * height * SLANT[0] / 2
     add_blocks(axis, boxes, colors)
-    free, leaders = (
-        [-10.0, -10.0],
-        [],
-    )  # where the next words can begin, on each of two lines; lines from there
-    for number, (entry, place) in enumerate(zip(maps, places, strict=True)):
-        words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
-        weight = "bold" if number == marked else "normal"
-        middle, low = max(place, free[number % 2] + 7.5), -22 - 9 * (number % 2)
-        free[number % 2] = middle + 8  # for thin slabs stand closer than their words
-        axis.text(middle, low, words, ha="center", va="top", fontsize=7, weight=weight)
-        leaders.append([(middle, low), (place, -15 * entry.side / high)])
-    axis.add_collection(LineCollection(leaders, colors="#AAAAAA", linewidths=0.6))
+    bottoms = [-TALLEST / 2 * entry.side / high for entry in maps]
+    axis.set(xlim=(-10, 100 + 9 * gap + 26))
+    _name_maps(axis, maps, middles, bottoms, marked)
     if marked is not None:
-        axis.plot(
-            places[marked],
-            15 * maps[marked].side / high + 10,
-            marker="v",
-            color=PALETTE["vermillion"],
-            markersize=8,
-        )
-    axis.set(xlim=(-10, 100 + 9 * gap + 26), ylim=(-44, 28))
+        mark = {"marker": "v", "color": PALETTE["vermillion"], "markersize": 8}
+        axis.plot(middles[marked], 10 - bottoms[marked], **mark)
     axis.set_axis_off()
+
+
+def _name_maps(
+    axis: Axes, maps: Sequence[Map], middles: list, bottoms: list, marked: int | None
+) -> None:
+    """Name, size and share of each map below the slabs, in two rows, and a line from each to its
+    slab. Words have a size in points, so the room that they need depends on the axes.
+    """
+    points, top, low = 9, TALLEST / 2 + 13, -TALLEST / 2 - 2
+    width, height = np.array(axis.bbox.size) * 72 / axis.figure.dpi
+    across = np.ptp(axis.get_xlim()) / width  # units of the drawing for a point
+    row = 3.9 * points  # three lines
+    down = (top - low) / max(height - 2 * row, row)
+    free, leaders = [axis.get_xlim()[0]] * 2, []  # where the next words can begin, in each row
+    for number, (entry, middle, bottom) in enumerate(zip(maps, middles, bottoms, strict=True)):
+        words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
+        half = 0.3 * points * across * max(map(len, words.split("\n"))) + 3 * across
+        place, y = max(middle, free[number % 2] + half), low - row * down * (number % 2)
+        free[number % 2] = place + half
+        # White behind the words, so that no line runs through them.
+        look = {"fontsize": points, "weight": "bold" if number == marked else "normal"}
+        look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axis.text(place, y, words, ha="center", va="top", **look)
+        leaders.append([(place, y), (middle, bottom)])
+    axis.add_collection(LineCollection(leaders, colors="#AAAAAA", linewidths=0.6, zorder=0.5))
+    axis.set(ylim=(low - 2 * row * down, top))
 
 
 Stack = list[
@@ -163,27 +176,30 @@ def stack_drawing(
             top, y = y, y + 1.075 * height + 0.9
         x += 90 * max(sum(layers) for _, layers in stack) / wide + 1.2 + 2.5 * stack[0][0] / high
     add_blocks(axis, boxes, colors)
+    right = 132
     for number, (part, start) in enumerate(starts.items()):
-        axis.text(start, -17 - 5.5 * (number % 2), words[part], va="top", fontsize=7.5)
+        # In two rows, for thin parts stand closer than their words; the last ones end at the edge.
+        place = (
+            {"x": start, "ha": "left"} if start < right - 16 else {"x": right - 1, "ha": "right"}
+        )
+        axis.text(y=-17 - 7 * (number % 2), s=words[part], va="top", fontsize=9, **place)
     for name, y in zip(ends, (-15, top), strict=True):
-        axis.text(x, y, name, fontsize=7)
-    pixels, channels = (10 ** int(np.log10(most)) for most in (high / 2, wide / 8))
-    axis.plot(
-        [-3, -3], [-15, -15 + 30 * pixels / high], color="black", linestyle="-", marker="_", lw=1
-    )
-    axis.plot([0, 90 * channels / wide], [20, 20], color="black", linestyle="-", marker="|", lw=1)
-    axis.text(
-        -4,
-        -15 + 15 * pixels / high,
-        f"{pixels} px",
-        rotation=90,
-        ha="right",
-        va="center",
-        fontsize=7,
-    )
-    axis.text(0, 21, f"{channels:,} channels", fontsize=7)
-    axis.set(xlim=(-9, 132), ylim=(-29, 25))
+        axis.text(x, y, name, fontsize=9)
+    _scale_bars(axis, high, wide)
+    axis.set(xlim=(-9, right), ylim=(-31, 25))
     axis.set_axis_off()
+
+
+def _scale_bars(axis: Axes, high: float, wide: float) -> None:
+    """How long so many pixels and channels are, left of and above the first stack."""
+    pixels, channels = (10 ** int(np.log10(most)) for most in (high / 2, wide / 8))
+    top = -15 + 30 * pixels / high
+    line = {"color": "black", "linestyle": "-", "linewidth": 1}
+    axis.plot([-3, -3], [-15, top], marker="_", **line)
+    axis.plot([0, 90 * channels / wide], [20, 20], marker="|", **line)
+    words = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 9}
+    axis.text(-4, (top - 15) / 2, f"{pixels} px", **words)
+    axis.text(0, 21, f"{channels:,} channels", fontsize=9)
 
 
 @styled
@@ -233,12 +249,12 @@ def conv_drawing(
     axis.annotate("", (16.5, 0), (13.8, 0), arrowprops={"arrowstyle": "->", "color": "black"})
     for x, words in (
         (0, f"input\n{height} × {width} × {c_in}"),
-        (17, f"output\n{out_height} × {out_width} × {c_out}"),
+        (17.5, f"output\n{out_height} × {out_width} × {c_out}"),
     ):
         axis.text(x, -5.6, words, fontsize=9, va="top")
     per_number = kernel * kernel * c_in // groups
     axis.text(
-        8.5,
+        7.0,
         -5.6,
         f"one output number:\n{kernel}² × {c_in // groups} = {per_number:,} weights",
         fontsize=9,
@@ -329,10 +345,9 @@ def graph_drawing(
                 linestyle="",
             )
     for name, (x, y) in places.items():
-        axis.text(x - 0.07, y - 0.19, name, ha="right", va="center", fontsize=7)
+        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
     axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.6))
-    axis.set_title(
-        graph.name, y=1.0
-    )  # a place that is given need not be looked for at each drawing
+    # A place that is given need not be looked for at each drawing.
+    write_plainly(axis.set_title(graph.name, y=1.0))
     axis.set_axis_off()
     return axis.figure

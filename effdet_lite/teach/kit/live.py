@@ -17,7 +17,9 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
-from effdet_lite.teach.kit.plots import image_grid, img, training_curves
+from effdet_lite.teach.kit.boxes import image_grid
+from effdet_lite.teach.kit.page import img
+from effdet_lite.teach.kit.plots import training_curves
 from effdet_lite.teach.kit.widgets import WIDGET, button
 from effdet_lite.training import TrainConfig, new_model, train
 

@@ -2,7 +2,7 @@
 
 The picture and the numbers stand in one HTML widget, and a move replaces its value: nothing
 flickers, nothing piles up, and no output is captured (which JupyterLab, nbval and nbconvert each do
-in their own way).  Beside the widget the explorer leaves the same picture and numbers as plain
+in their own way). Beside the widget the explorer leaves the same picture and numbers as plain
 HTML, for a page without a kernel.
 """
 
@@ -15,7 +15,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from effdet_lite.teach.kit.plots import img, table_html
+from effdet_lite.teach.kit.page import img, table_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LABEL = {"description_width": "15em"}
@@ -76,7 +76,7 @@ class CountingButton(ipywidgets.Button):
 class Explorer:
     """Controls by the name of the argument that they set, over `view(**values) -> View`.
 
-    `Explorer(view, phi=slider("ϕ", -3, 7, 0, 0.25)).show()` as a cell's last line.  A `view` that
+    `Explorer(view, phi=slider("ϕ", -3, 7, 0, 0.25)).show()` as a cell's last line. A `view` that
     raises ValueError
     answers with that sentence: some settings of a network are not legal, and why is worth reading.
     """
@@ -105,7 +105,8 @@ class Explorer:
         settings = ", ".join(
             f"{control.description} = {control.value}" for control in self.controls.values()
         )
-        fallback = f"<p><em>Without a kernel the controls rest at: {html.escape(settings)}</em></p>{self.page.value}"
+        rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
+        fallback = f"<p><em>{rest}</em></p>{self.page.value}"
         view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
         page = {WIDGET: view, "text/html": fallback, "text/plain": f"explorer at {settings}"}
         display(page, raw=True)

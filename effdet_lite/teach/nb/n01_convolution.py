@@ -2,7 +2,7 @@
 
 from effdet_lite import cost
 from effdet_lite.teach.kit.drawings import conv_drawing
-from effdet_lite.teach.kit.plots import new_figure
+from effdet_lite.teach.kit.plots import new_panels
 from effdet_lite.teach.kit.widgets import View
 
 
@@ -25,10 +25,8 @@ def convolution_view(
     one = cost.conv2d(c_in, c_out, kernel, side, side, stride=stride, groups=groups, bias=bias)
     out_side = -(-side // stride)
     traffic = 4 * (c_in * side**2 + one.params + c_out * out_side**2)
-    figure, axes = new_figure(
-        height=3.2, margins={"left": 0.01, "right": 0.99, "bottom": 0.01, "top": 0.99}
-    )
-    conv_drawing(axes[0, 0], c_in, c_out, side, side, kernel, stride, groups, dilation)
+    figure, (axis,) = new_panels(7.0, 3.2, (0.01, 0.01, 0.98, 0.98))
+    conv_drawing(axis, c_in, c_out, side, side, kernel, stride, groups, dilation)
     numbers = {
         "output, H × W × C2": f"{out_side} × {out_side} × {c_out}",
         "parameters": f"{one.params:,}",
@@ -37,5 +35,8 @@ def convolution_view(
         "memory traffic, at least": f"{traffic / 1e6:,.3f} MB",
         "arithmetic intensity": f"{one.flops / traffic:,.2f} FLOP/byte",
     }
-    words = f"A convolution from {side} × {side} × {c_in} numbers to {out_side} × {out_side} × {c_out}, to scale."
+    words = (
+        f"A convolution from {side} × {side} × {c_in} numbers to "
+        f"{out_side} × {out_side} × {c_out}, to scale."
+    )
     return View(figure, words, numbers)

@@ -3,7 +3,7 @@
 from effdet_lite import cost
 from effdet_lite.scaling import EFFICIENTNETS
 from effdet_lite.teach.kit.drawings import network_drawing
-from effdet_lite.teach.kit.plots import new_figure, styled
+from effdet_lite.teach.kit.plots import new_panels, styled
 from effdet_lite.teach.kit.shared import outline
 from effdet_lite.teach.kit.widgets import View
 
@@ -24,10 +24,8 @@ def stage_view(stage: int, variant: str) -> View:
         for row in table[: stage + 1]
         for first in [True] + [False] * (row.blocks - 1)
     ]
-    figure, axes = new_figure(
-        width=7.0, height=3.2, margins={"left": 0, "right": 1, "bottom": 0, "top": 1}
-    )
-    network_drawing(axes[0, 0], maps, marked=stage)
+    figure, (axis,) = new_panels(7.6, 3.4, (0, 0, 1, 1))
+    network_drawing(axis, maps, marked=stage)
     side, c_in = (
         (maps[stage - 1].side, table[stage - 1].channels) if stage else (config.resolution, 3)
     )
@@ -36,7 +34,8 @@ def stage_view(stage: int, variant: str) -> View:
     numbers = {
         "in": f"{side} × {side} × {c_in}",
         "out": f"{maps[stage].side} × {maps[stage].side} × {here.channels}",
-        "blocks": f"{here.blocks} × {kind}, kernel {here.kernel} × {here.kernel}, stride {here.stride}",
+        "blocks": f"{here.blocks} × {kind}, kernel {here.kernel} × {here.kernel}, "
+        f"stride {here.stride}",
         "parameters": f"{own.params:,} ({own.params / total.params:.1%})",
         "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
         "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",

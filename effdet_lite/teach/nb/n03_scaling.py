@@ -4,13 +4,18 @@ import functools
 import math
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from effdet_lite.cost import Cost
 from effdet_lite.scaling import EFFICIENTNETS, efficientnet
 from effdet_lite.teach.kit.drawings import network_drawing, thickness
-from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import efficientnet_activations, outline
 from effdet_lite.teach.kit.widgets import View
+
+PARTS = {"stem to stage 2": (0, 3), "stages 3 and 4": (3, 5), "stages 5 to 7": (5, 8)}
+PARTS |= {"head": (8, 9)}
+MACS_SHOWN, PARAMS_SHOWN = (7, 12), (6, 9)  # ends of the axes, as powers of ten
 
 
 @functools.cache
@@ -29,73 +34,51 @@ def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
     """
     config, largest = efficientnet(phi, alpha, beta, gamma), outline(EFFICIENTNETS["b7"]).maps
     _, costs, maps = outline(config)
-    total = sum(costs)
-    figure, axes = new_figure(
-        width=9.0, height=3.2, margins={"left": 0, "right": 1, "bottom": 0, "top": 1}
-    )
-    axis, published = axes[0, 0], published_costs()
-    limits = [
-        max(measure(maps), measure(largest))
-        for measure in (thickness, lambda some: max(m.side for m in some))
-    ]
-    network_drawing(axis, maps, limits=tuple(limits))
-    # Beside it the plot of costs, drawn by hand: axes of its own would take half of the time.
-    places = np.log10([(one.macs, one.params) for one in [*published.values(), total]])
-    places = places.clip((7, 6), (12, 9)) * (11, 16) + (
-        105,
-        -120,
-    )  # what lies outside stands at the rim
-    axis.plot([182, 182, 237], [24, -24, -24], color="black", linestyle="-", marker="", lw=0.8)
-    axis.plot(*places[:-1].T, markersize=3)
-    axis.plot(
-        *places[-1],
-        marker="*",
-        markersize=13,
-        color=PALETTE["vermillion"],
-        linestyle="",
-        clip_on=False,
-    )
-    labels = {
-        "100 M": (193, -28),
-        "1 G": (204, -28),
-        "10 G": (215, -28),
-        "100 G": (226, -28),
-        "MACs": (235, -20),
-        "1 M": (177, -24),
-        "10 M": (177, -8),
-        " 100 M": (176, 8),
-        "parameters": (176, 25),
-    }
-    labels |= {
-        name: (x + 4, y - 3)
-        for name, (x, y) in zip(published, places, strict=False)
-        if name in "B0 B3 B5 B7"
-    }
-    for words, place in labels.items():
-        axis.text(*place, words, fontsize=7, ha="center", va="center")
-    axis.set(xlim=(-10, 240))
+    total, published = sum(costs), published_costs()
+    memory = efficientnet_activations(config)
+    thickest = max(thickness(maps), thickness(largest))
+    widest = max(entry.side for entry in [*maps, *largest])
+
+    figure, (left, right) = new_panels(9.0, 3.4, (0, 0, 0.63, 1), (0.71, 0.16, 0.27, 0.74))
+    network_drawing(left, maps, limits=(thickest, widest))
+    _cost_plot(right, total)
+
     near = min(published, key=lambda name: abs(math.log(published[name].macs / total.macs)))
-    parts = {
-        "stem to stage 2": costs[:3],
-        "stages 3 and 4": costs[3:5],
-        "stages 5 to 7": costs[5:8],
-        "head": costs[8:],
-    }
-    shares = ", ".join(f"{name} {sum(some).macs / total.macs:.0%}" for name, some in parts.items())
+    other = published[near]
+    shares = (
+        f"{name} {sum(costs[first:end]).macs / total.macs:.0%}"
+        for name, (first, end) in PARTS.items()
+    )
     numbers = {
-        "depth, width, resolution": f"{config.depth:.3f} ×, {config.width:.3f} ×, {config.resolution} px",
+        "depth, width, resolution": f"{config.depth:.3f} ×, {config.width:.3f} ×, "
+        f"{config.resolution} px",
         "blocks": f"{sum(entry.blocks for entry in maps[1:8])}",
         "α · β² · γ²": f"{alpha * beta**2 * gamma**2:.4f}",
         "parameters": f"{total.params:,}",
         "MACs": f"{total.macs / 1e6:,.1f} million, {total.macs / published['B0'].macs:,.2f} × B0's",
-        "MACs by part": shares,
-        "weights": f"{4 * total.params / 1e6:,.1f} MB",
-        "activations, all convolutions, one image": f"{4 * efficientnet_activations(config) / 1e6:,.1f} MB",
-        "nearest published": f"{near}: {published[near].macs / 1e6:,.0f} million MACs, "
-        f"{published[near].params / 1e6:.1f} M parameters, {EFFICIENTNETS[near.lower()].resolution} px",
+        "MACs by part": ", ".join(shares),
+        "weights": f"{4e-6 * total.params:,.1f} MB",
+        "activations, all convolutions, one image": f"{4e-6 * memory:,.1f} MB",
+        "nearest published": f"{near}: {other.macs / 1e6:,.0f} million MACs, "
+        f"{other.params / 1e6:.1f} M parameters, {EFFICIENTNETS[near.lower()].resolution} px",
     }
-    return View(
-        figure,
-        f"The network of ϕ = {phi:g} to scale; among B0 to B7 its cost is nearest to {near}'s.",
-        numbers,
-    )
+    words = f"The network of ϕ = {phi:g} to scale; among B0 to B7 its cost is nearest to {near}'s."
+    return View(figure, words, numbers)
+
+
+def _cost_plot(axis: Axes, total: Cost) -> None:
+    """Parameters against MACs of B0 ... B7, and a star for this network; beyond the axes it stands
+    at their rim.
+    """
+    published = published_costs()
+    places = np.log10([(one.macs, one.params) for one in published.values()])
+    axis.plot(*places.T, markersize=3)
+    for name, (x, y) in zip(published, places, strict=True):
+        if name in ("B0", "B3", "B5", "B7"):
+            axis.annotate(name, (x, y), (4, -11), textcoords="offset points", fontsize=9)
+    star = np.log10([total.macs, total.params]).clip(*zip(MACS_SHOWN, PARAMS_SHOWN, strict=True))
+    look = {"marker": "*", "markersize": 13, "color": PALETTE["vermillion"], "linestyle": ""}
+    axis.plot(*star, clip_on=False, zorder=5, **look)
+    axis.set(xlim=MACS_SHOWN, xticks=[8, 9, 10, 11], xticklabels=["0.1", "1", "10", "100"])
+    axis.set(ylim=PARAMS_SHOWN, yticks=[6, 7, 8, 9], yticklabels=["1", "10", "100", "1000"])
+    axis.set(xlabel="MACs (billion)", ylabel="parameters (million)")

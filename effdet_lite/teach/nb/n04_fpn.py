@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from effdet_lite import cost
@@ -17,13 +18,15 @@ from effdet_lite.efficientnet import level_channels
 from effdet_lite.fusion import fpn
 from effdet_lite.places import results_file
 from effdet_lite.scaling import EFFICIENTDETS
-from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, styled
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 
 PARTS = ("backbone", "between", "heads")
 SIDE, STRIDE, CHANNELS, RINGS = 128, 4, 32, tuple(range(36, 121, 6))
 DOTS = (6.5, 8.0)  # their diameters in pixels; rings are at least four times as large
-COLOURED = 0.45  # a pixel whose channels differ by more belongs to the ring: everything else is grey, but for noise
+# A pixel whose channels differ by more belongs to the ring: everything else is gray, but for noise.
+COLORED = 0.45
 
 
 @functools.cache
@@ -39,7 +42,8 @@ def pyramid_costs(resolution: int, coarsest: int = 7) -> dict[str, dict[str, Cos
     """
     if coarsest < 5 or resolution % 2**coarsest:
         raise ValueError(
-            f"P{coarsest} asks for a multiple of {2**coarsest} px and is P5 at least, got {resolution}."
+            f"P{coarsest} asks for a multiple of {2**coarsest} px and is P5 at least, "
+            f"got {resolution}."
         )
     config = replace(EFFICIENTDETS["d0"], resolution=resolution, max_level=coarsest)
     channels, widths, sides = (
@@ -77,38 +81,27 @@ def pyramid_view(resolution: int, coarsest: int = 7) -> View:
     resolution px.
     """
     costs = pyramid_costs(resolution, coarsest)
-    figure, axes = new_figure(
-        height=2.6, margins={"left": 0.3, "right": 0.97, "bottom": 0.2, "top": 0.86}
-    )
-    axis, places, left = axes[0, 0], range(len(costs) - 1, -1, -1), np.zeros(len(costs))
+    figure, (axis,) = new_panels(7.4, 2.6, (0.29, 0.2, 0.68, 0.66))
+    places, left = range(len(costs) - 1, -1, -1), np.zeros(len(costs))
     for part, color, hatch in zip(PARTS, ("sky", "orange", "green"), ("", "//", ".."), strict=True):
         macs = np.array([own[part].macs / 1e9 for own in costs.values()])
-        axis.barh(
-            places,
-            macs,
-            left=left,
-            color=PALETTE[color],
-            hatch=hatch,
-            edgecolor="black",
-            label=part,
-        )
+        look = {"color": PALETTE[color], "hatch": hatch, "edgecolor": "black"}
+        axis.barh(places, macs, left=left, label=part, **look)
         left += macs
     axis.set_yticks(places, list(costs))
-    axis.set(xlabel="MACs, billion", xlim=(0, 1.12 * left.max()))
-    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 0.98), ncols=3)
+    axis.set(xlabel="MACs (billion)", xlim=(0, 1.12 * left.max()))
+    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 0.98), ncols=3, fontsize=9)
+
     totals = {name: sum(own.values()).macs for name, own in costs.items()}
-    base = totals["feature pyramid"]
-    for place, total in zip(places, totals.values(), strict=True):
+    base, numbers = totals["feature pyramid"], {}
+    for place, (name, total) in zip(places, totals.items(), strict=True):
         axis.text(total / 1e9, place, f" {total / base:.2f} ×", va="center")
-    numbers = {
-        f"{name}: MACs": f"{total / 1e9:.2f} billion, {total / base:.2f} × the feature pyramid's"
-        for name, total in totals.items()
-    }
+        times = f"{total / base:.2f} × the feature pyramid's"
+        numbers[f"{name}: MACs"] = f"{total / 1e9:.2f} billion, {times}"
     sides = (f"{(resolution >> level) * 32}" for level in range(3, coarsest + 1))
     numbers["images, whole backbone: their sides, px"] = ", ".join(sides)
-    return View(
-        figure, f"Bars of MACs for P3 to P{coarsest} of {resolution} px, three ways.", numbers
-    )
+    words = f"Bars of MACs for P3 to P{coarsest} of {resolution} px, three ways."
+    return View(figure, words, numbers)
 
 
 def window(place: float, convolutions: int) -> tuple[int, int]:
@@ -121,7 +114,7 @@ def window(place: float, convolutions: int) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=64)
 def scene(ring: int, picture: int) -> tuple:
-    """(image [3, 128, 128], centres of its dots [n, 2] in px, which pixels are coloured [128, 128])
+    """(image [3, 128, 128], centers of its dots [n, 2] in px, which pixels are colored [128, 128])
     for this ring.
     """
     image, target = ShapesInContext("test", SIDE, seed=3, large=(ring, ring), small=DOTS)[picture]
@@ -129,7 +122,7 @@ def scene(ring: int, picture: int) -> tuple:
     return (
         image.numpy(),
         (boxes[:, :2] + boxes[:, 2:]) / 2,
-        np.ptp(image.numpy(), axis=0) > COLOURED,
+        np.ptp(image.numpy(), axis=0) > COLORED,
     )
 
 
@@ -140,8 +133,8 @@ def distances(ring: int, pictures: int = 16) -> np.ndarray:
     """
     found = []
     for picture in range(pictures):
-        _, dots, coloured = scene(ring, picture)
-        rows, columns = np.nonzero(coloured)
+        _, dots, colored = scene(ring, picture)
+        rows, columns = np.nonzero(colored)
         for x, y in dots:
             middle = [sum(window(place, 0)) / 2 for place in (x, y)]
             found.append(np.maximum(abs(columns - middle[0]), abs(rows - middle[1])).min())
@@ -165,47 +158,46 @@ def reach_view(ring: int, convolutions: int = 3, picture: int = 0) -> View:
     """A dot in a ring of this diameter (36-120 px), what P2 sees around it, and for how many dots
     that is enough.
     """
-    image, dots, coloured = scene(ring, picture)
-    figure, axes = new_figure(
-        1, 2, 8.2, 3.3, {"left": 0.01, "right": 0.98, "bottom": 0.16, "top": 0.9, "wspace": 0.2}
-    )
-    left, right = axes[0]
-    left.imshow(image.transpose(1, 2, 0), extent=(0, SIDE, SIDE, 0), interpolation="nearest")
+    image, dots, colored = scene(ring, picture)
     (low_x, high_x), (low_y, high_y) = (window(place, convolutions) for place in dots[0])
     size, reach = high_x - low_x + 1, (high_x - low_x) // 2
+    figure, (left, right) = new_panels(8.6, 3.7, (0.01, 0.02, 0.4, 0.9), (0.52, 0.15, 0.46, 0.63))
+    draw_picture(left, image)
     for color, width in (("white", 4), ("black", 1.5)):
-        left.add_artist(
-            Rectangle((low_x, low_y), size, size, fill=False, ec=color, linewidth=width)
-        )
-    left.set_axis_off()
+        frame = Rectangle((low_x, low_y), size, size, fill=False, ec=color, linewidth=width)
+        left.add_artist(frame)
     left.set_title(f"P2 at one dot sees {size} × {size} px", y=1.0, fontsize=10)
-    right.plot(
-        RINGS, [float((distances(one) <= reach).mean()) for one in RINGS], color=PALETTE["blue"]
-    )
-    points = [(one, value) for one, values in measured().items() for value in values]
-    style = {"marker": "D", "linestyle": "", "markersize": 6, "color": PALETTE["vermillion"]}
-    right.plot(*zip(*points, strict=True), **style)
-    right.axvline(ring, ymax=0.79, color="black", linestyle=":", marker="", lw=1)
-    right.axhline(1 / 3, color=COLORS[2], linestyle="--", marker="", lw=1)
-    right.set(
-        xlabel="diameter of the ring, px", ylabel="share of the dots, or AP50", ylim=(-0.03, 1.3)
-    )
-    right.set(xticks=[40, 60, 80, 100, 120], yticks=[0, 0.5, 1])
-    key = {
-        (70, 1.21): ("● dots that see their ring", "blue"),
-        (92, 0.37): ("a guess", "green"),
-        (70, 1.1): ("◆ measured AP50, window 31 px", "vermillion"),
-    }
-    for place, (words, color) in key.items():  # a legend takes three times as long
-        right.text(*place, words, color=PALETTE[color], fontsize=8)
-    inside = coloured[max(low_y, 0) : high_y + 1, max(low_x, 0) : high_x + 1].sum()
+    _reach_plot(right, ring, reach)
+
+    inside = colored[max(low_y, 0) : high_y + 1, max(low_x, 0) : high_x + 1].sum()
     sees = distances(min(RINGS, key=lambda one: abs(one - ring))) <= reach
-    extra = separable_cost(CHANNELS, CHANNELS, *[SIDE // STRIDE] * 2) * convolutions
+    side = SIDE // STRIDE
+    extra = separable_cost(CHANNELS, CHANNELS, side, side) * convolutions
     numbers = {
         "receptive field of P2 without fusion": f"{size} px",
-        "coloured pixels in the window drawn": f"{inside}",
+        "colored pixels in the window drawn": f"{inside}",
         "dots that see their ring": f"{sees.mean():.0%} of {len(sees)}",
         "MACs of these convolutions on P2": f"{extra.macs / 1e6:.1f} million",
     }
-    told = f"A ring of {ring} px with {len(dots)} dots; the window around one of them holds {inside} coloured pixels."
-    return View(figure, told, numbers)
+    words = (
+        f"A ring of {ring} px with {len(dots)} dots; the window around one of them holds {inside} "
+        "colored pixels."
+    )
+    return View(figure, words, numbers)
+
+
+def _reach_plot(axis: Axes, ring: int, reach: int) -> None:
+    """For each ring how many dots see it from a window that reaches so far, and what was measured;
+    a line at this ring.
+    """
+    shares = [float((distances(one) <= reach).mean()) for one in RINGS]
+    axis.plot(RINGS, shares, color=PALETTE["blue"], label="dots that see their ring")
+    points = [(one, value) for one, values in measured().items() for value in values]
+    style = {"marker": "D", "linestyle": "", "markersize": 6, "color": PALETTE["vermillion"]}
+    axis.plot(*zip(*points, strict=True), label="measured AP50, window 31 px", **style)
+    axis.axhline(1 / 3, color=PALETTE["green"], linestyle="--", marker="", lw=1, label="a guess")
+    axis.axvline(ring, color="black", linestyle=":", marker="", lw=1)
+    axis.set(xlabel="diameter of the ring (px)", ylabel="share of the dots, or AP50")
+    axis.set(xlim=(33, 123), xticks=[40, 60, 80, 100, 120])
+    axis.set(ylim=(-0.03, 1.05), yticks=[0, 0.25, 0.5, 0.75, 1])
+    axis.legend(loc="lower right", bbox_to_anchor=(1.03, 1.0), ncols=2, fontsize=9)

@@ -7,7 +7,6 @@ import functools
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.ops import batched_nms
 
@@ -15,21 +14,12 @@ from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, matc
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import error_kinds
 from effdet_lite.suppression import postprocess
-from effdet_lite.teach.kit.plots import (
-    COLORS,
-    as_array,
-    draw_boxes,
-    draw_outlines,
-    new_figure,
-    styled,
-)
+from effdet_lite.teach.kit.boxes import draw_boxes, draw_outlines, draw_picture, picture_pair
+from effdet_lite.teach.kit.plots import COLORS, as_array, line_look, new_panels, styled
 from effdet_lite.teach.kit.shared import best_overlaps, shipped, unseen_pictures
 from effdet_lite.teach.kit.widgets import View
 
-ASIDE, NAMED = (
-    136,
-    3,
-)  # where a second picture begins, px; how many boxes are named, for words take time
+NAMED = 3  # boxes with words; more could not be read
 SIDE, LEVELS = 128, (2, 3, 4, 5, 6)
 ENOUGH = 0.5  # the IoU from which an anchor answers for an object
 BINS = np.geomspace(8, 96, 9)  # sides of objects, px
@@ -38,9 +28,8 @@ BINS = np.geomspace(8, 96, 9)  # sides of objects, px
 @functools.cache
 def objects() -> Tensor:
     """All true boxes of the first 100 test pictures, [n, 4]."""
-    return torch.cat(
-        [unseen_pictures()[index][1]["boxes"].as_subclass(Tensor) for index in range(100)]
-    )
+    targets = [unseen_pictures()[index][1] for index in range(100)]
+    return torch.cat([target["boxes"].as_subclass(Tensor) for target in targets])
 
 
 def shapes_of(level: int, scale: float, ratio: float) -> Tensor:
@@ -60,73 +49,68 @@ def overlaps(boxes: Tensor, levels: tuple[int, ...], scale: float, ratio: float)
     return best_overlaps(boxes, (SIDE, SIDE), shapes)
 
 
-def pair(image: Tensor, second: Tensor, *titles: str) -> tuple[Figure, Axes]:
-    """Two pictures side by side on one axis, which is quicker than two, with titles above."""
-    pictures = unseen_pictures()
-    figure, axes = new_figure(
-        height=3.7, margins={"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 0.91}
-    )
-    gap = image.new_ones(3, SIDE, ASIDE - SIDE)
-    draw_boxes(torch.cat([image, gap, second], 2), [], [], pictures.classes, axis=axes[0, 0])
-    axes[0, 0].images[0].set_interpolation("nearest")
-    for x, title in zip((0, ASIDE), titles, strict=True):
-        axes[0, 0].text(x, -SIDE / 20, title)
-    return figure, axes[0, 0]
-
-
 @styled
 def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> View:
     """A level's positions, nine of its anchors, the objects that have one (IoU >= 0.5: solid),
     their share by size.
     """
-    pictures = unseen_pictures()
-    stride, sides = 2**level, shapes_of(level, scale, ratio)
+    pictures, every = unseen_pictures(), objects()
     image, target = pictures[picture % len(pictures)]
-    boxes, labels, every = target["boxes"].as_subclass(Tensor), target["labels"], objects()
+    boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
     answered = overlaps(boxes, (level,), scale, ratio) >= ENOUGH
-    titles = f"P{level}: nine anchors every {stride} px", "objects with an anchor"
-    figure, axis = pair(image, torch.ones_like(image), *titles)
-    for some, dashed in ((answered, False), (~answered, True)):
-        draw_boxes(
-            None, boxes[some], labels[some], pictures.classes, axis=axis, words=False, dashed=dashed
-        )
-    places = (np.arange(SIDE // stride) + 0.5) * stride
-    axis.plot(
-        np.tile(places, len(places)), places.repeat(len(places)), ".k", linestyle="", markersize=2
-    )
-    middle = float(places[len(places) // 2])
-    draw_outlines(
-        axis, torch.cat([middle - sides / 2, middle + sides / 2], 1), "black", linewidths=0.9
-    )
     own = overlaps(every, (level,), scale, ratio) >= ENOUGH
     together = overlaps(every, LEVELS, scale, ratio) >= ENOUGH
-    longer = as_array((every[:, 2:] - every[:, :2]).amax(1))
-    # The plot by hand: axes of its own would take as long as all the rest.
-    low, high, x = 108, 88, ASIDE + 14 + np.arange(len(BINS)) * 14
-    axis.plot(
-        [x[0], x[0], x[-1]], [low - high, low, low], color="black", linestyle="-", marker="", lw=0.8
-    )
-    for name, has, style, y in (
-        (f"P{level} alone", own, "--s", 6),
-        ("P2 to P6 together", together, "-o", 12),
-    ):
-        shares = np.histogram(longer[as_array(has)], BINS)[0] / np.histogram(longer, BINS)[0]
-        axis.plot((x[:-1] + x[1:]) / 2, low - high * shares, style, color=COLORS[style == "--s"])
-        axis.plot(x[4] - np.array([16, 10, 4]), [y] * 3, style, color=COLORS[style == "--s"])
-        axis.text(x[4], y, name, fontsize=8, va="center")
-    words = [(place, low + 4, f"{side:.0f}") for place, side in zip(x[::2], BINS[::2], strict=True)]
-    words += [(x[0] - 6, low - high * share, f"{share:.0%}") for share in (0, 0.5, 1)]
-    for across, down, word in [*words, (x[4], low + 12, "longer side of the object, px")]:
-        axis.text(across, down, word, fontsize=8, ha="center", va="center")
+
+    figure, (left, right) = new_panels(8.0, 3.7, (0.01, 0.02, 0.42, 0.9), (0.54, 0.16, 0.44, 0.66))
+    draw_picture(left, image)
+    left.set_title(f"P{level}: nine anchors every {2**level} px", fontsize=10, y=1.0, pad=4)
+    for some, dashed in ((answered, False), (~answered, True)):
+        style = {"axis": left, "words": False, "dashed": dashed}
+        draw_boxes(None, boxes[some], labels[some], pictures.classes, **style)
+    sides = shapes_of(level, scale, ratio)
+    _draw_positions(left, 2**level, sides)
+    _draw_shares(right, {f"P{level} alone": own, "P2 to P6 together": together})
+
+    small = (every[:, 2:] - every[:, :2]).amax(1) < 16
+    anchors = (SIDE // 2**level) ** 2 * ANCHORS_PER_POSITION
     numbers = {
-        "anchors of this level": f"{len(places) ** 2 * ANCHORS_PER_POSITION:,}",
+        "anchors of this level": f"{anchors:,}",
         "their sides": f"{sides.min():.1f} to {sides.max():.1f} px",
         f"of {len(every)} objects, those with an anchor on P{level}": f"{own.float().mean():.0%}",
         "with an anchor on P2 to P6": f"{together.float().mean():.0%}",
-        "with one on P2 to P6, of those under 16 px": f"{together[longer < 16].float().mean():.0%}",
+        "with one on P2 to P6, of those under 16 px": f"{together[small].float().mean():.0%}",
     }
-    told = f"Nine anchors around the middle; {int(answered.sum())} of {len(boxes)} objects have an anchor on P{level}."
-    return View(figure, told, numbers)
+    words = (
+        f"Nine anchors around the middle; {int(answered.sum())} of {len(boxes)} objects have an "
+        f"anchor on P{level}."
+    )
+    return View(figure, words, numbers)
+
+
+def _draw_positions(axis: Axes, stride: int, sides: Tensor) -> None:
+    """All positions of a level as dots, and the anchors of the one in the middle."""
+    places = (np.arange(SIDE // stride) + 0.5) * stride
+    x, y = np.meshgrid(places, places)
+    axis.plot(x.ravel(), y.ravel(), ".k", linestyle="", markersize=2)
+    middle = float(places[len(places) // 2])
+    anchors = torch.cat([middle - sides / 2, middle + sides / 2], 1)
+    draw_outlines(axis, anchors, "black", linewidths=0.9)
+
+
+def _draw_shares(axis: Axes, having: dict[str, Tensor]) -> None:
+    """The share of the objects that have an anchor, by their longer side."""
+    every = objects()
+    longer = as_array((every[:, 2:] - every[:, :2]).amax(1))
+    middles = np.sqrt(BINS[:-1] * BINS[1:])
+    count = np.histogram(longer, BINS)[0]
+    for (name, has), number in zip(having.items(), (1, 0), strict=True):
+        share = np.histogram(longer[as_array(has)], BINS)[0] / count
+        axis.plot(np.log2(middles), 100 * share, label=name, **line_look(number))
+    powers = [3, 4, 5, 6]
+    axis.set(xticks=powers, xticklabels=[2**power for power in powers], xlim=(2.9, 6.6))
+    axis.set(yticks=[0, 25, 50, 75, 100], ylim=(-3, 103))
+    axis.set(xlabel="longer side of the object (px)", ylabel="objects with an anchor (%)")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
 
 
 @functools.cache
@@ -141,46 +125,42 @@ def match_view(threshold: float, picture: int = 0) -> View:
     """The objects of a picture, and beside them the anchors that `match` gives them; dashed: those
     below threshold.
     """
-    pictures = unseen_pictures()
-    anchors, (image, target) = detector()[1], pictures[picture % len(pictures)]
+    pictures, (_, anchors) = unseen_pictures(), detector()
+    image, target = pictures[picture % len(pictures)]
     boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
     matched = match(anchors, [boxes], [labels], threshold)
     won = matched.labels[0] >= 0
     owner = iou(boxes, decode(matched.deltas[0], anchors)[won]).argmax(0)
     forced = iou(boxes, anchors[won])[owner, torch.arange(len(owner))] < threshold
-    figure, axis = pair(
-        image, image, "objects", f"anchors that answer for them, threshold {threshold:.2f}"
-    )
-    draw_boxes(None, boxes, labels, pictures.classes, axis=axis)
+
+    titles = ("objects", f"anchors that answer for them, threshold {threshold:.2f}")
+    figure, (left, right) = picture_pair(image, image, titles)
+    draw_boxes(None, boxes, labels, pictures.classes, axis=left)
     colors = np.array(COLORS)[as_array(labels[owner])]
-    for some, style in (
-        (~forced, {"linewidths": 0.8}),
-        (forced, {"linewidths": 1.8, "linestyles": "--"}),
-    ):
-        draw_outlines(axis, anchors[won][some], colors[as_array(some)], ASIDE, **style)
-    each = torch.bincount(owner, minlength=len(boxes))
+    plain, dashed = {"linewidths": 0.8}, {"linewidths": 1.8, "linestyles": "--"}
+    for some, style in ((~forced, plain), (forced, dashed)):
+        draw_outlines(right, anchors[won][some], colors[as_array(some)], **style)
+
+    each, winners = torch.bincount(owner, minlength=len(boxes)), int(won.sum())
     numbers = {
         "anchors in all": f"{len(anchors):,}",
-        "that answer for an object": f"{int(won.sum())}, one in {len(anchors) / max(int(won.sum()), 1):,.0f}",
+        "that answer for an object": f"{winners}, one in {len(anchors) / max(winners, 1):,.0f}",
         "objects with only the one they overlap most": f"{int(forced.sum())} of {len(boxes)}",
         "anchors an object": f"{each.min()} to {each.max()}",
     }
-    return View(
-        figure,
-        f"{len(boxes)} objects; beside them the {int(won.sum())} anchors that won one.",
-        numbers,
-    )
+    words = f"{len(boxes)} objects; beside them the {winners} anchors that won one."
+    return View(figure, words, numbers)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=128)
 def candidates(picture: int) -> dict[str, Tensor]:
     """What the detector says of a picture before NMS: "boxes", "scores" (0.05 and more), "labels";
     best first.
     """
-    pictures = unseen_pictures()
     model, anchors = detector()
+    image, _ = unseen_pictures()[picture]
     with torch.no_grad():
-        answers = model(pictures[picture][0].as_subclass(Tensor)[None])
+        answers = model(image.as_subclass(Tensor)[None])
     return postprocess(*answers, anchors, (SIDE, SIDE), iou_threshold=1.0, max_detections=5000)[0]
 
 
@@ -190,38 +170,33 @@ def nms_view(threshold: float, score: float, picture: int = 0) -> View:
     threshold (0-1) keeps.
     """
     pictures = unseen_pictures()
-    image, target = pictures[picture := picture % len(pictures)]
-    found = {
-        name: value[candidates(picture)["scores"] >= score]
-        for name, value in candidates(picture).items()
-    }
-    kept = {name: value[batched_nms(*found.values(), threshold)] for name, value in found.items()}
+    picture = picture % len(pictures)
+    image, target = pictures[picture]
+    everything = candidates(picture)
+    sure = everything["scores"] >= score
+    found = {name: value[sure] for name, value in everything.items()}
+    left_over = batched_nms(found["boxes"], found["scores"], found["labels"], threshold)
+    kept = {name: value[left_over] for name, value in found.items()}
+    before, after = len(found["boxes"]), len(kept["boxes"])
+
+    titles = (f"{before} boxes, score ≥ {score:.2f}", f"{after} left by NMS at {threshold:.2f}")
+    figure, axes = picture_pair(image, image, titles)
+    for axis, some, width in zip(axes, (found, kept), (0.8, 1.4), strict=True):
+        colors = np.array(COLORS)[as_array(some["labels"])]
+        draw_outlines(axis, some["boxes"], colors, linewidths=width)
+    best = {name: value[:NAMED] for name, value in kept.items()}
+    names = pictures.classes
+    draw_boxes(None, best["boxes"], best["labels"], names, best["scores"], axis=axes[1])
+
     (judged,) = error_kinds([kept], [target])
-    titles = (
-        f"{len(found['boxes'])} boxes, score ≥ {score:.2f}",
-        f"{len(kept['boxes'])} left by NMS at {threshold:.2f}",
-    )
-    figure, axis = pair(image, image, *titles)
-    for some, place, style in ((found, 0, {"linewidths": 0.8}), (kept, ASIDE, {"linewidths": 1.4})):
-        draw_outlines(
-            axis, some["boxes"], np.array(COLORS)[as_array(some["labels"])], place, **style
-        )
-    best = [kept[name][:NAMED] for name in ("boxes", "labels", "scores")]
-    draw_boxes(
-        None, best[0] + torch.tensor([ASIDE, 0] * 2), best[1], pictures.classes, best[2], axis=axis
-    )
+    kinds = judged["kinds"]
+    right, double = kinds.count("right"), kinds.count("double")
     numbers = {
         "objects": f"{len(target['labels'])}",
         "objects missed": f"{int(judged['missed'].sum())}",
+        "boxes left: right": f"{right}",
+        "boxes left: double": f"{double}",
+        "boxes left: other": f"{len(kinds) - right - double}",
     }
-    numbers |= {
-        f"boxes left: {kind}": f"{judged['kinds'].count(kind)}" for kind in ("right", "double")
-    }
-    numbers["boxes left: other"] = (
-        f"{sum(kind not in ('right', 'double') for kind in judged['kinds'])}"
-    )
-    return View(
-        figure,
-        f"{len(found['boxes'])} boxes crowd the objects; NMS leaves {len(kept['boxes'])}.",
-        numbers,
-    )
+    words = f"{before} boxes crowd the objects; NMS leaves {after}."
+    return View(figure, words, numbers)

@@ -3,7 +3,6 @@ its size buys.
 """
 
 import functools
-import io
 import math
 import timeit
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
-from PIL import Image
+from matplotlib.ticker import MaxNLocator
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.cost import Cost
@@ -22,16 +22,17 @@ from effdet_lite.efficientnet import level_channels
 from effdet_lite.folding import folded
 from effdet_lite.fusion import bifpn
 from effdet_lite.scaling import EFFICIENTDETS, PUBLISHED, EfficientDetConfig, efficientdet
+from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.drawings import Map, Stack, extent, stack_drawing
-from effdet_lite.teach.kit.plots import PALETTE, new_figure, png, styled
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import (
+    detect_once,
     efficientnet_activations,
     outline,
     shipped,
     unseen_pictures,
 )
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n00_start import detections_view
 
 NAMES = {
     "backbone": "backbone",
@@ -144,14 +145,10 @@ def trained_ladder() -> dict[int, Trained]:
         for _ in range(24)
     ]
     found = {}
-    for phi, (model, header), fast, took in zip(
-        TRAINED, loaded, fast_models, np.median(turns[3:], axis=0), strict=True
-    ):
-        total = sum(
-            cost_by_part(
-                replace(model.config, resolution=header["size"][0]), model.num_classes
-            ).values()
-        )
+    medians = np.median(turns[3:], axis=0)
+    for phi, (model, header), fast, took in zip(TRAINED, loaded, fast_models, medians, strict=True):
+        config = replace(model.config, resolution=header["size"][0])
+        total = sum(cost_by_part(config, model.num_classes).values())
         found[phi] = Trained(fast, header, total, 1e3 * float(took))
     return found
 
@@ -165,105 +162,93 @@ def detector_view(phi: float, picture: int = 0) -> View:
     picture: which of the test pictures, of 128 px, for which all detectors were trained. Above phi
     = 0 there is none.
     """
-    config, ladder = efficientdet(phi), trained_ladder()
-    costs, memory, total = (
-        costs_of(config),
-        activations_by_part(config),
-        sum(costs_of(config).values()),
-    )
+    config = efficientdet(phi)
     chosen = None if phi > max(TRAINED) else min(TRAINED, key=lambda trained: abs(trained - phi))
-    figure, axes = new_figure(
-        width=9.0, height=4.8, margins={"left": 0, "right": 1, "bottom": 0, "top": 1}
-    )
-    detector_drawing(axes[0, 0], config)
-    found = _trained_panel(axes[0, 0], chosen, picture % len(unseen_pictures()))
-    published = published_macs()
+    top, left, right = (0, 0.5, 1, 0.5), (0.03, 0.02, 0.52, 0.46), (0.67, 0.12, 0.3, 0.34)
+    figure, (drawing, finds, quality) = new_panels(9.0, 5.6, top, left, right)
+    detector_drawing(drawing, config)
+    found = _draw_found(finds, chosen, picture % len(unseen_pictures()))
+    _quality_plot(quality, chosen)
+    return View(figure, f"The detector of ϕ = {phi:g} to scale. {found}", _numbers(phi, chosen))
+
+
+def _draw_found(axis: Axes, chosen: int | None, picture: int) -> str:
+    """A picture, and beside it what the chosen detector finds; told in words."""
+    axis.set_axis_off()
+    if chosen is None:
+        words = "No detector was trained above ϕ = 0."
+        axis.text(0, 0.5, words)
+        return words
+    model = trained_ladder()[chosen].model
+    image, target, found = detect_once(model, unseen_pictures(), picture)
+    sure = found["scores"] >= SCORE
+    boxes, labels, scores = (found[name][sure] for name in ("boxes", "labels", "scores"))
+    names, gap = unseen_pictures().classes, 8
+    side = image.shape[-1]
+    draw_picture(axis, torch.cat([image, image.new_ones(3, side, gap), image], 2))
+    draw_boxes(None, target["boxes"], target["labels"], names, axis=axis, words=False)
+    aside = torch.tensor([side + gap, 0, side + gap, 0])
+    draw_boxes(None, boxes + aside, labels, names, scores, axis=axis, dashed=True)
+    axis.set_title(f"what is there; found by ϕ = {chosen}, score ≥ {SCORE:g}", fontsize=10, y=1.0)
+    told = ", ".join(names[label] for label in labels) or "nothing"
+    return f"The true boxes of picture {picture}; beside them what the model finds: {told}."
+
+
+def _quality_plot(axis: Axes, chosen: int | None) -> None:
+    """AP of the trained detectors against the time that each takes here, a star for the chosen."""
+    ladder = trained_ladder()
+    times = [one.milliseconds for one in ladder.values()]
+    aps = [one.header["result"]["ap"] for one in ladder.values()]
+    axis.plot(times, aps)
+    for phi, x, y in zip(ladder, times, aps, strict=True):
+        axis.annotate(f"ϕ = {phi}", (x, y), (6, -12), textcoords="offset points", fontsize=9)
+        if phi == chosen:
+            star = {"marker": "*", "markersize": 14, "color": PALETTE["vermillion"]}
+            axis.plot(x, y, **star)
+    axis.set(xlim=(0, 1.25 * max(times)), ylim=AP_SHOWN, yticks=np.arange(0.5, 0.81, 0.1))
+    axis.set(xlabel="milliseconds a picture, here", ylabel="AP on shapes (0–1)")
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _numbers(phi: float, chosen: int | None) -> dict[str, str]:
+    """What stands below the picture of `detector_view`."""
+    config = efficientdet(phi)
+    backbone, costs, memory = config.backbone, costs_of(config), activations_by_part(config)
+    total, published = sum(costs.values()), published_macs()
     near = min(published, key=lambda name: abs(math.log(published[name] / total.macs)))
-    buys = f"no model was trained above ϕ = 0; the paper's {near.upper()}: AP {PUBLISHED[near].accuracy} % on COCO"
-    if chosen is not None:
-        which, one = (
-            "this ϕ" if chosen == phi else f"ϕ = {chosen}, the nearest that was trained",
-            ladder[chosen],
-        )
+    if chosen is None:
+        accuracy = PUBLISHED[near].accuracy
         buys = (
-            f"{which}: AP {one.header['result']['ap']:.3f}, AP50 {one.header['result']['ap50']:.3f} on shapes; "
+            f"no model was trained above ϕ = 0; the paper's {near.upper()}: AP {accuracy} % on COCO"
+        )
+    else:
+        which = "this ϕ" if chosen == phi else f"ϕ = {chosen}, the nearest that was trained"
+        one = trained_ladder()[chosen]
+        result = one.header["result"]
+        buys = (
+            f"{which}: AP {result['ap']:.3f}, AP50 {result['ap50']:.3f} on shapes; "
             f"{one.milliseconds:.1f} ms, {one.cost.macs / 1e6:.0f} million MACs a picture of 128 px"
         )
-
-    def shares(numbers: Mapping[str, float]) -> str:
-        return ", ".join(
-            f"{NAMES[part]} {number / sum(numbers.values()):.0%}"
-            for part, number in numbers.items()
-        )
-
     blocks = sum(entry.blocks for entry in backbone_maps(config)[1:8])
-    numbers = {
-        "image, levels": f"{config.resolution} × {config.resolution} px, P{config.min_level} to P{config.max_level}",
-        "backbone": f"{blocks} blocks: B0's width × {config.backbone.width:.3f}, depth × {config.backbone.depth:.3f}",
+    params = _shares({part: own.params for part, own in costs.items()})
+    macs = _shares({part: own.macs for part, own in costs.items()})
+    return {
+        "image, levels": f"{config.resolution} × {config.resolution} px, "
+        f"P{config.min_level} to P{config.max_level}",
+        "backbone": f"{blocks} blocks: B0's width × {backbone.width:.3f}, "
+        f"depth × {backbone.depth:.3f}",
         "BiFPN": f"{config.fusion_repeats} × the cell, {config.fusion_channels} channels",
         "heads": f"{config.head_repeats} layers, and the one that answers",
-        "parameters": f"{total.params:,}: {shares({part: own.params for part, own in costs.items()})}",
-        "MACs": f"{total.macs / 1e6:,.1f} million: {shares({part: own.macs for part, own in costs.items()})}",
+        "parameters": f"{total.params:,}: {params}",
+        "MACs": f"{total.macs / 1e6:,.1f} million: {macs}",
         "weights": f"{4e-6 * total.params:,.1f} MB",
-        "activations, all convolutions, one image": f"{4e-6 * sum(memory.values()):,.1f} MB: {shares(memory)}",
+        "activations, all convolutions, one image": f"{4e-6 * sum(memory.values()):,.1f} MB: "
+        f"{_shares(memory)}",
         "nearest published": f"{published[near] / 1e6:,.1f} million MACs: {near.upper()}",
         "what it buys": buys,
     }
-    return View(figure, f"The detector of ϕ = {phi:g} to scale. {found}", numbers)
 
 
-@functools.lru_cache(maxsize=64)
-def found_picture(phi: int, picture: int) -> tuple[np.ndarray, str]:
-    """A picture and beside it what the detector of this phi finds: as pixels [H, W, 3], drawn once,
-    and in words.
-    """
-    view = detections_view(trained_ladder()[phi].model, unseen_pictures(), SCORE, picture)
-    view.figure.set_size_inches(4.6, 2.37)
-    for title in view.figure.axes[0].texts[-2:]:
-        title.set_fontsize(8)
-    return np.asarray(Image.open(io.BytesIO(png(view.figure, dpi=90, compression=1)))), view.words
-
-
-def _trained_panel(axis: Axes, chosen: int | None, picture: int) -> str:
-    """Below the drawing: what the chosen detector finds in the picture, and all trained ones as AP
-    against time.
-    """
-    ladder, (low, high), words = (
-        trained_ladder(),
-        (-80.0, -34.0),
-        "No detector was trained above ϕ = 0.",
-    )
-    if chosen is None:
-        axis.text(0, -56, words)
-    else:
-        pixels, words = found_picture(chosen, picture)
-        axis.imshow(pixels, extent=(0, 72, low - 3, low + 51), interpolation="nearest")
-    times, aps = zip(
-        *((one.milliseconds, one.header["result"]["ap"]) for one in ladder.values()), strict=True
-    )
-    across, up = (
-        np.interp(times, (0, max(times)), (88, 121)),
-        np.interp(aps, AP_SHOWN, (low, low + 44)),
-    )
-    axis.plot([88, 88, 130], [high, low, low], color="black", linestyle="-", marker="", lw=0.8)
-    axis.plot(across, up)
-    if chosen is not None:
-        number = TRAINED.index(chosen)
-        axis.plot(
-            across[number], up[number], marker="*", markersize=14, color=PALETTE["vermillion"]
-        )
-    labels = {
-        (88, high + 1): "AP on shapes",
-        (85.5, low): AP_SHOWN[0],
-        (85.5, low + 43): AP_SHOWN[1],
-    }
-    labels |= {
-        (88, low - 3.5): "0",
-        (107, low - 3.5): "ms a picture, here",
-        (121, low - 3.5): f"{max(times):.0f}",
-    }
-    labels |= {(x + 4, y - 5): f"ϕ = {phi}" for phi, x, y in zip(TRAINED, across, up, strict=True)}
-    for (x, y), text in labels.items():
-        axis.text(x, y, text, fontsize=8, ha="center")
-    axis.set(xlim=(-9, 132), ylim=(low - 4, 25), aspect="auto")
-    return words
+def _shares(numbers: Mapping[str, float]) -> str:
+    total = sum(numbers.values())
+    return ", ".join(f"{NAMES[part]} {number / total:.0%}" for part, number in numbers.items())

@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from torch.utils.data import Dataset
 from torchvision.ops import batched_nms, nms
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import KINDS, error_kinds
-from effdet_lite.teach.kit.plots import COLORS, DASHES, draw_boxes, new_figure, styled
+from effdet_lite.teach.kit.boxes import draw_boxes, draw_outlines, draw_picture
+from effdet_lite.teach.kit.plots import COLORS, DASHES, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.kit.words import writable
 
 GLYPHS = "●■▲◆▼✚✖"  # of KINDS
 NAMED = 6  # boxes with words; more could not be read, and every letter takes time
@@ -53,83 +54,70 @@ def kinds_view(
     kept = nms(boxes, scores, overlap) if across else batched_nms(boxes, scores, labels, overlap)
     (found,) = above([{name: value[kept] for name, value in everything.items()}], score)
     (judged,) = error_kinds([found], [target])
-    figure, axes = new_figure(
-        width=8.0, height=3.3, margins={"left": 0.01, "right": 0.99, "bottom": 0.01, "top": 0.91}
-    )
-    axis, (height, width) = axes[0, 0], image.shape[-2:]
-    aside = width + width // 16
-    answers = zip(judged["kinds"], judged["objects"].tolist(), strict=True)
-    became = ["missed"] * len(target["labels"])
-    for kind, number in sorted(answers, key=lambda answer: -KINDS.index(answer[0])):
-        became[number] = (
-            kind if kind not in ("both", "background") else became[number]
-        )  # "right" has the last word
-    _draw(
-        axis,
-        torch.cat([image, image.new_ones(3, height, width // 16), image], 2),
-        target,
-        became,
-        dataset.classes,
-    )
-    axis.images[0].set_interpolation("nearest")  # a quarter of the bytes to send
-    axis.set_xlim(0, 2.82 * width)
-    beside = found["boxes"] + torch.tensor([aside, 0] * 2)
-    _draw(axis, None, found | {"boxes": beside}, judged["kinds"], dataset.classes)
-    axis.text(0, -height / 18, "objects")
-    axis.text(aside, -height / 18, f"boxes, score ≥ {score:.2f}")
-    counts = {kind: judged["kinds"].count(kind) for kind in KINDS[:-1]} | {
-        "missed": int(judged["missed"].sum())
-    }
-    _bars(axis, counts, (aside + 1.08 * width, 0.5 * width), (0.06 * height, 0.94 * height))
+    became = _what_became(judged, len(target["labels"]))
+
+    places = (0.01, 0.02, 0.37, 0.88), (0.39, 0.02, 0.37, 0.88), (0.79, 0.02, 0.2, 0.88)
+    figure, (left, middle, right) = new_panels(8.6, 3.62, *places)
+    for axis, title in ((left, "objects"), (middle, f"boxes, score ≥ {score:.2f}")):
+        draw_picture(axis, image)
+        axis.set_title(title, loc="left", fontsize=10, y=1.0, pad=4)
+    _draw_kinds(left, target, became, dataset.classes)
+    _draw_kinds(middle, found, judged["kinds"], dataset.classes)
+    counts = {kind: judged["kinds"].count(kind) for kind in KINDS[:-1]}
+    counts["missed"] = int(judged["missed"].sum())
+    _draw_counts(right, counts)
+
+    before, after, hits = int((scores >= score).sum()), len(judged["kinds"]), counts["right"]
     numbers = {
-        "boxes before suppression, and after it": f"{int((scores >= score).sum())}, {len(beside)}",
-        "precision; recall": f"{counts['right']} of {len(beside)} boxes; {counts['right']} of {len(became)} objects",
+        "boxes before suppression, and after it": f"{before}, {after}",
+        "precision; recall": f"{hits} of {after} boxes; {hits} of {len(became)} objects",
     }
     errors = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return View(
-        figure, f"Picture {picture}: its objects; beside them the model's boxes: {errors}.", numbers
-    )
+    words = f"Picture {picture}: its objects; beside them the model's boxes: {errors}."
+    return View(figure, words, numbers)
 
 
-def _draw(axis: Axes, image, boxes: dict, kinds: Sequence[str], classes: Sequence[str]) -> None:
-    """Boxes in the colour of their kind: the best ones with words, the others without."""
-    # draw_boxes has one colour for each label and begins again after the last, so this label is
+def _what_became(judged: dict, objects: int) -> list[str]:
+    """For each object the best that a box did for it; "missed" where no box came near."""
+    became = ["missed"] * objects
+    answers = zip(judged["kinds"], judged["objects"].tolist(), strict=True)
+    for kind, number in sorted(answers, key=lambda answer: -KINDS.index(answer[0])):
+        if kind not in ("both", "background"):
+            became[number] = kind  # "right" comes last
+    return became
+
+
+def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence[str]) -> None:
+    """Boxes in the color of their kind: the best ones with words, the others without."""
+    # draw_boxes has one color for each label and begins again after the last, so this label is
     # kind and class in one.
     numbers, every = [KINDS.index(kind) for kind in kinds], len(COLORS)
-    labels = [
-        number + every * label
-        for number, label in zip(numbers, boxes["labels"].tolist(), strict=True)
-    ]
-    names = {label: f"{GLYPHS[label % every]} {classes[label // every]}" for label in labels}
-    best = [boxes["boxes"][:NAMED].flip(0), labels[:NAMED][::-1], names]  # the best on top
-    scores = boxes["scores"][:NAMED].flip(0) if image is None else None
-    draw_boxes(image, *best, scores, axis=axis, dashed=image is None)
-    if rest := numbers[NAMED:]:
-        corners = np.asarray(boxes["boxes"])[NAMED:, [0, 1, 2, 1, 2, 3, 0, 3, 0, 1]].reshape(
-            -1, 5, 2
-        )
+    pairs = list(zip(numbers, boxes["labels"].tolist(), strict=True))
+    labels = [number + every * label for number, label in pairs]
+    names = {
+        number + every * label: f"{GLYPHS[number]} {writable(classes[label], label)}"
+        for number, label in pairs
+    }
+    scores = boxes["scores"][:NAMED] if "scores" in boxes else None
+    style = {"axis": axis, "dashed": scores is not None}
+    draw_boxes(None, boxes["boxes"][:NAMED], labels[:NAMED], names, scores, **style)
+    rest = numbers[NAMED:]
+    if rest:
         looks = {
             "colors": [COLORS[number] for number in rest],
             "linestyles": [DASHES[number] for number in rest],
         }
-        axis.add_collection(LineCollection(corners, linewidths=0.8, **looks), autolim=False)
+        draw_outlines(axis, boxes["boxes"][NAMED:], linewidths=0.8, **looks)
 
 
-def _bars(
-    axis: Axes, counts: dict[str, int], place: tuple[float, float], rows: tuple[float, float]
-) -> None:
-    """Counts, and the key to symbols and colours. place: left end and longest bar, rows: first and
-    last row.
-    """
-    (left, longest), most = place, max(1, *counts.values())
-    bars, step = [], (rows[1] - rows[0]) / (len(counts) - 1)
-    for number, (kind, count) in enumerate(counts.items()):
-        y = rows[0] + step * number
-        axis.text(left, y, f"{GLYPHS[number]} {kind}: {count}", fontsize=9, va="center")
-        bars.append([(left, y + 0.3 * step), (left + longest * count / most, y + 0.3 * step)])
-    axis.add_collection(
-        LineCollection(bars, colors=COLORS, linewidths=3, capstyle="butt"), autolim=False
-    )
+def _draw_counts(axis: Axes, counts: dict[str, int]) -> None:
+    """Counts as bars, each below its words, which are the key to symbols and colors."""
+    rows = range(len(counts))
+    axis.barh(rows, list(counts.values()), height=0.25, color=COLORS[: len(counts)])
+    for row, (kind, count) in zip(rows, counts.items(), strict=True):
+        axis.text(0, row - 0.22, f"{GLYPHS[row]} {kind}: {count}", fontsize=9)
+    axis.set(xlim=(0, max(1, *counts.values())), ylim=(len(counts) - 0.7, -0.8))
+    axis.set_axis_off()
 
 
 class Judged(NamedTuple):
@@ -179,31 +167,30 @@ def threshold_view(judged: Judged, classes: Sequence[str], score: float, name: s
         raise ValueError(f"the pictures hold no {name}, so there is no recall to speak of.")
     precision, recall = right.cumsum() / np.arange(1, len(right) + 1), right.cumsum() / own.sum()
     kept = int((judged.scores[which] >= score).sum())
-    turns = np.flatnonzero(
-        np.diff(right, append=True) | np.diff(right, prepend=False)
-    )  # the rest lies between them
-    figure, axes = new_figure(
-        width=8.6, height=3.6, margins={"left": 0.07, "right": 0.99, "bottom": 0.15, "top": 0.97}
-    )
-    axis, best = axes[0, 0], np.maximum.accumulate(precision[::-1])[::-1]
-    axis.plot(recall[turns], precision[turns], marker="", linewidth=1, label="as measured")
-    axis.plot(recall[turns], best[turns], marker="", label="best from here on")
+
+    figure, (curve, bars) = new_panels(8.6, 3.6, (0.08, 0.15, 0.6, 0.8), (0.74, 0.1, 0.24, 0.85))
+    # A curve turns only where right and wrong boxes take turns; the rest lies between them.
+    turns = np.flatnonzero(np.diff(right, append=True) | np.diff(right, prepend=False))
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    curve.plot(recall[turns], precision[turns], marker="", linewidth=1, label="as measured")
+    curve.plot(recall[turns], best[turns], marker="", label="best from here on")
     if kept:
-        axis.plot(recall[kept - 1], precision[kept - 1], "*", markersize=15, label="this threshold")
-    axis.set(xlim=(0, 1.75), ylim=(0, 1.04), xticks=np.linspace(0, 1, 6), ylabel="precision")
-    axis.set_xlabel("recall", x=0.29)
-    axis.spines["bottom"].set_bounds(0, 1)
-    axis.grid(False)
-    axis.legend(loc="lower left", fontsize=8)
+        star = {"marker": "*", "markersize": 15, "linestyle": "", "clip_on": False}
+        curve.plot(recall[kept - 1], precision[kept - 1], label="this threshold", **star)
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    curve.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=ticks, yticks=ticks)
+    curve.set(xlabel="recall", ylabel="precision")
+    curve.legend(loc="lower left", fontsize=9)
+
     tally = np.bincount(judged.kinds[which][:kept], minlength=len(KINDS))
     tally[-1] = (judged.settled[own] < max(score, 1e-9)).sum()  # 0: no box at all
     counts = dict(zip(KINDS, tally.tolist(), strict=True))
-    _bars(axis, counts, (1.12, 0.5), (0.95, 0.1))
+    _draw_counts(bars, counts)
     errors = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    numbers = {"precision": f"{precision[kept - 1]:.3f} of {kept:,} boxes" if kept else "no boxes"}
-    numbers["recall"] = f"{recall[kept - 1] if kept else 0:.3f} of {own.sum()} objects"
-    return View(
-        figure,
-        f"The curve of the class {name}, with a star at the score {score:.2f}: {errors}.",
-        numbers,
-    )
+    hits = recall[kept - 1] if kept else 0
+    numbers = {
+        "precision": f"{precision[kept - 1]:.3f} of {kept:,} boxes" if kept else "no boxes",
+        "recall": f"{hits:.3f} of {own.sum()} objects",
+    }
+    words = f"The curve of the class {name}, with a star at the score {score:.2f}: {errors}."
+    return View(figure, words, numbers)

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from torch import Tensor
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, grid
 from effdet_lite.costs import cost_by_part
 from effdet_lite.data.folders import Sample
 from effdet_lite.scaling import efficientdet
-from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, styled
+from effdet_lite.teach.kit.plots import COLORS, line_look, new_panels, styled
 from effdet_lite.teach.kit.shared import best_overlaps
 from effdet_lite.teach.kit.widgets import View
 
@@ -120,52 +122,60 @@ def anchor_fit_view(
     """
     one = setting(samples, num_classes, phi, longer, finest, scale)
     boxes = boxes_at(samples, one.size)
-    sides, fits = (
-        boxes[:, 2:] - boxes[:, :2],
-        best_overlaps(boxes, one.size, anchor_shapes(one.levels, scale)) >= FITS,
+    shapes = anchor_shapes(one.levels, scale)
+    fits = best_overlaps(boxes, one.size, shapes) >= FITS
+    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
+    figure, (left, right) = new_panels(
+        8.6, 3.7, (0.075, 0.15, 0.4, 0.73), (0.565, 0.15, 0.42, 0.73)
     )
-    side = sides.prod(1).sqrt().clamp(min=1).log2().numpy()
-    margins = {"left": 0.075, "right": 0.985, "bottom": 0.16, "top": 0.9, "wspace": 0.2}
-    figure, axes = new_figure(columns=2, width=8.6, height=3.5, margins=margins)
-    left, right = axes[0]
-    ticks = np.arange(
-        math.floor(side.min()), max(math.ceil(side.max()), math.floor(side.min()) + 1) + 1
-    )
-    edges = np.linspace(ticks[0], ticks[-1], 9)
-    every, fitting = (np.histogram(some, edges)[0] for some in (side, side[fits.numpy()]))
-    left.stairs(100 * fitting / np.maximum(every, 1), edges, color=COLORS[0], fill=True)
-    for at, count in zip(edges[:-1] + 0.5 * (edges[1] - edges[0]), every.tolist(), strict=True):
-        left.text(at, 102, f"{count:,}" if count else "", ha="center", fontsize=8)
-    left.set(
-        xlabel="side of the box (px at this size); above: how many boxes",
-        ylabel="with an anchor (%)",
-        ylim=(0, 110),
-    )
-    few = sides[:: -(-len(sides) // SHOWN)].clamp(min=1).log2().numpy()
-    right.plot(*few.T, ".", color="#999999", markersize=3, label="boxes")
-    for number, (level, shapes) in enumerate(anchor_shapes(one.levels, scale).items()):
-        look = {
-            "color": COLORS[number % len(COLORS)],
-            "marker": MARKERS[number % len(MARKERS)],
-            "linestyle": "",
-        }
-        right.plot(*shapes.log2().T, label=f"P{level}", **look)
-    high = max(ticks[-1], math.ceil(math.log2(2.3 * scale * 2 ** one.levels[-1])))
-    powers = np.arange(
-        min(ticks[0], math.floor(few.min())), high + 1, 2
-    )  # all of them crowd, and take time
-    right.set(xlabel="width (px)", ylabel="height (px)", xticks=powers, yticks=powers)
-    right.set(
-        xticklabels=[2**power for power in powers.tolist()],
-        yticklabels=[2**power for power in powers.tolist()],
-    )
-    right.legend(loc="upper left", fontsize=8)
-    left.set(xticks=ticks, xticklabels=[2**power for power in ticks.tolist()])
+    _fit_by_side(left, sides, fits)
+    _shapes_plot(right, sides, shapes)
     numbers = {
         "picture; levels": f"{one.size[1]} × {one.size[0]} px; P{one.levels[0]}–P{one.levels[-1]}",
         "boxes with an anchor": f"{one.share:.1%} of {len(boxes):,}",
         "anchors a picture": f"{one.anchors:,}",
         f"MACs a picture (ϕ = {phi:g})": f"{one.macs / 1e6:,.0f} million",
     }
-    words = f"Boxes by side, {one.share:.0%} of them with an anchor; and their widths and heights among the anchors'."
+    words = (
+        f"Boxes by side, {one.share:.0%} of them with an anchor; and their widths and heights "
+        "among the anchors'."
+    )
     return View(figure, words, numbers)
+
+
+def _fit_by_side(axis: Axes, sides: Tensor, fits: Tensor) -> None:
+    """The share of the boxes with an anchor in eight ranges of size; above, how many boxes."""
+    side = sides.prod(1).sqrt().log2().numpy()
+    first = math.floor(side.min())
+    last = max(math.ceil(side.max()), first + 1)
+    edges = np.linspace(first, last, 9)
+    every, fitting = (np.histogram(some, edges)[0] for some in (side, side[fits.numpy()]))
+    axis.stairs(100 * fitting / np.maximum(every, 1), edges, color=COLORS[0], fill=True)
+    middles = (edges[:-1] + edges[1:]) / 2
+    for middle, count in zip(middles, every.tolist(), strict=True):
+        axis.text(middle, 102, f"{count:,}" if count else "", ha="center", fontsize=9)
+    _powers_of_two(axis.xaxis, range(first, last + 1, 1 + (last - first > 5)))
+    axis.set(xlabel="side of the box (px at this size)", ylabel="with an anchor (%)", ylim=(0, 110))
+    axis.set_title("above: how many boxes", fontsize=10, y=1.0)
+
+
+def _shapes_plot(axis: Axes, sides: Tensor, shapes: dict[int, Tensor]) -> None:
+    """Widths and heights of the boxes as dots, and those of each level's anchors."""
+    few = sides[:: -(-len(sides) // SHOWN)].log2().numpy()
+    axis.plot(*few.T, ".", color="#999999", markersize=3, linestyle="", label="boxes")
+    for number, (level, some) in enumerate(shapes.items()):
+        look = line_look(number) | {"linestyle": ""}
+        axis.plot(*some.log2().T, label=f"P{level}", **look)
+    every = np.concatenate([few, *(some.log2().numpy() for some in shapes.values())])
+    powers = range(math.floor(every.min()), math.ceil(every.max()) + 1)
+    for one in (axis.xaxis, axis.yaxis):
+        _powers_of_two(one, powers[::2])  # all of them would crowd
+    limits = (powers[0] - 0.3, powers[-1] + 0.3)
+    axis.set(xlabel="width (px)", ylabel="height (px)", xlim=limits, ylim=limits)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.98), "ncols": 6}
+    axis.legend(fontsize=9, handletextpad=0, columnspacing=1, **place)
+
+
+def _powers_of_two(axis: Axis, powers: Sequence[int]) -> None:
+    """Ticks of an axis of logarithms to the base 2."""
+    axis.set_ticks(list(powers), [f"{2.0**power:g}" for power in powers])

@@ -1,0 +1,95 @@
+"""What a cell puts on the notebook's page: a figure with its words, a table, a thing's source."""
+
+import base64
+import html
+import inspect
+import io
+import re
+from collections.abc import Sequence
+
+from IPython.display import display
+from matplotlib.figure import Figure
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from effdet_lite.teach.kit.plots import png
+
+SOURCE_STYLE = "xcode"  # each of its colors has a contrast of 4.5 with the card, and more
+CARD = "background: #FFFFFF; color: #000000; padding: 0.2em 0.8em"
+LARGEST_PNG = 120_000  # bytes: a notebook holds a dozen figures and stays under 1.5 MB
+
+
+def img(figure: Figure, alt: str, dpi: int = 90) -> str:
+    """The figure as an HTML element of fixed size, so that the page does not jump when another
+    takes its place.
+    """
+    width, height = (round(inches * dpi) for inches in figure.get_size_inches())
+    data = base64.b64encode(png(figure, dpi, compression=1)).decode()
+    size = f'width="{width}" height="{height}" style="max-width: none"'
+    return f'<img {size} alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
+
+
+def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left. No
+    header: all "".
+    """
+
+    def row(tag: str, cells: Sequence) -> str:
+        sides = ["right" if re.match(r"[-+−≈]?[\d.]", str(cell)) else "left" for cell in cells]
+        return "".join(
+            f'<{tag} style="text-align: {side}">{html.escape(str(cell))}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
+        )
+
+    lines = [row("th", header)] if any(header) else []
+    lines += [row("td", cells) for cells in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """Put a table on the page; where there is no HTML it is text in columns."""
+    lines = [[str(cell) for cell in cells] for cells in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in lines
+    )
+    display({"text/html": table_html(header, rows), "text/plain": text}, raw=True)
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Put a figure on the notebook's page, and what it shows in words (`alt`) beside it.
+
+    The words go three ways, since no single one reaches every reader: as the picture's `alt`
+    metadata (which nbconvert takes up, but JupyterLab 4.6 drops), as its plain text, and as a line
+    of HTML below that unfolds on any page. A figure of photographs or noise, which PNG cannot make
+    small, is stored as JPEG.
+    """
+    if not alt.strip():
+        raise ValueError(
+            "the figure has no alt text; say in a sentence what a reader should see in it"
+        )
+    kind, pixels = "image/png", png(figure)
+    if len(pixels) > LARGEST_PNG:
+        kind, file = "image/jpeg", io.BytesIO()
+        figure.savefig(file, format="jpeg", dpi=90, pil_kwargs={"quality": 75})
+        pixels = file.getvalue()
+    picture = {kind: base64.b64encode(pixels).decode(), "text/plain": alt}
+    display(picture, metadata={kind: {"alt": alt}}, raw=True)
+    words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"
+    display({"text/html": words, "text/plain": ""}, raw=True)
+
+
+def show_source(thing) -> None:
+    """Put the live source of a function or class of the package on the page, highlighted, with
+    where it stands.
+    """
+    code = inspect.getsource(thing)
+    # On a light card, as figures are: no colors of letters stand out from a dark page as well.
+    formatter = HtmlFormatter(noclasses=True, nobackground=True, style=SOURCE_STYLE)
+    place = f"{thing.__module__.replace('.', '/')}.py"
+    listing = highlight(code, PythonLexer(), formatter)
+    card = f'<div style="{CARD}">{listing}</div>'
+    page = f"<details open><summary>{place}: {thing.__qualname__}</summary>{card}</details>"
+    display({"text/html": page, "text/plain": code}, raw=True)
