@@ -208,17 +208,11 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
 
 def _drawing(photo: "Tensor", found: dict, classes: Sequence[str]) -> bytes:
     """The photo, uint8 [3, H, W], with its boxes, as a PNG."""
-    from effdet_lite.teach.kit.plots import draw_boxes, new_figure, png
+    from effdet_lite.teach.kit.boxes import photo_figure
+    from effdet_lite.teach.kit.plots import png
 
-    height, width = photo.shape[-2:]
-    # At 100 dots an inch: the longer side is at least 500 dots, so that words can be read.
-    scale = max(5, max(height, width) / 100) / max(height, width)
-    edges = {"left": 0, "right": 1, "bottom": 0, "top": 1}
-    inches = {"width": max(0.02, width * scale), "height": max(0.02, height * scale)}
-    figure, axes = new_figure(**inches, margins=edges)
     boxes, labels, scores = found["boxes"], found["labels"], found["scores"]
-    draw_boxes(photo / 255, boxes, labels, classes, scores, axis=axes[0, 0])
-    return png(figure, dpi=100)
+    return png(photo_figure(photo, boxes, labels, classes, scores), dpi=100)
 
 
 def _export(options: argparse.Namespace, rest: list[str]) -> None:

@@ -19,7 +19,8 @@ in the [notation](NOTATION.md)."""
 
 PICTURE = """import matplotlib
 from effdet_lite.teach.kit.checks import check
-from effdet_lite.teach.kit.plots import STYLE, new_figure, show, table
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import STYLE, new_figure
 
 matplotlib.rcParams.update(STYLE)
 figure, axes = new_figure(width=5, height=3)
