@@ -3,71 +3,134 @@ final weights.
 """
 
 import copy
+import functools
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 
+from effdet_lite.processes import added_up, this_process
+from effdet_lite.randomness import own_numbers
 
-def synchronise_norms(model: nn.Module) -> nn.Module:
-    """Make each batch norm in the model see the batches of all processes; in place where there is
-    no GPU.
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
-    Each process would normalise by its own share otherwise, and two would train another model than
-    one.
+
+@contextmanager
+def synchronised_norms(model: nn.Module) -> Iterator[None]:
+    """Inside the `with` block, each BatchNorm2d of the model sees the batches of all processes.
+
+    Otherwise each process would normalise by its own share, and two processes would train another
+    model than one. Afterwards the model is as it was. Every process needs a share of the same size.
     """
-    if next(model.parameters()).is_cuda:
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = GlobalBatchNorm2d
-    return model
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if this_process().num_processes == 1:
+        norms = []
+    for norm in norms:
+        norm.forward = functools.partial(global_batch_norm, norm)
+    try:
+        yield
+    finally:
+        for norm in norms:
+            del norm.forward
 
 
-class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, which torch has for GPUs only. Every share has
-    the same size.
+def global_batch_norm(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Batch norm of x [N, C, H, W] over the batches of all processes.
+
+    torch's own SyncBatchNorm is for GPUs only.
     """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce  # not every torch is built with it
-
-        dtype, x = x.dtype, x.float()  # half precision cannot hold the statistics
-        processes = torch.distributed.get_world_size()
-        mean = all_reduce(x.mean((0, 2, 3))) / processes
-        centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / processes
-        samples = x.numel() / x.shape[1] * processes
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * samples / max(samples - 1, 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
+    if not norm.training:
+        return nn.BatchNorm2d.forward(norm, x)
+    processes = this_process().num_processes
+    dtype = x.dtype
+    x = x.float()  # half precision cannot hold the statistics
+    mean = added_up(x.mean((0, 2, 3))) / processes
+    centered = x - mean[:, None, None]
+    variance = added_up(centered.square().mean((0, 2, 3))) / processes
+    samples = x.numel() / x.shape[1] * processes
+    with torch.no_grad():
+        norm.num_batches_tracked += 1
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * samples / max(samples - 1, 1), norm.momentum)
+    scale = norm.weight * (variance + norm.eps).rsqrt()
+    return (centered * scale[:, None, None] + norm.bias[:, None, None]).to(dtype)
 
 
-def settled(
-    model: nn.Module, train_set: Dataset, images: int = 256, batch_size: int = 64
+@torch.no_grad()
+def recalibrate_norms(
+    model: nn.Module,
+    train_set: Dataset,
+    images: int = 256,
+    batch_size: int = 64,
+    seed: int = 0,
 ) -> nn.Module:
-    """A copy in evaluation mode, whose batch norms have the statistics of just these weights over
-    training images.
+    """A copy in evaluation mode, whose batch norms have the statistics of just these weights.
 
     Running statistics lag behind the weights, and those of small batches are biased. "Precise BN",
-    arXiv 2105.07576, 3.
+    arXiv 2105.07576, section 3.
+
+    Args:
+        train_set: its items begin with an image [C, H, W]; augmented as it is in training.
+        images: how many are drawn from all of the set, or all of them if there are fewer.
+        batch_size: the most at a time; the batches are equal, but for one image.
+        seed: of the choice of images and of their augmentation.
+
+    Each norm's mean and variance are those of everything that it saw, whatever batch it came in.
     """
-    model = copy.deepcopy(model)
-    images = min(images, len(train_set))
-
-    def batches() -> Iterator[Tensor]:
-        for start in range(0, images, batch_size):
-            batch = range(start, min(start + batch_size, images))
-            yield torch.stack([train_set[index][0].as_subclass(Tensor) for index in batch])
-
-    with torch.random.fork_rng(devices=[]):  # the augmentation of these images is theirs alone
-        torch.manual_seed(0)
-        update_bn(batches(), model, next(model.parameters()).device)
+    model = copy.deepcopy(model).train()
+    norms = [module for module in model.modules() if isinstance(module, Norm)]
+    moments = {norm: _Moments() for norm in norms}
+    hooks = [
+        norm.register_forward_pre_hook(lambda norm, inputs: moments[norm].add(inputs[0]))
+        for norm in norms
+    ]
+    device = next(model.parameters()).device
+    for indices in _equal_batches(len(train_set), images, batch_size, seed):
+        with own_numbers(seed + indices[0], device):
+            batch = [train_set[index][0].as_subclass(Tensor) for index in indices]
+            model(torch.stack(batch).to(device))
+    for hook in hooks:
+        hook.remove()
+    for norm, seen in moments.items():
+        if seen.count and norm.track_running_stats:
+            norm.running_mean.copy_(seen.mean)
+            norm.running_var.copy_(seen.variance())
     return model.eval()
+
+
+class _Moments:
+    """Mean and variance of each channel over all that was added, as if it had come at once."""
+
+    def __init__(self):
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+
+    def add(self, x: Tensor) -> None:
+        channels = x.detach().transpose(0, 1).flatten(1).float()
+        # On the CPU, since not every device has doubles.
+        variance, mean = (
+            value.double().cpu() for value in torch.var_mean(channels, 1, correction=0)
+        )
+        count = channels.shape[1]
+        total = self.count + count
+        # Chan, Golub and LeVeque 1983: the squares around the common mean.
+        apart = (mean - self.mean) ** 2 * self.count * count / total
+        self.squares = self.squares + variance * count + apart
+        self.mean = self.mean + (mean - self.mean) * count / total
+        self.count = total
+
+    def variance(self) -> Tensor:
+        return self.squares / max(self.count - 1, 1)  # unbiased, as torch's running variance is
+
+
+def _equal_batches(length: int, images: int, batch_size: int, seed: int) -> list[list[int]]:
+    """Indices in a random order, in batches that differ by one at most; never a batch of one,
+    from which no variance can be told.
+    """
+    order = torch.randperm(length, generator=torch.Generator().manual_seed(seed))[:images]
+    if len(order) == 1:
+        order = order.repeat(2)
+    number = max(1, min(math.ceil(len(order) / batch_size), len(order) // 2))
+    return [batch.tolist() for batch in torch.tensor_split(order, number)]

@@ -1,71 +1,272 @@
-"""A training under way as one file, from which it goes on exactly."""
+"""A training under way: what it consists of, and one file from which it goes on exactly."""
 
+import copy
+import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import Dataset, Subset
 
 from effdet_lite.checkpoint import load_tensors, save_tensors
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.norms import recalibrate_norms
+from effdet_lite.processes import this_process
+from effdet_lite.scaling import EfficientDetConfig
+from effdet_lite.settings import TrainConfig
+
+FIGURES = ("ap", "ap50", "ap75")  # of evaluation.coco_ap, in the history of a tested step
+
+# Where and how often files are written, what is tested, and by whom pictures are prepared: none of
+# it changes the weights. Of the pictures, `fingerprint` says more than their names do.
+FREE_TO_CHANGE = {
+    "output",
+    "save_every",
+    "evaluate_every",
+    "workers",
+    "data",
+    "test_data",
+    "max_detections",
+}
 
 
-def save_run(
-    path: Path,
-    settings: dict,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: Optimizer,
-    history: list[dict],
-) -> None:
-    """Write everything that a stopped training needs to go on exactly; settings: what must stay as
-    it was.
+@dataclass
+class Run:
+    """Everything that a stopped training needs to go on as if it had never stopped.
+
+    model, ema: the network that learns, and the exponential moving average of its weights.
+    optimizer: with its memory of past gradients. train_set, test_set: its pictures; test_set None:
+    it is not tested. checkpoint: its file, or None. history: one row a step.
     """
-    tensors = {f"model.{name}": x for name, x in model.state_dict().items()}
-    tensors |= {f"average.{name}": x for name, x in average.state_dict().items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": x for name, x in values.items()}
-    save_tensors(path, tensors, training=settings, history=history)
+
+    config: TrainConfig
+    train_set: Dataset
+    test_set: Dataset | None
+    model: nn.Module
+    optimizer: Optimizer
+    checkpoint: Path | None = None
+    history: list[dict] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.trained_on = identity(self.config, self.train_set)
+        self.tested_on = identity_of_test(self.config, self.test_set)
+        self._recalibrated = None
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.history)
+
+    def recalibrated(self) -> nn.Module:
+        """The ema with norms that fit it: what is tested and kept. Computed once a step."""
+        if self._recalibrated is None or self._recalibrated[0] != self.step:
+            self._recalibrated = self.step, recalibrate_norms(self.ema, self.train_set)
+        return self._recalibrated[1]
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is to be one. Raises WriteError, and keeps the old one."""
+        if self.checkpoint is None or not this_process().is_main_process:
+            return
+        tensors = {}
+        for name, part in (("model", self.model), ("ema", self.ema)):
+            tensors |= {f"{name}.{key}": tensor for key, tensor in part.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": tensor for key, tensor in values.items()}
+        save_tensors(
+            self.checkpoint,
+            tensors | _as_tensors(self.history),
+            trained_on=self.trained_on,
+            tested_on=self.tested_on,
+            config=self.model.config.to_dict(),
+        )
+
+    def restore(self) -> None:
+        """Go on from the checkpoint.
+
+        Raises ValueError, in one sentence, for a file that is damaged or is another run's; nothing
+        is changed then but the weights.
+        """
+        tensors, header = _read(self.checkpoint)
+        self._refuse_another(header)
+        # A file's tensors are windows on it, and Windows replaces no file that has one open.
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        history = _as_rows(self.checkpoint, tensors)
+        try:
+            self.model.load_state_dict(_part(tensors, "model"))
+            self.ema.load_state_dict(_part(tensors, "ema"))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1].strip()
+            raise ValueError(
+                f"{self.checkpoint} is of another model: {reason} Use another output folder."
+            ) from None
+        self._restore_optimizer(_part(tensors, "optimizer"))
+        self.history = history
+        if header["tested"]:
+            self.tested_on = header["tested_on"]
+
+    def _refuse_another(self, header: dict) -> None:
+        """Raise ValueError unless this run is the one that the header is of."""
+        mine, theirs = json.loads(json.dumps(self.trained_on)), header["trained_on"]
+        if changed := [name for name in mine if name != "data" and mine[name] != theirs.get(name)]:
+            differences = ", ".join(
+                f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed
+            )
+            raise ValueError(
+                f"{self.checkpoint} is from another run: {differences}. "
+                "Use its settings, or another output folder."
+            )
+        if mine["data"] != theirs.get("data"):
+            raise ValueError(
+                f"{self.checkpoint} was trained on other pictures or boxes than these: "
+                "use those that it began with, or another output folder."
+            )
+        if header["tested"] and self.tested_on not in (None, header["tested_on"]):
+            raise ValueError(
+                f"{self.checkpoint} has figures of other test pictures, boxes or max_detections "
+                "than these: use those that it began with, or another output folder."
+            )
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state = self.optimizer.state_dict()
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for name, tensor in tensors.items():
+            index, _, key = name.partition(".")
+            known = index.isdecimal() and int(index) < len(parameters)
+            if not known or tensor.shape not in ((), parameters[int(index)].shape):
+                raise ValueError(
+                    f"{self.checkpoint} is damaged: its optimizer.{name} fits no weight. "
+                    "Use another output folder."
+                )
+            state["state"].setdefault(int(index), {})[key] = tensor
+        keys = {frozenset(values) for values in state["state"].values()}
+        if len(keys) > 1:
+            raise ValueError(
+                f"{self.checkpoint} is damaged: a part of its optimizer's memory is missing. "
+                "Use another output folder."
+            )
+        self.optimizer.load_state_dict(state)
+        # A file keeps numbers and not their order in memory, by which torch's fused optimizers
+        # pair them on a CPU.
+        for parameter, values in self.optimizer.state.items():
+            for name, tensor in values.items():
+                if tensor.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(tensor)
 
 
-def restore_run(
-    path: Path, settings: dict, model: nn.Module, average: nn.Module, optimizer: Optimizer
-) -> list[dict]:
-    """Load what `save_run` wrote; returns the history. Raises ValueError for a checkpoint of
-    another run.
+def identity(config: TrainConfig, train_set: Dataset) -> dict:
+    """What must be as it was for a run to go on: settings, classes, and the pictures themselves."""
+    settings = {name: value for name, value in asdict(config).items() if name not in FREE_TO_CHANGE}
+    return settings | {"classes": list(train_set.classes), "data": fingerprint(train_set)}
+
+
+def identity_of_test(config: TrainConfig, test_set: Dataset | None) -> dict | None:
+    """What the figures of a test depend on besides the weights; None without a test."""
+    if test_set is None:
+        return None
+    return {"data": fingerprint(test_set), "max_detections": config.max_detections}
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A few letters that differ if the items do: the data set's own, where it has any.
+
+    Of a data set that is not one of this package's, its length is all that is looked at.
+    """
+    if hasattr(dataset, "fingerprint"):
+        return dataset.fingerprint()
+    if isinstance(dataset, Subset):
+        parts = [fingerprint(dataset.dataset), *map(int, dataset.indices)]
+    else:
+        parts = [len(dataset)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def read_history(path: str | Path) -> list[dict]:
+    """The rows of a run's checkpoint, last.safetensors. Raises FileNotFoundError or ValueError."""
+    tensors, _ = _read(Path(path))
+    return _as_rows(path, tensors)
+
+
+def saved_model(path: str | Path) -> EfficientDet:
+    """A model as a checkpoint's was built, with fresh weights."""
+    tensors, header = _read(Path(path))
+    try:
+        return EfficientDet(
+            EfficientDetConfig.from_dict(header["config"]), len(header["trained_on"]["classes"])
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} holds no detector of this version: {error}.") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """(tensors, header) of a checkpoint, looked through: what is in the header has its kind.
+
+    "tested" in the header: whether a step of the history was tested.
     """
     tensors, header = load_tensors(path)
-    if missing := {"training", "history"} - header.keys():
-        raise ValueError(
-            f"{path} is no checkpoint of a training: its header lacks {', '.join(sorted(missing))}."
-        )
-    mine, theirs = json.loads(json.dumps(settings)), header["training"]
-    if changed := [name for name in mine if mine[name] != theirs.get(name)]:
-        differences = ", ".join(f"{name} {theirs.get(name)} (now {mine[name]})" for name in changed)
-        raise ValueError(
-            f"{path} is from another run: {differences}. Use its settings, or another output folder."
-        )
-    parts = {"model": {}, "average": {}, "optimizer": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    try:
-        model.load_state_dict(parts["model"])
-        average.load_state_dict(parts["average"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise ValueError(
-            f"{path} is of another model: {reason} Use another output folder."
-        ) from None
-    state = optimizer.state_dict()
-    for name, tensor in parts["optimizer"].items():
-        index, _, key = name.partition(".")
-        state["state"].setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict(state)
-    # A file keeps numbers and not their order in memory, by which torch's fused optimizers pair
-    # them on a CPU.
-    for parameter, values in optimizer.state.items():
-        for name, tensor in values.items():
-            if tensor.shape == parameter.shape:
-                values[name] = torch.empty_like(parameter).copy_(tensor)
-    return header["history"]
+    kinds = {"trained_on": dict, "tested_on": dict | None, "config": dict}
+    for name, kind in kinds.items():
+        if name not in header or not isinstance(header[name], kind):
+            raise ValueError(
+                f"{path} is no checkpoint of a training of this version: its header lacks {name}."
+            )
+    classes = header["trained_on"].get("classes")
+    if not isinstance(classes, Sequence) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"{path} is no checkpoint of a training: its header lacks the classes.")
+    for name in tensors:
+        if name.partition(".")[0] not in ("model", "ema", "optimizer", "history", "tests"):
+            raise ValueError(f"{path} is no checkpoint of a training: what is its {name}?")
+    header["tested"] = "tests.step" in tensors
+    return tensors, header
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    start = f"{name}."
+    return {key[len(start) :]: tensor for key, tensor in tensors.items() if key.startswith(start)}
+
+
+# --- The history as columns of doubles. Steps that were tested have columns of their own. ---
+
+
+def _as_tensors(history: list[dict]) -> dict[str, Tensor]:
+    """history.NAME [steps] for what every step has; tests.NAME [tests] for the figures of those
+    that were tested, with their step.
+    """
+    if not history:
+        return {}
+    names = [name for name in history[0] if name not in FIGURES]
+    columns = {f"history.{name}": [row[name] for row in history] for name in names}
+    if tested := [row for row in history if FIGURES[0] in row]:
+        columns |= {f"tests.{name}": [row[name] for row in tested] for name in ("step", *FIGURES)}
+    return {name: torch.tensor(values, dtype=torch.float64) for name, values in columns.items()}
+
+
+def _as_rows(path: str | Path, tensors: dict[str, Tensor]) -> list[dict]:
+    """The history that `_as_tensors` made into tensors. Raises ValueError for columns that do not
+    fit together.
+    """
+    every, tests = _part(tensors, "history"), _part(tensors, "tests")
+    damaged = ValueError(f"{path} is damaged: its history does not fit together.")
+    for columns in (every, tests):
+        lengths = {tuple(column.shape) for column in columns.values()}
+        if columns and (len(lengths) > 1 or len(lengths.pop()) != 1 or "step" not in columns):
+            raise damaged
+    rows = [
+        dict(zip(every, values, strict=True))
+        for values in zip(*(column.tolist() for column in every.values()), strict=True)
+    ]
+    for number, row in enumerate(rows, 1):
+        if row["step"] != number:
+            raise damaged
+        row["step"] = number
+    for values in zip(*(column.tolist() for column in tests.values()), strict=True):
+        figures = dict(zip(tests, values, strict=True))
+        step = figures.pop("step")
+        if step not in range(1, len(rows) + 1):
+            raise damaged
+        rows[int(step) - 1] |= figures
+    return rows

@@ -17,7 +17,7 @@ from effdet_lite.pretrained import from_pretrained, set_style
 from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS, EfficientDetConfig
 
 
-def start_as_identity(model: nn.Module) -> None:
+def zero_init_residual(model: nn.Module) -> None:
     """Let each block with a skip begin as the identity: its last norm's scale is 0. arXiv
     1706.02677, section 5.1.
     """
@@ -26,7 +26,9 @@ def start_as_identity(model: nn.Module) -> None:
             nn.init.zeros_(module.project.norm.weight)
 
 
-def start_from(model: EfficientDet, source: str | Path, classes: Sequence[str] = ()) -> list[str]:
+def transfer_weights(
+    model: EfficientDet, source: str | Path, classes: Sequence[str] = ()
+) -> list[str]:
     """Copy trained weights into a fresh model, in place; returns the names of the tensors that stay
     fresh.
 
@@ -37,6 +39,7 @@ def start_from(model: EfficientDet, source: str | Path, classes: Sequence[str] =
     same `classes`. The model takes on the padding and the norm epsilon that the weights were
     trained with. Raises FileNotFoundError, ValueError where next to nothing fits, DownloadError.
     """
+    source = str(source)  # a path called "imagenet" means what the word means
     trained, its_classes = _trained(model, source)
     detector = isinstance(trained, EfficientDet)
     theirs = {
@@ -59,9 +62,13 @@ def start_from(model: EfficientDet, source: str | Path, classes: Sequence[str] =
     share = sum(size.get(name, 0) for name in taken) / sum(size.values())
     backbone = trained.config.backbone if detector else trained.config
     if share < 0.5:
-        need = f"width {backbone.width:g}, depth {backbone.depth:g} and fused_stages {backbone.fused_stages}"
+        need = (
+            f"width {backbone.width:g}, depth {backbone.depth:g} and "
+            f"fused_stages {backbone.fused_stages}"
+        )
         raise ValueError(
-            f"{source} fits {share:.0%} of this model's backbone, and nothing was taken: it needs {need}."
+            f"{source} fits {share:.0%} of this model's backbone, and nothing was taken: "
+            f"it needs {need}."
         )
     model.load_state_dict(own | taken)
     set_style(model, backbone.padding, backbone.norm_epsilon)
@@ -74,11 +81,9 @@ def start_from(model: EfficientDet, source: str | Path, classes: Sequence[str] =
     return [name for name in own if name not in taken and not name.endswith("num_batches_tracked")]
 
 
-def _trained(
-    model: EfficientDet, source: str | Path
-) -> tuple[EfficientDet | EfficientNet, Sequence[str]]:
-    """What `start_from` copies from, and the names of its classes where the file has them."""
-    if str(source) not in ("imagenet", "coco"):
+def _trained(model: EfficientDet, source: str) -> tuple[EfficientDet | EfficientNet, Sequence[str]]:
+    """What `transfer_weights` copies from, and the names of its classes where the file has them."""
+    if source not in ("imagenet", "coco"):
         trained, about = load_detector(source)
         return trained, about["classes"]
     if source == "imagenet":

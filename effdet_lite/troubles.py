@@ -30,7 +30,7 @@ def ends_in_a_sentence(train: Callable) -> Callable:
         saved = Path(config.output) / "last.safetensors" if config.output else None
         try:
             return train(config, *arguments, **options)
-        except (KeyboardInterrupt, FloatingPointError, OSError, MemoryError, RuntimeError) as error:
+        except (KeyboardInterrupt, Exception) as error:
             frames = error.__traceback__
             if isinstance(error, FloatingPointError):
                 ending = error.with_traceback(None)  # the loop has said it
@@ -44,6 +44,14 @@ def ends_in_a_sentence(train: Callable) -> Callable:
                 images = "{} images of {} x {} pixels".format(config.batch_size, *config.image_size)
                 what = f"out of memory: a batch of {images} does not fit; lower batch_size or size"
                 ending = MemoryError(f"{what}; {last_good(saved)}.")
+            elif _is_silent_worker(error):
+                what = f"a process that prepares images died or does not answer ({_line(error)})"
+                ending = RuntimeError(
+                    f"{what}: lower workers, now {config.workers}; {last_good(saved)}."
+                )
+            elif "in DataLoader worker process" in str(error):
+                # What a worker raised comes with its traceback, the sentence last.
+                ending = type(error)(str(error).strip().splitlines()[-1].partition(": ")[2])
             else:
                 raise
             # What the loop held is let go: its bar closes, and a notebook has the memory for a
@@ -52,6 +60,15 @@ def ends_in_a_sentence(train: Callable) -> Callable:
         raise ending
 
     return told
+
+
+def _is_silent_worker(error: Exception) -> bool:
+    words = r"DataLoader (timed out|worker .*(killed by signal|exited unexpectedly))"
+    return isinstance(error, RuntimeError) and bool(re.search(words, str(error)))
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def _is_memory(error: Exception) -> bool:

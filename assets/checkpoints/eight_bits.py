@@ -18,7 +18,7 @@ from torch import Tensor
 from effdet_lite.checkpoint import load_detector, save_tensors
 from effdet_lite.data import open_dataset
 from effdet_lite.evaluation import coco_ap
-from effdet_lite.norms import settled
+from effdet_lite.norms import recalibrate_norms
 
 SMALLEST = 4096  # numbers in a tensor that is rounded
 
@@ -40,7 +40,7 @@ def shrink(source: str, target: str) -> dict:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(rounded(parameter))
-    kept = {name: rounded(x) for name, x in settled(model, train_set).state_dict().items()}
+    kept = {name: rounded(x) for name, x in recalibrate_norms(model, train_set).state_dict().items()}
     save_tensors(target, kept, **header)
     model, _ = load_detector(target)
     found = coco_ap(model, test_set, progress=False)

@@ -26,8 +26,10 @@ from effdet_lite.cost import Cost
 from effdet_lite.costs import cost_by_stage
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.experiments.run import Plan, main
+from effdet_lite.optimizing import learning_rate, make_optimizer
 from effdet_lite.scaling import EfficientNetConfig
-from effdet_lite.training import TrainConfig, learning_rate, make_optimizer, start_as_identity
+from effdet_lite.settings import TrainConfig
+from effdet_lite.starting import zero_init_residual
 
 POLYGONS = range(3, 11)  # numbers of corners
 GEARS = range(5, 13)  # numbers of teeth
@@ -203,7 +205,7 @@ def _train(
     recipe = TrainConfig(
         steps=steps, batch_size=BATCH, learning_rate=0.01, warmup=steps // 10, seed=run.seed
     )
-    start_as_identity(network)
+    zero_init_residual(network)
     optimizer = make_optimizer(network, recipe)
     losses = []
     for step, batch in enumerate(torch.randperm(len(images)).split(BATCH)):

@@ -162,9 +162,7 @@ def train_once(
         precision="no",
         seed=run.seed,
     )
-    # `train` scores at the end; `score` tells more, so that one picture will do there.
-    few = train_set.subset([0])
-    history = train(recipe, train_set, few, model=model, progress=progress, on_step=on_step)
+    history = train(recipe, train_set, model=model, progress=progress, on_step=on_step)
     return model, history
 
 

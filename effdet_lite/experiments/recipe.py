@@ -93,11 +93,10 @@ def trained(run: Run, steps: int | None = None) -> dict:
         precision="no",
         seed=run.seed,
     )
-    few = train_set.subset([0])
     history = []
     row = asdict(run)
     try:
-        train(recipe, train_set, few, model=model, progress=False, on_step=history.append)
+        train(recipe, train_set, model=model, progress=False, on_step=history.append)
     except FloatingPointError:
         seconds = round(time.process_time() - started, 1)
         return row | {"broke_off_at": len(history) + 1, "seconds": seconds}

@@ -25,7 +25,7 @@ from effdet_lite.data import open_dataset
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments.run import Plan, loss_in_parts, main
 from effdet_lite.places import cells_folder, shipped_detector
-from effdet_lite.starting import start_as_identity, start_from
+from effdet_lite.starting import transfer_weights, zero_init_residual
 from effdet_lite.training import TrainConfig, train
 
 SIZE = (192, 256)  # height and width in pixels
@@ -127,13 +127,13 @@ def begun(run: Run, classes: Sequence[str]) -> EfficientDet:
     start = (STARTS | PUBLISHED)[run.start]
     torch.manual_seed(run.seed)
     model = EfficientDet(config, len(classes))
-    start_as_identity(model)
+    zero_init_residual(model)
     if start.backbone_only:
         whole = EfficientDet(config, len(classes))
-        start_from(whole, start.weights, classes)
+        transfer_weights(whole, start.weights, classes)
         model.backbone.load_state_dict(whole.backbone.state_dict())
     elif start.source:
-        start_from(model, start.weights, classes)
+        transfer_weights(model, start.weights, classes)
     return model
 
 

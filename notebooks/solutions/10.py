@@ -5,9 +5,9 @@
 answer = 800 / 850
 
 # %% 10.2
-# Five classes, nine anchors: 45 outputs. And as `start_from` tells it:
+# Five classes, nine anchors: 45 outputs. And as `transfer_weights` tells it:
 five = new_model(TrainConfig(**network), "abcde")
-left = starting.start_from(five, shapes_detector, "abcde")
+left = starting.transfer_weights(five, shapes_detector, "abcde")
 answer = 32 * 3 * 3 + 32 * 45 + 45
 assert answer == sum(five.state_dict()[name].numel() for name in left)
 

@@ -16,6 +16,7 @@ from oracles import write_coco, write_voc
 from effdet_lite import training
 from effdet_lite.checkpoint import load_detector, load_tensors
 from effdet_lite.cli import main
+from effdet_lite.run import read_history
 from effdet_lite.training import TrainConfig
 
 SMALL = ["--size", "64", "64", "--batch-size", "2", "--warmup", "2", "--save-every", "1"]
@@ -116,7 +117,7 @@ def test_data_of_ones_own(tmp_path, capsys, make, classes):
         ]
     )
     assert "2 steps in" in capsys.readouterr().out
-    history = load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]
+    history = read_history(tmp_path / "run" / "last.safetensors")
     assert all(row["box_loss"] > 0 for row in history)  # boxes arrived
     assert load_detector(tmp_path / "run" / "detector.safetensors")[1]["classes"] == classes
 
@@ -155,12 +156,12 @@ def test_one_picture_cannot_be_split(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--steps 0", "steps must be at least 1"),
+        ("--steps 0", "steps must be a whole number from 1"),
         ("--steps many", "invalid int value"),
         ("--size 64", "expected 2 arguments"),
         ("--size 100 100", "use 64 or 128"),
         ("--phi 8", "phi must be"),
-        ("--optimizer adam", 'optimizer must be "adamw" or "sgd"'),
+        ("--optimizer adam", "optimizer must be one of adamw, sgd"),
         ("--learning-rate nan", "learning_rate must be a positive number"),
         ("--learn 1", "unrecognized arguments: --learn"),
         ("--data squares", "data must be shapes, bccd"),

@@ -10,10 +10,10 @@ import torch
 from oracles import macs
 
 from effdet_lite.anchors import grid, iou
-from effdet_lite.places import cells_folder
 from effdet_lite.data import BCCDDetection, VocFolder, eval_transforms
 from effdet_lite.data.folders import Sample
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.places import cells_folder
 from effdet_lite.teach.kit.shared import best_overlaps
 from effdet_lite.teach.nb.n10_real_data import (
     FITS,

@@ -12,8 +12,8 @@ from torch import nn
 from effdet_lite import scaling
 from effdet_lite.efficientdet import EfficientDet, cost_by_part
 from effdet_lite.layers import FusedMBConv
-from effdet_lite.norms import settled
-from effdet_lite.training import start_as_identity
+from effdet_lite.norms import recalibrate_norms
+from effdet_lite.starting import zero_init_residual
 
 
 @pytest.mark.parametrize("stages", [0, 1, 2, 4, 6])
@@ -33,7 +33,7 @@ def test_cost_of_fused_stages_is_torchs_count(stages):
 
 def test_blocks_with_a_skip_begin_as_the_identity():
     model = EfficientDet.from_phi(-3, num_classes=2)
-    start_as_identity(model)
+    zero_init_residual(model)
     blocks = [block for stage in model.backbone.stages for block in stage if block.has_skip]
     assert blocks
     for block in blocks:
@@ -48,7 +48,7 @@ def test_settled_norms_have_the_statistics_of_the_images():
     images = [torch.rand(3, 16, 16) * (1 + index) for index in range(8)]
     model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.01))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    result = settled(model, [(image, {}) for image in images], images=8, batch_size=8)
+    result = recalibrate_norms(model, [(image, {}) for image in images], images=8, batch_size=8)
     everything = torch.stack(images)
     torch.testing.assert_close(result[0].running_mean, everything.mean((0, 2, 3)))
     torch.testing.assert_close(result[0].running_var, everything.var((0, 2, 3)))

@@ -16,8 +16,9 @@ from effdet_lite.data import ShapesDetection
 from effdet_lite.download import DownloadError
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import efficientdet
-from effdet_lite.starting import start_from
-from effdet_lite.training import TrainConfig, new_model, train
+from effdet_lite.starting import transfer_weights
+from effdet_lite.beginning import new_model
+from effdet_lite.training import TrainConfig, train
 
 SHIPPED = ROOT / "assets" / "checkpoints" / "shapes.safetensors"
 FITTING = {"phi": -2.5, "width": 0.564, "depth": 0.335, "fused_stages": 6}
@@ -38,7 +39,7 @@ def as_random(config, number):
 def test_of_other_classes_all_but_the_last_layer_of_the_class_head_is_taken(tensors):
     model = as_random(TrainConfig(**FITTING).model_config, 3)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    left = start_from(model, SHIPPED, CELLS)
+    left = transfer_weights(model, SHIPPED, CELLS)
     assert left and all(name.startswith("class_head.predict.") for name in left)
     for name, tensor in model.state_dict().items():
         assert torch.equal(
@@ -49,7 +50,7 @@ def test_of_other_classes_all_but_the_last_layer_of_the_class_head_is_taken(tens
 def test_of_the_same_classes_everything_is_taken_and_it_detects_alike():
     trained, about = load_detector(SHIPPED)
     model = as_random(TrainConfig(**FITTING).model_config, 4)
-    assert start_from(model, SHIPPED, about["classes"]) == []
+    assert transfer_weights(model, SHIPPED, about["classes"]) == []
     image = ShapesDetection("test", length=1)[0][0].as_subclass(torch.Tensor)
     for ours, theirs in zip(model.detect(image[None]), trained.detect(image[None]), strict=True):
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -57,7 +58,7 @@ def test_of_the_same_classes_everything_is_taken_and_it_detects_alike():
 
 @pytest.mark.parametrize("classes", [(), ("a", "b", "c", "d"), CLASSES[::-1]])
 def test_as_many_classes_are_not_the_same_classes(classes):
-    left = start_from(as_random(TrainConfig(**FITTING).model_config, 4), SHIPPED, classes)
+    left = transfer_weights(as_random(TrainConfig(**FITTING).model_config, 4), SHIPPED, classes)
     assert left and all(name.startswith("class_head.predict.") for name in left)
 
 
@@ -65,7 +66,7 @@ def test_with_other_levels_the_backbone_alone_is_taken(tensors):
     """A norm of the heads, or a node of the neck, would be another level's under the same name."""
     model = as_random(TrainConfig(**FITTING, levels=(3, 5)).model_config, 4)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    left = start_from(model, SHIPPED, CLASSES)
+    left = transfer_weights(model, SHIPPED, CLASSES)
     for name, tensor in model.state_dict().items():
         if name.startswith("backbone."):
             assert torch.equal(tensor, tensors[name].to(tensor.dtype)), name
@@ -81,7 +82,7 @@ def test_a_detector_that_does_not_fit_is_refused_whole_and_says_what_would():
         ValueError,
         match=r"nothing was taken: it needs width 0\.564, depth 0\.335 and fused_stages 6",
     ) as caught:
-        start_from(model, SHIPPED, CELLS)
+        transfer_weights(model, SHIPPED, CELLS)
     assert "\n" not in str(caught.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
@@ -136,7 +137,7 @@ def published(monkeypatch, tmp_path):
 
 def test_imagenet_fills_the_backbone_with_its_padding_and_epsilon(published, tmp_path):
     model = as_random(b0(), 3)
-    left = start_from(model, "imagenet")
+    left = transfer_weights(model, "imagenet")
     assert not [name for name in left if name.startswith("backbone.")]
     oracle = torchvision.models.efficientnet_b0()
     oracle.load_state_dict(published)
@@ -166,7 +167,7 @@ def test_coco_takes_what_the_published_detector_has(monkeypatch):
     d0 = EfficientDet(efficientdet(0), 90)
     monkeypatch.setattr(starting, "from_pretrained", lambda name, progress: {"d0": d0}[name])
     model = as_random(TrainConfig(phi=0).model_config, 3)
-    left = start_from(model, "coco")
+    left = transfer_weights(model, "coco")
     assert left and all(name.startswith("class_head.predict.") for name in left)
     oracle = d0.state_dict()
     assert all(
@@ -193,7 +194,7 @@ def test_a_size_without_published_weights_is_refused_before_anything_is_fetched(
 ):
     monkeypatch.setattr(starting, "from_pretrained", None)
     with pytest.raises(ValueError, match=message):
-        start_from(EfficientDet(config, 3), source)
+        transfer_weights(EfficientDet(config, 3), source)
 
 
 @pytest.mark.parametrize(("source", "config"), [("imagenet", b0()), ("coco", efficientdet(0))])
@@ -206,7 +207,7 @@ def test_offline_it_says_what_is_missing_and_what_to_do(source, config, monkeypa
         DownloadError,
         match=rf"the {source} weights of .0 are not in .*cache.* `effdet-lite prefetch`",
     ):
-        start_from(EfficientDet(config, 3), source)
+        transfer_weights(EfficientDet(config, 3), source)
 
 
 # --- In a training ---

@@ -1,9 +1,10 @@
 """A training to watch: its curves and its detections while it runs, with a button that stops it and
 lets it go on.
 
-The training runs in a thread of its own, so that the kernel stays free to hear the button; what it
-shows goes into one HTML widget, as an explorer's page does. Stopping and going on are those of
-`training.train`: a checkpoint, and the same call again.
+The training runs in a thread of its own, so that the kernel stays free to hear the button and to
+run other cells: whatever they draw, the training's random numbers are its own
+(`randomness.own_numbers`). What it shows goes into one HTML widget, as an explorer's page does.
+Stopping and going on are those of `training.train`: a checkpoint, and the same call again.
 """
 
 import asyncio
@@ -17,11 +18,12 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
+from effdet_lite.beginning import new_model
 from effdet_lite.teach.kit.boxes import image_grid
 from effdet_lite.teach.kit.page import img
 from effdet_lite.teach.kit.plots import training_curves
 from effdet_lite.teach.kit.widgets import WIDGET, button
-from effdet_lite.training import TrainConfig, new_model, train
+from effdet_lite.training import TrainConfig, train
 
 
 class LiveTraining:
@@ -49,8 +51,7 @@ class LiveTraining:
             )
         self.config, self.every, self.options = config, every, options
         self.images, self.targets, self.classes = images, targets, tuple(classes)
-        torch.manual_seed(config.seed)  # the weights that `train` would begin with
-        self.model = new_model(config, self.classes)
+        self.model = new_model(config, self.classes)  # the one that `train` would make
         self.history: list[dict] = []
         self.error: Exception | None = None
         self.thread, self._stopping = None, threading.Event()

@@ -1,0 +1,86 @@
+"""A training before its first step: its data, its model, and what it goes on from."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
+
+from effdet_lite.batches import check_batches, check_boxes
+from effdet_lite.checkpoint import check_described
+from effdet_lite.data.opening import check_datasets, open_dataset, open_datasets
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.files import clear_partial
+from effdet_lite.optimizing import make_optimizer
+from effdet_lite.processes import share_weights, this_process
+from effdet_lite.randomness import own_numbers
+from effdet_lite.run import Run, read_history, saved_model
+from effdet_lite.settings import UNTESTED, TrainConfig
+from effdet_lite.starting import transfer_weights, zero_init_residual
+
+
+def open_sets(
+    config: TrainConfig, train_set: Dataset | None, test_set: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    """The pictures to train on and those to test on, None for no test; see `train`."""
+    size = config.image_size
+    drawn = {"length": config.steps * config.batch_size, "seed": config.seed}  # never runs out
+    drawn |= {"augment": config.augment}
+    if train_set is None and test_set is None and config.test_data != UNTESTED:
+        train_set, test_set = open_datasets(config.data, size, test_data=config.test_data, **drawn)
+    elif train_set is None:
+        is_whole = config.test_data is not None
+        train_set = open_dataset(config.data, size, train=True, whole=is_whole, **drawn)
+    elif test_set is None and config.test_data not in (None, UNTESTED):
+        test_set = open_dataset(
+            config.test_data, size, train=False, whole=True, classes=train_set.classes
+        )
+    check_datasets(train_set, test_set)
+    return train_set, test_set
+
+
+def begin(
+    config: TrainConfig,
+    train_set: Dataset,
+    test_set: Dataset | None,
+    model: EfficientDet | None = None,
+) -> Run:
+    """The run before its next step: a fresh one, or as its checkpoint left it.
+
+    Raises ValueError for another run's checkpoint and for what cannot work, and WriteError for an
+    output that cannot be written.
+    """
+    process = this_process()
+    checkpoint = Path(config.output) / "last.safetensors" if config.output else None
+    if checkpoint and process.is_main_process:
+        clear_partial(checkpoint)
+    # One without a step holds nothing that a run could go on from.
+    goes_on = bool(checkpoint and checkpoint.exists() and read_history(checkpoint))
+    if model is None:
+        model = saved_model(checkpoint) if goes_on else new_model(config, train_set.classes)
+    if checkpoint:
+        check_described(model)  # or nobody could open the detector in the end
+    model.to(process.device, memory_format=torch.channels_last)
+    share_weights(model)
+    run = Run(config, train_set, test_set, model, make_optimizer(model, config), checkpoint)
+    if goes_on:
+        run.restore()
+    if run.step < config.steps:
+        check_batches(train_set, config, model.config.max_level, process.num_processes)
+        if process.is_main_process and (told := check_boxes(train_set, config.image_size)):
+            warnings.warn(told, stacklevel=3)
+        run.save()  # now, and not after hours: can it be written at all?
+    return run
+
+
+def new_model(config: TrainConfig, classes: Sequence[str]) -> EfficientDet:
+    """The detector that `train` makes for these classes: fresh, from config.seed, or with the
+    weights that config.start names.
+    """
+    with own_numbers(config.seed):
+        model = EfficientDet(config.model_config, len(classes))
+    zero_init_residual(model)
+    if config.start:
+        transfer_weights(model, config.start, classes)
+    return model
