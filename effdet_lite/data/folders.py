@@ -96,7 +96,7 @@ class FolderDataset(DetectionDataset):
             notes.append(
                 "all boxes lie within 0-1: are they shares of the picture? Pixels are expected"
             )
-        self.turned = _turn(self.samples, looks)
+        self.turned = _turn(self.samples, looks, notes)
         for sample in self.samples:
             self._clean_boxes(sample, problems)
         self.skipped = Counter(reason for reason, _ in problems)
@@ -181,11 +181,6 @@ class FolderDataset(DetectionDataset):
             told.append(f"{crowds} {self.CROWD}, which count neither in training nor in a test")
         if self.clipped:
             told.append(f"clipped {self.clipped} boxes to their image")
-        if self.turned:
-            told.append(
-                f"EXIF turns {self.turned.total()} images: the boxes of {self.turned[SHOWN]} were "
-                f"read as they are shown, of {self.turned[STORED]} as they are stored"
-            )
         told += notes
         if told:
             warnings.warn(f"{type(self).__name__}: {'; '.join(told)}.", stacklevel=4)
@@ -264,8 +259,8 @@ def _usable(
     return usable, looks
 
 
-def _turn(samples: list[Sample], looks: list[Look]) -> Counter:
-    """Decide how the boxes of turned pictures are read, and give each sample its size."""
+def _turn(samples: list[Sample], looks: list[Look], notes: list[str]) -> Counter:
+    """Decide how the boxes of turned pictures are read, say so, and give each sample its size."""
     for sample, look in zip(samples, looks, strict=True):
         sample.size = sample.size or look.shown
     turned = [number for number, look in enumerate(looks) if look.orientation != 1]
@@ -277,7 +272,15 @@ def _turn(samples: list[Sample], looks: list[Look]) -> Counter:
     for number, way in zip(turned, chosen, strict=True):
         samples[number].upright = way == SHOWN
         samples[number].size = looks[number].shown if way == SHOWN else looks[number].stored
-    return Counter(chosen)
+    counts = Counter(chosen)
+    if turned:
+        unsure = sum(looks[number].shown == looks[number].stored for number in turned)
+        notes.append(
+            f"EXIF turns {len(turned)} images (first: {samples[turned[0]].path.name}): the boxes "
+            f"of {counts[SHOWN]} were read as shown, of {counts[STORED]} as stored"
+            + (f"; no size tells which is right for {unsure}: look at them" if unsure else "")
+        )
+    return counts
 
 
 def _are_shares(samples: list[Sample]) -> bool:

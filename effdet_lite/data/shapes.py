@@ -56,6 +56,9 @@ class ShapesDetection(DetectionDataset):
     def __len__(self) -> int:
         return self.length
 
+    def describe(self) -> dict:
+        return super().describe() | {"split": self.split, "size": self.size, "seed": self.seed}
+
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         rng = np.random.Generator(
             np.random.PCG64((self.seed, list(LENGTHS).index(self.split), index))

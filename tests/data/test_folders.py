@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oracles import voc_annotation, voc_object
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -237,9 +238,6 @@ def voc(root, stems, xml):
         (root / "Annotations" / f"{stem}.xml").write_text(xml)
 
 
-OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
-
-
 @pytest.mark.parametrize("max_side", [None, 25])
 def test_every_kind_of_image_becomes_rgb_or_a_counted_skip(tmp_path, max_side):
     voc(tmp_path, [], "")
@@ -247,7 +245,7 @@ def test_every_kind_of_image_becomes_rgb_or_a_counted_skip(tmp_path, max_side):
     voc(
         tmp_path,
         [name.split(".")[0] for name in names],
-        f"<annotation>{OBJECT.format('cell', 5, 5, 15, 25)}</annotation>",
+        voc_annotation(voc_object("cell", 5, 5, 15, 25)),
     )
     for cut in ("cut-gray", "cut-progressive", "cut-rgba", "empty"):
         assert any(name.startswith(cut) for name in names)
@@ -278,8 +276,7 @@ def test_the_annotated_size_says_whether_exif_turns_the_picture(tmp_path):
         ("shown", (40, 60), (25, 20, 35, 50)),
     ):
         root = tmp_path / kind
-        xml = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>{OBJECT.format('block', *box)}"
-        voc(root, ["a"], f"<annotation>{xml}</annotation>")
+        voc(root, ["a"], voc_annotation(voc_object("block", *box), size))
         Image.fromarray(stored).save(root / "JPEGImages" / "a.jpg", exif=exif, quality=95)
         image, target = VocFolder(root)[0]
         assert image.shape[1:] == size[::-1]
@@ -310,14 +307,14 @@ def test_max_side_shrinks_boxes_with_the_pixels_and_cache_reads_once(coco, tmp_p
 
 def test_voc_equals_a_reading_by_hand(tmp_path):
     objects = (
-        OBJECT.format("cat", 1, 2, 30, 40)
-        + OBJECT.format("dog", 3.5, 4, 500, 20)
-        + OBJECT.format("cat", 9, 9, 9, 30)
+        voc_object("cat", 1, 2, 30, 40)
+        + voc_object("dog", 3.5, 4, 500, 20)
+        + voc_object("cat", 9, 9, 9, 30)
     )
     voc(
         tmp_path,
         ["a", "b", "c"],
-        f"<annotation><size><width>60</width><height>50</height></size>{objects}</annotation>",
+        voc_annotation(objects, (60, 50)),
     )
     (tmp_path / "Annotations" / "broken.xml").write_text("<annotation><object>")
     for name in ("a.PNG", "b.jpeg", "c.jpg", "broken.jpg"):
