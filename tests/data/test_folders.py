@@ -161,7 +161,7 @@ def test_what_cannot_be_used_is_left_out_and_counted(coco, tmp_path):
             "category_id must be an integer, not 'cat'",
         ),
         (lambda d: d["images"][0].update(id=1.5), "id must be an integer, not 1.5"),
-        (lambda d: d["images"][0].__delitem__("file_name"), "images\[0\] has no file_name"),
+        (lambda d: d["images"][0].__delitem__("file_name"), r"images\[0\] has no file_name"),
         (lambda d: d.update(images=[]), "no image that can be used"),
     ],
 )
