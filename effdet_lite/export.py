@@ -9,8 +9,6 @@ import contextlib
 import io
 import json
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from effdet_lite.checkpoint import WriteError
 from effdet_lite.efficientdet import EfficientDet, check_size
+from effdet_lite.files import whole_file
 from effdet_lite.folding import folded
 
 OPSET = 18
@@ -60,10 +58,14 @@ def export_onnx(
     """Write a detector for images of one size (height, width) to path, whole or not at all.
 
     The file takes "images", float32 [1, 3, H, W], RGB in 0-1, one image at a time, and gives what
-    `EfficientDet.detect`
-    gives: "boxes" [n, 4] (xyxy, pixels), "scores" [n], "labels" [n], best first. Its metadata has
-    "classes" (names) and "size" as JSON. Raises ImportError without the extra's packages,
-    ValueError, or OSError if path cannot be written.
+    `EfficientDet.detect` gives: "boxes" [n, 4] (xyxy, pixels), "scores" [n], "labels" [n], best
+    first. Its metadata has "classes" (names) and "size" as JSON. Any subclass of EfficientDet will
+    do: of its heads, only `candidates` is asked.
+
+    Raises:
+        ImportError: without the packages of the extra.
+        ValueError: for sizes, thresholds or names that do not fit.
+        WriteError: where path cannot be written.
     """
     check_size(*size, model.config.max_level)
     if not (0 <= score_threshold <= 1 and 0 <= iou_threshold <= 1 and max_detections >= 1):
@@ -82,21 +84,16 @@ def export_onnx(
         raise ImportError(
             f"to write an ONNX file takes {error.name}: pip install onnx onnxscript."
         ) from None
-    path = Path(path)
     # What cannot be written is better known before the export, which takes seconds.
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            whole = _with_suppression(
-                _traced(model, size), score_threshold, iou_threshold, max_detections
-            )
-            onnx.helper.set_model_props(
-                whole, {"classes": json.dumps(list(classes)), "size": json.dumps(list(size))}
-            )
-            onnx.checker.check_model(whole)
-            onnx.save(whole, Path(folder) / path.name)
-            os.replace(Path(folder) / path.name, path)
-    except OSError as error:
-        raise WriteError(f"{path} could not be written: {error.strerror or error}.") from error
+    with whole_file(path) as temporary:
+        whole = _with_suppression(
+            _traced(model, size), score_threshold, iou_threshold, max_detections
+        )
+        onnx.helper.set_model_props(
+            whole, {"classes": json.dumps(list(classes)), "size": json.dumps(list(size))}
+        )
+        onnx.checker.check_model(whole)
+        onnx.save(whole, temporary)
 
 
 def _traced(model: EfficientDet, size: tuple[int, int]):

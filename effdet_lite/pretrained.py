@@ -81,7 +81,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception:  # whatever a damaged file makes of the reader; torch's own advice is to run the code after all
+    except Exception:
+        # Whatever a damaged file makes of the reader; torch's advice is to run the code after all.
         raise ValueError(
             f"{path} is damaged or holds code, of which none was run; pass a file of tensors only."
         ) from None
@@ -115,13 +116,11 @@ def load_effdet(model: EfficientDet, state_dict: Mapping[str, Tensor]) -> None:
     tensors which do not fit.
     """
     _load(model, state_dict, _effdet_names(model))
-    with (
-        torch.no_grad()
-    ):  # each anchor's offsets are (dy, dx, dh, dw) over there and (dx, dy, dw, dh) here
+    # Each anchor's offsets are (dy, dx, dh, dw) over there and (dx, dy, dw, dh) here.
+    with torch.no_grad():
         for tensor in model.box_head.predict.pointwise.parameters():
             tensor.copy_(tensor.unflatten(0, (-1, 4))[:, [1, 0, 3, 2]].flatten(0, 1))
     set_style(model, "same", TENSORFLOW_EPSILON)
-    model.config = replace(model.config, backbone=model.backbone.config)
 
 
 def _torchvision_names(model: EfficientNet) -> Names:
@@ -173,9 +172,8 @@ def _effdet_names(model: EfficientDet) -> Names:
         for n, node in enumerate(graph.nodes):
             ours, theirs = f"fusion.cells.{c}.{node.name}", f"fpn.cell.{c}.fnode.{n}"
             yield f"{ours}.weights", f"{theirs}.combine.edge_weights"
-            for index, source in enumerate(
-                node.inputs
-            ):  # a lateral is called by the place of its level
+            for index, source in enumerate(node.inputs):
+                # A lateral is called by the place of its level.
                 lateral = (
                     f"{theirs}.combine.resample.{graph.level_of(source) - graph.levels[0]}.conv"
                 )
@@ -241,12 +239,16 @@ def _some(keys: list[str], count: int = 3) -> str:
 
 
 def set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
-    """Give a model's layers the padding and the norm epsilon that its weights were trained with, in
-    place.
+    """Give a model the padding and the norm epsilon that its weights were trained with, in place:
+    its layers, and the configuration that describes them.
     """
+    style = {"padding": padding, "norm_epsilon": norm_epsilon}
     for module in model.modules():
-        if isinstance(module, EfficientNet):
-            module.config = replace(module.config, padding=padding, norm_epsilon=norm_epsilon)
+        if isinstance(module, EfficientDet):
+            backbone = replace(module.config.backbone, **style)
+            module.config = replace(module.config, backbone=backbone)
+        elif isinstance(module, EfficientNet):
+            module.config = replace(module.config, **style)
         elif isinstance(module, nn.BatchNorm2d):
             module.eps = norm_epsilon
         elif isinstance(module, Conv2d):
