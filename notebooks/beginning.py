@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from pathlib import Path
-
 import nbformat
 
 OPENING = """# {number} · {title}
@@ -88,8 +87,7 @@ def new_notebook(notebooks: Path, number: int, title: str) -> list[Path]:
     texts = {
         notebooks / f"{two}_{name}.ipynb": nbformat.writes(_notebook(number, title, names)) + "\n",
         notebooks / "exercises" / f"{two}.py": EXERCISES.format(
-            two=two,
-            entries="".join(ENTRY.format(name=one, right=20 + index) for index, one in enumerate(names)),
+            two=two, entries="".join(ENTRY.format(name=one, right=20 + index) for index, one in enumerate(names))
         ),
         notebooks / "solutions" / f"{two}.py": SOLUTIONS.format(
             two=two, sections="".join(f"\n# %% {one}\nanswer = {20 + index}\n" for index, one in enumerate(names))

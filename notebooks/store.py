@@ -8,7 +8,6 @@ an error is left as it was.
 import os
 import sys
 from pathlib import Path
-
 import nbformat
 from nbclient import NotebookClient
 

@@ -16,5 +16,5 @@ EXERCISES = {
             (3 * 128 * 128 * 256, "a number is one number, whatever values it can take; the 256 do not come in."),
         ],
         otherwise="multiply the height, the width and the number of colours.",
-    ),
+    )
 }

@@ -1,10 +1,10 @@
 """The exercises of notebook 01: right answers, the wrong ones that people give, and the hint for each."""
 
-from numbers import Integral
-
-import torch
 from effdet_lite import cost
 from effdet_lite.teach.kit.checks import Exercise
+
+from numbers import Integral
+import torch
 from torch.nn import functional as F
 
 LAYER = cost.conv2d(24, 48, 3, 56, 56, stride=2)
@@ -184,10 +184,7 @@ EXERCISES = {
                 ),
                 "a layer's own stride widens only later layers: multiply the step afterwards.",
             ),
-            (
-                lambda layers: (field_of(layers), cost.receptive_field(layers).stride),
-                "give back the field alone.",
-            ),
+            (lambda layers: (field_of(layers), cost.receptive_field(layers).stride), "give back the field alone."),
             (lambda layers: field_of(layers) - 1, "one position sees one pixel before any layer: start from 1."),
         ],
         "start from 1; each layer adds (K − 1) × the product of all strides before it.",

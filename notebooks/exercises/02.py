@@ -1,12 +1,13 @@
 """The exercises of notebook 02: right answers, the wrong ones that people give, and the hint for each."""
 
-import torch
 from effdet_lite import cost
 from effdet_lite.costs import mbconv_cost
 from effdet_lite.efficientnet import B0_STEM, Stage
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.scaling import round_channels
 from effdet_lite.teach.kit.checks import Exercise
+
+import torch
 
 SIDE, BUDGET = 224, 150_000_000
 

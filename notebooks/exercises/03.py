@@ -1,12 +1,12 @@
 """The exercises of notebook 03: right answers, the wrong ones that people give, and the hint for each."""
 
-import math
-
 from effdet_lite import scaling
 from effdet_lite.costs import cost_by_stage
 from effdet_lite.efficientnet import scaled_stages
 from effdet_lite.scaling import EfficientNetConfig
 from effdet_lite.teach.kit.checks import Exercise
+
+import math
 
 RESOLUTION, MACS, PARAMS, BLOCKS = 320, 600_000_000, 5_000_000, 16
 

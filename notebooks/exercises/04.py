@@ -1,11 +1,11 @@
 """The exercises of notebook 04: right answers, the wrong ones that people give, and the hint for each."""
 
-import itertools
-
-import numpy as np
 from effdet_lite.cost import receptive_field
 from effdet_lite.fusion import FusionGraph, Node, fpn
 from effdet_lite.teach.kit.checks import Exercise
+
+import itertools
+import numpy as np
 
 LEVELS = (2, 3, 4, 5, 6)
 P3 = [(3, 2)] * 3

@@ -1,10 +1,10 @@
 """The exercises of notebook 05: right answers, the wrong ones that people give, and the hint for each."""
 
-import math
-
 from effdet_lite.fusion import FusionGraph, Node, bifpn, fpn, panet
 from effdet_lite.teach.kit.checks import Exercise
 from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
+
+import math
 
 SIX, EPSILON, NODES, EDGES = range(3, 9), 1e-4, 8, 16
 

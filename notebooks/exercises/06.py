@@ -3,14 +3,14 @@
 The five bugs that 06.4 asks for are planted here too: whoever reads on will find none of them.
 """
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
-
-import torch
 from effdet_lite.anchors import decode
 from effdet_lite.losses import focal_loss
 from effdet_lite.teach.kit.checks import Exercise
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+import torch
 from torchvision.ops import box_iou
 
 

@@ -1,11 +1,11 @@
 """The exercises of notebook 07: right answers, the wrong ones that people give, and the hint for each."""
 
-import math
-
 from effdet_lite.cost import conv2d, norm
 from effdet_lite.costs import cost_by_part, separable_cost
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, EfficientNetConfig, round_channels
 from effdet_lite.teach.kit.checks import Exercise
+
+import math
 
 RESOLUTION, MACS, PARAMS, CELLS, CHANNELS, LAYERS = 384, 900_000_000, 2_500_000, 2, 48, 2
 POSITIONS = [384 // 2**level * (640 // 2**level) for level in range(3, 8)]

@@ -1,12 +1,12 @@
 """The exercises of notebook 08: right answers, the wrong ones that people give, and the hint for each."""
 
-import math
-
-import torch
 from effdet_lite.anchors import ANCHORS_PER_POSITION, grid, iou
 from effdet_lite.data import ShapesDetection
 from effdet_lite.losses import focal_loss
 from effdet_lite.teach.kit.checks import Exercise
+
+import math
+import torch
 from torch.nn.utils import clip_grad_norm_
 
 SIDE, COVERED, MOST_ANCHORS = 256, 0.98, 15_000

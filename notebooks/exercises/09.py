@@ -1,11 +1,11 @@
 """The exercises of notebook 09: right answers, the wrong ones that people give, and the hint for each."""
 
-import math
-
-import numpy as np
-import torch
 from effdet_lite.evaluation import coco_ap_from_detections
 from effdet_lite.teach.kit.checks import Exercise
+
+import math
+import numpy as np
+import torch
 
 RIGHT, OBJECTS = np.array([1, 0, 1, 1, 0, 0, 1, 0]), 5
 HITS = RIGHT.cumsum()

@@ -1,8 +1,9 @@
 """The exercises of notebook 10: right answers, the wrong ones that people give, and the hint for each."""
 
-import numpy as np
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.teach.kit.checks import Exercise
+
+import numpy as np
 
 LABELLED, UNLABELLED = 800, 50
 

@@ -147,10 +147,8 @@ def open_own(
     if not voc_folder and not (pictures and annotations):
         other = "my_annotations, its COCO file" if pictures else "my_pictures, the folder"
         raise OwnDataError(f"name {other}, too, or my_voc_folder in place of both.")
-    if voc_folder:
-        places = [_there(voc_folder)]
-    else:
-        places = [_there(pictures), _there(annotations)]
+    named = (voc_folder,) if voc_folder else (pictures, annotations)
+    places = [_there(place) for place in named]
     dataset, left_out = _opened(places)
     kind = "voc" if voc_folder else "coco"
     name = f"{kind}:{','.join(map(str, places))}"
