@@ -1,23 +1,20 @@
-"""Figures: the palette against published colour science, boxes where they were told to be, words on
+"""Figures: the palette against published color science, boxes where they were told to be, words on
 the page.
 """
 
-import io
 import itertools
 import subprocess
 import sys
+import threading
+import time
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-from matplotlib.patches import Rectangle
-from PIL import Image
-from traitlets.config import Config
 
 from effdet_lite.evaluation import precision_recall
-from effdet_lite.teach.kit import boxes, page, plots
+from effdet_lite.teach.kit import plots
 
 # Okabe and Ito, "Color Universal Design", 2008, figure 16: the sRGB values in 0-255.
 OKABE_ITO = {
@@ -68,7 +65,7 @@ def lightness_and_hue(rgb):
 
 
 def closest(colors, vision):
-    """The smallest distance between two of the colours, as seen."""
+    """The smallest distance between two of the colors, as seen."""
     seen = [
         lightness_and_hue(np.clip(np.array(VISION[vision]) @ linear(color), 0, 1))
         for color in colors
@@ -82,7 +79,7 @@ def test_the_palette_is_okabe_and_itos():
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_colors_stay_apart_for_colour_blind_eyes(vision):
+def test_colors_stay_apart_for_color_blind_eyes(vision):
     """Every pair is at least 15 apart (2.3 is just noticeable, side by side)."""
     assert closest(plots.COLORS, vision) > 15
 
@@ -120,52 +117,6 @@ TARGET = {
 FOUND = TARGET | {"boxes": TARGET["boxes"] + 1, "scores": torch.tensor([0.9, 0.1])}
 
 
-def rectangles(axis):
-    return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
-
-
-def test_boxes_stand_where_they_were_told():
-    image = torch.zeros(3, 32, 48)
-    figure = boxes.draw_boxes(
-        image, TARGET["boxes"], TARGET["labels"], CLASSES, scores=[0.875, 0.5]
-    )
-    (axis,) = figure.axes
-    corners = [patch.get_bbox().extents.tolist() for patch in rectangles(axis)]
-    assert corners == TARGET["boxes"].tolist()
-    assert [text.get_text() for text in axis.texts] == ["square 0.88", "circle 0.50"]
-    assert axis.get_xlim() == (0, 48) and axis.get_ylim() == (32, 0)
-
-
-def test_a_drawn_box_frames_its_object_in_the_pixels():
-    """On the rendered picture: an 8 px red block, boxed, has its frame within a pixel around the
-    red.
-    """
-    image = torch.ones(3, 32, 32)
-    image[1:, 12:20, 8:16] = 0
-    figure = boxes.draw_boxes(image, [[8, 12, 16, 20]], [0], CLASSES, words=True)
-    for text in figure.axes[0].texts:
-        text.remove()
-    pixels = np.asarray(Image.open(io.BytesIO(plots.png(figure))).convert("RGB")).astype(int)
-    red = (pixels[..., 0] > 200) & (pixels[..., 1] < 60)
-    blue = (pixels[..., 2] > 150) & (pixels[..., 0] < 60)
-    scale = red.any(0).sum() / 8
-    for across in (0, 1):
-        red_at, blue_at = np.flatnonzero(red.any(across)), np.flatnonzero(blue.any(across))
-        assert abs(blue_at[0] - red_at[0]) < scale and abs(blue_at[-1] - red_at[-1]) < scale
-
-
-def test_a_grid_tells_truth_from_detections():
-    figure = boxes.image_grid(
-        torch.zeros(3, 3, 32, 32), [TARGET] * 3, CLASSES, [FOUND] * 3, columns=2, min_score=0.5
-    )
-    styles = [[patch.get_linestyle() for patch in rectangles(axis)] for axis in figure.axes]
-    assert len(figure.axes) == 4 and not rectangles(figure.axes[3])
-    for solid_one, solid_two, dashed in styles[:3]:
-        assert solid_one == solid_two != dashed
-    words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["circle", "square", "true", "detected (score ≥ 0.5)"]
-
-
 def test_training_curves_take_rows_of_any_kind():
     history = [
         {"step": 1, "seconds": 2.0, "loss": 3.0},
@@ -188,28 +139,6 @@ def test_the_precision_recall_plot_carries_ap_and_absent_classes():
     assert words[0] == "circle: no object" and words[1].startswith("square: AP 0.5")
 
 
-def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
-    """What a notebook would store: metadata, plain text and a line of HTML, escaped."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    try:
-        with capture_output() as captured:
-            page.show(plots.new_figure()[0], alt="AP < 0.5 & rising")
-    finally:
-        InteractiveShell.clear_instance()
-    picture, words = captured.outputs
-    assert picture.data["text/plain"] == picture.metadata["image/png"]["alt"] == "AP < 0.5 & rising"
-    assert picture.data["image/png"].startswith(
-        "iVBORw0KGgo"
-    )  # a PNG file's first bytes in base 64
-    assert "AP &lt; 0.5 &amp; rising" in words.data["text/html"]
-
-
-def test_no_figure_goes_without_words():
-    with pytest.raises(ValueError, match="no alt text"):
-        page.show(plots.new_figure()[0], alt=" ")
-
-
 def test_drawing_leaves_nothing_behind():
     """In a fresh process: pyplot is never loaded, so it holds no figure, and matplotlib's settings
     are as before.
@@ -224,3 +153,39 @@ assert [matplotlib.rcParams[name] for name in names] == before
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_two_threads_draw_in_the_style_and_leave_none_of_it_behind():
+    """The first enters before the second, and leaves before it."""
+    before = {name: matplotlib.rcParams[name] for name in plots.STYLE}
+    inside, seen = threading.Event(), []
+
+    @plots.styled
+    def draw(wait):
+        inside.set()
+        time.sleep(wait)
+        seen.append(all(matplotlib.rcParams[name] == plots.STYLE[name] for name in plots.STYLE))
+
+    first = threading.Thread(target=draw, args=(0.05,))
+    second = threading.Thread(target=draw, args=(0.1,))
+    first.start()
+    inside.wait()
+    second.start()
+    first.join()
+    second.join()
+    assert seen == [True, True]
+    assert {name: matplotlib.rcParams[name] for name in plots.STYLE} == before
+
+
+def test_a_setting_that_somebody_changes_meanwhile_stays():
+    with matplotlib.rc_context():
+        with plots.styled, plots.styled:
+            matplotlib.rcParams["font.size"] = 17
+        assert matplotlib.rcParams["font.size"] == 17
+
+
+def test_the_style_is_given_back_after_an_error():
+    before = matplotlib.rcParams["axes.grid"]
+    with pytest.raises(ZeroDivisionError), plots.styled:
+        1 / 0  # noqa: B018
+    assert matplotlib.rcParams["axes.grid"] == before

@@ -1,0 +1,122 @@
+"""Exercises that check themselves. Oracle: Python's and torch's arithmetic."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from effdet_lite.teach.kit.checks import Exercise, judge
+
+NUMBER = Exercise(12, [(24, "that counts FLOPs"), (6, "half"), (144, "squared")], "count again")
+
+
+FUNCTION = Exercise(
+    lambda a, b: a * b,
+    [
+        (lambda a, b: a + b, "that adds"),
+        (lambda a, b: a**b, "that raises"),
+        (lambda a, b: a - b, "that subtracts"),
+    ],
+    "try 2 and 3 by hand",
+    cases=[(2, 3), (4, 5)],
+)
+
+
+def stub(a, b):
+    """Nothing yet."""
+
+
+@pytest.mark.parametrize("answer", [None, ..., "", " "])
+def test_no_answer_is_no_mistake(answer):
+    assert judge(NUMBER, answer)[0] == "not tried yet"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        12,
+        12.0,
+        torch.tensor(12),
+        torch.tensor(12.0, requires_grad=True),
+        [12],
+        (12.0,),
+        np.array([12]),
+    ],
+)
+def test_a_right_number_of_any_type(answer):
+    assert judge(NUMBER, answer) == ("correct", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (24, "that counts FLOPs"),
+        (13, "count again"),
+        ([12, 12], "count again"),
+        ("12", "that is text; leave the quotation marks out."),
+        (math.nan, "count again"),
+    ],
+)
+def test_a_hint_fits_the_mistake(answer, hint):
+    assert judge(NUMBER, answer) == ("not yet", hint)
+
+
+def test_whole_numbers_are_exact_and_others_nearly():
+    exact, near = Exercise(49152, [], "count again"), Exercise(49152.0, [], "count again")
+    assert judge(exact, 49151)[0] == "not yet" and judge(near, 49151)[0] == "correct"
+    assert judge(exact, torch.tensor(49152.0))[0] == judge(exact, 3 * 0.1 * 163840)[0] == "correct"
+    assert judge(Exercise(49152, [], "", tolerance=0.01), 49000)[0] == "correct"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        ((1, 0.5), ""),
+        (torch.tensor([1, 0.5]), ""),
+        (np.array([1, 0.5]), ""),
+        ([[1], torch.tensor(0.5)], ""),
+        (1, "2 answers are asked for, as a list."),
+        (torch.tensor(1), "2 answers are asked for, as a list."),
+        ([1], "2 answers are asked for, as a list."),
+        ({"a": 1, "b": 0.5}, "2 answers are asked for, as a list."),
+        (["1", "0.5"], "that is text; leave the quotation marks out."),
+        ([1, 0.25], "count again"),
+    ],
+)
+def test_two_numbers_in_any_form_and_what_is_wrong_with_other_forms(answer, hint):
+    assert judge(Exercise([1.0, 0.5], [], "count again"), answer) == (
+        "not yet" if hint else "correct",
+        hint,
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "hint"),
+    [
+        (lambda a, b: b * a, "correct", ""),
+        (lambda a, b: None, "not tried yet", ""),
+        (stub, "not tried yet", ""),
+        (lambda a, b: print(a * b), "not yet", "it gives nothing back: end with `return`."),
+        (lambda a, b: f"{a * b}", "not yet", "that is text; leave the quotation marks out."),
+        (lambda a, b: b + a, "not yet", "that adds"),
+        (lambda a, b: a, "not yet", "try 2 and 3 by hand"),
+        (lambda a, b: a / 0, "not yet", "it raised ZeroDivisionError: division by zero"),
+        (6, "not yet", "pass the function itself, without calling it."),
+    ],
+)
+def test_functions_are_told_by_what_they_return(answer, verdict, hint):
+    assert judge(FUNCTION, answer) == (verdict, hint)
+
+
+def test_a_function_may_use_up_what_it_is_given():
+    """The right answer is then still asked about the whole list."""
+    last = Exercise(lambda numbers: numbers[-1], [], "", cases=[([3, 5],)])
+    assert judge(last, lambda numbers: numbers.pop()) == ("correct", "")
+    assert judge(last, lambda numbers: numbers.pop() + numbers.pop())[0] == "not yet"
+
+
+def test_a_question_with_many_answers():
+    even = Exercise(None, [], "", accept=lambda answer: None if answer % 2 == 0 else "that is odd")
+    assert judge(even, 4) == ("correct", "") and judge(even, 5) == ("not yet", "that is odd")
+    assert judge(even, "x")[0] == "not yet"

@@ -1,0 +1,61 @@
+"""What a cell puts on the page. Oracles: the stored bundle itself, WCAG's contrast."""
+
+import re
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from effdet_lite.teach.kit import page, plots
+
+
+def test_tables_escape_what_they_show():
+    assert "&lt;b&gt;" in page.table_html(["x"], [["<b>"]]) and "<th" not in page.table_html(
+        ["", ""], [["a", "1"]]
+    )
+
+
+def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
+    """What a notebook would store: metadata, plain text and a line of HTML, escaped."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        with capture_output() as captured:
+            page.show(plots.new_figure()[0], alt="AP < 0.5 & rising")
+    finally:
+        InteractiveShell.clear_instance()
+    picture, words = captured.outputs
+    assert picture.data["text/plain"] == picture.metadata["image/png"]["alt"] == "AP < 0.5 & rising"
+    assert picture.data["image/png"].startswith(
+        "iVBORw0KGgo"
+    )  # a PNG file's first bytes in base 64
+    assert "AP &lt; 0.5 &amp; rising" in words.data["text/html"]
+
+
+def test_no_figure_goes_without_words():
+    with pytest.raises(ValueError, match="no alt text"):
+        page.show(plots.new_figure()[0], alt=" ")
+
+
+def luminance(color):
+    """Of "#RRGGBB", as WCAG 2.2 defines it."""
+    encoded = np.array([int(color[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+    parts = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return float(np.dot([0.2126, 0.7152, 0.0722], parts))
+
+
+def test_every_word_of_a_source_can_be_read_on_light_and_dark_pages(monkeypatch):
+    """It stands on a card of its own color, with a contrast of 4.5 : 1 (WCAG 2.2, 1.4.3)."""
+    shown = []
+    monkeypatch.setattr(page, "display", lambda data, raw: shown.append(data))
+    page.show_source(page.show_source)
+    page.show_source(page.table_html)
+    for bundle in shown:
+        card, letters = re.findall("#[0-9A-Fa-f]{6}", page.CARD)
+        assert page.CARD in bundle["text/html"]
+        used = re.findall("color: (#[0-9A-Fa-f]{6})", bundle["text/html"])
+        assert len(set(used)) >= 3
+        for color in {letters, *used} - {card}:
+            assert (luminance(card) + 0.05) / (luminance(color) + 0.05) >= 4.5, color
