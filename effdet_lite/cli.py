@@ -8,7 +8,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from effdet_lite.console import (
+    counted,
+    first_of,
+    say,
+    show_any_text,
+    stop_with,
+    stopping_at_once,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,36 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     line and status 130.
     """
     try:
-        from effdet_lite.options import parse
+        show_any_text()
+        with stopping_at_once():
+            from effdet_lite.options import parse
 
-        _show_any_text()
-        options, rest = parse(sys.argv[1:] if arguments is None else list(arguments))
+            options, rest = parse(sys.argv[1:] if arguments is None else list(arguments))
         COMMANDS[options.command](options, rest)
     except (OSError, ValueError, FloatingPointError, MemoryError, ImportError) as error:
-        _stop(2, str(error) or type(error).__name__)
+        stop_with(2, str(error) or type(error).__name__)
     except KeyboardInterrupt as error:
-        _stop(130, str(error) or "stopped.")
-
-
-def _show_any_text() -> None:
-    """Let a console show what it has no letters for as \\u03d5: what was done was done, and a name
-    that cannot be printed is no reason to fail.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _say(words: str) -> None:
-    try:
-        print(words, flush=True)
-    except BrokenPipeError:  # the reader, `head` for instance, has left, and that is no failure
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _stop(status: int, words: str) -> NoReturn:
-    print(f"effdet-lite: {' '.join(words.split())}", file=sys.stderr)
-    sys.exit(status)
+        stop_with(130, str(error) or "stopped.")
 
 
 def lab_arguments(course: Path, rest: Sequence[str], *, root: bool, display: bool) -> list[str]:
@@ -86,12 +75,13 @@ def _lab(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.course import preflight
+    with stopping_at_once():  # to look is to load, and leaves nothing behind
+        from effdet_lite.course import preflight
 
-    findings = preflight()
+        findings = preflight()
     for finding in findings:
         mark = "ok" if finding.ok else "FIX" if finding.essential else "note"
-        _say(f"{mark:4}  {finding.name:17}  {finding.sentence}")
+        say(f"{mark:4}  {finding.name:17}  {finding.sentence}")
     if any(finding.essential and not finding.ok for finding in findings):
         sys.exit(1)
 
@@ -99,15 +89,16 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
 def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
     from functools import partial
 
-    from effdet_lite.course import PUBLISHED
-    from effdet_lite.pretrained import fetch, published_url
+    with stopping_at_once():
+        from effdet_lite.course import PUBLISHED
+        from effdet_lite.pretrained import fetch, published_url
 
     wanted = {"blood cells": _fetch_cells}
     wanted |= {name: partial(fetch, published_url(name)) for name in PUBLISHED}
     failed = []
     for name, bring in wanted.items():
         try:
-            _say(f"{name}: in {bring()}")
+            say(f"{name}: in {bring()}")
         except (OSError, ValueError) as error:
             failed.append(name)  # what can be fetched is worth having without the rest
             print(f"{name}: {error}", file=sys.stderr)
@@ -150,12 +141,12 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
     if "ap" not in last and (config.test_data != "none" or os.environ.get("RANK", "0") != "0"):
         return
     if not rows:
-        _say(
+        say(
             f"This training was already finished; choose another --output than {config.output} "
             "to train anew."
         )
-    _say(f"{last['step']} steps in {last['seconds']:.0f} s of training: {_figures(last)}")
-    _say(f"The detector is {config.output}/detector.safetensors.")
+    say(f"{last['step']} steps in {last['seconds']:.0f} s of training: {_figures(last)}")
+    say(f"The detector is {config.output}/detector.safetensors.")
 
 
 def _figures(last: dict) -> str:
@@ -170,8 +161,9 @@ def _figures(last: dict) -> str:
 
 
 def _detect(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite import predict
-    from effdet_lite.checkpoint import load_detector
+    with stopping_at_once():
+        from effdet_lite import predict
+        from effdet_lite.checkpoint import load_detector
 
     _use_threads(options.threads)
     model, about = load_detector(options.weights)
@@ -192,17 +184,17 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
         for path in predict.passed_over(options.photos)
         if path.resolve() != options.output.resolve()
     ]
-    found = f"{_number(report.objects, 'object')} on {_number(report.photos, 'photo')}"
-    _say(f"{found}, in {options.output}.")
+    found = f"{counted(report.objects, 'object')} on {counted(report.photos, 'photo')}"
+    say(f"{found}, in {options.output}.")
     if report.full:
-        _say(
-            f"{_number(len(report.full), 'photo')} reached the limit of {options.max_detections} "
+        say(
+            f"{counted(len(report.full), 'photo')} reached the limit of {options.max_detections} "
             f"boxes (first: {report.full[0]}): a higher --max-detections may find more."
         )
     if others:
-        _say(f"Passed over, for they are no pictures that can be read: {_some(others)}.")
+        say(f"Passed over, for they are no pictures that can be read: {first_of(others)}.")
     if report.unread:
-        left_out = f"{len(report.unread)} of {_number(len(photos), 'photo')} left out"
+        left_out = f"{len(report.unread)} of {counted(len(photos), 'photo')} left out"
         raise ValueError(f"{left_out}: {' '.join(report.unread)}")
 
 
@@ -216,9 +208,10 @@ def _drawing(photo: "Tensor", found: dict, classes: Sequence[str]) -> bytes:
 
 
 def _export(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.checkpoint import load_detector
-    from effdet_lite.export import export_onnx
-    from effdet_lite.files import ensure_writable
+    with stopping_at_once():
+        from effdet_lite.checkpoint import load_detector
+        from effdet_lite.export import export_onnx
+        from effdet_lite.files import ensure_writable
 
     _use_threads(options.threads)
     if options.output.exists() and options.output.samefile(options.weights):
@@ -235,7 +228,7 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
         max_detections=options.max_detections,
     )
     height, width = about["size"]
-    _say(
+    say(
         f"{options.output} takes one image [1, 3, {height}, {width}], 0-1, and gives boxes, scores "
         "and labels."
     )
@@ -246,15 +239,6 @@ def _use_threads(number: int | None) -> None:
         import torch
 
         torch.set_num_threads(number)
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count} {thing}{'s' * (count != 1)}"
-
-
-def _some(paths: Sequence[Path], most: int = 5) -> str:
-    shown = ", ".join(str(path) for path in paths[:most])
-    return shown + (f" and {len(paths) - most} more" if len(paths) > most else "")
 
 
 COMMANDS = {

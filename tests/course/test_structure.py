@@ -51,6 +51,7 @@ ORDER = [
     "course",
     "experiments",
     "teach",
+    "console",
     "options",
     "cli",
 ]
