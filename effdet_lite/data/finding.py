@@ -67,8 +67,8 @@ class Finder:
 
     def hint(self, name: str) -> str:
         """What is there instead, in words, or ""."""
-        names = {path.name: path for paths in self._by_key().values() for path in paths}
-        last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        names = {path.name.casefold(): path for paths in self._by_key().values() for path in paths}
+        last = name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
         near = difflib.get_close_matches(last, list(names)[:10_000], 1)
         if not near:
             return "nothing similar is there"
@@ -78,7 +78,7 @@ class Finder:
         """The key of a name, and of what is left of it without the folder's own in front."""
         parts = key_of(name.rpartition("?d=")[2])  # Label Studio's /data/local-files/?d=PATH
         own = key_of(str(self.folder.resolve()))
-        is_absolute = re.match(r"[\\/]|[a-zA-Z]+:", name) is not None
+        is_absolute = re.match(r"[\\/]|\w+:", name) is not None
         keys = [parts]
         for length in range(len(parts) - 1, 0, -1):
             front = parts[:length]
