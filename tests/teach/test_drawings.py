@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from matplotlib.patches import FancyArrowPatch
 
 from effdet_lite import fusion
-from effdet_lite.teach.kit.drawings import Map, block, conv_drawing, graph_drawing, network_drawing
+from effdet_lite.teach.kit.drawings import Map, block, conv_drawing, network_drawing
+from effdet_lite.teach.kit.graphs import graph_drawing
 from effdet_lite.teach.kit.plots import as_array, new_figure, png
 
 

@@ -1,4 +1,4 @@
-"""What several explorers share. Oracles: `detect` itself, Python's imports and garbage collector."""
+"""What several explorers share. Oracles: `detect` itself, Python's imports and its garbage."""
 
 import copy
 import gc

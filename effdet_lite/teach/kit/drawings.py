@@ -1,7 +1,7 @@
-"""Pictures of the things themselves, to scale: a convolution, a network's maps, a feature graph.
+"""Pictures of the things themselves, to scale: a convolution, a network's maps and stacks of them.
 
-Each takes the numbers or the graph that the package computes with, so a picture cannot disagree
-with its network.
+Each takes the numbers that the package computes with, so a picture cannot disagree with its
+network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
 
-from effdet_lite.fusion import FusionGraph
-from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
-from effdet_lite.teach.kit.words import write_plainly
+from effdet_lite.teach.kit.plots import PALETTE, styled
 
 SHARES = LinearSegmentedColormap.from_list(
     "share of MACs", ["#EAF3FA", PALETTE["sky"], PALETTE["blue"], "#00304D"]
@@ -220,47 +216,31 @@ def conv_drawing(
     drawing.
     """
     out_height, out_width = -(-height // stride), -(-width // stride)
-    pixels, channels = 10 / max(height, width), 6 / max(c_in, c_out)
+    pixel, channel = 10 / max(height, width), 6 / max(c_in, c_out)
+    second = 17  # where the output begins
+
+    def volume(x: float, high: float, wide: float, deep: float) -> tuple:
+        return (x, -high * pixel / 2, wide * pixel, high * pixel, deep * channel)
+
+    # The window stands in the middle of the input; its depth is the channels that one output
+    # channel looks at.
     reach = (kernel - 1) * dilation + 1
-
-    def volume(x: float, high: int, wide: int, deep: float) -> tuple:
-        return (x, -high * pixels / 2, wide * pixels, high * pixels, deep * channels)
-
-    first, second = volume(0, height, width, c_in), volume(17, out_height, out_width, c_out)
-    # The window in the middle of the input; its depth is the channels that one output channel looks
-    # at.
-    row, column = (height - reach) / 2 * pixels - height * pixels / 2, (width - reach) / 2 * pixels
-    taps = [
-        (
-            column + j * dilation * pixels,
-            row + i * dilation * pixels,
-            pixels,
-            pixels,
-            c_in / groups * channels,
-        )
-        for i in range(kernel)
-        for j in range(kernel)
-    ]
-    one = (17 + out_width * pixels / 2 - pixels / 2, -pixels / 2, pixels, pixels, channels)
-    colors = {name: matplotlib_rgb(PALETTE[name]) for name in ("sky", "orange", "green")}
-    add_blocks(axis, [first], [colors["sky"]])
-    add_blocks(axis, taps, [colors["orange"]] * len(taps))
-    add_blocks(axis, [second, one], [colors["green"], colors["orange"]])
+    steps = [dilation * step * pixel for step in range(kernel)]
+    left, low = (width - reach) / 2 * pixel, -reach / 2 * pixel
+    depth = c_in / groups * channel
+    taps = [(left + x, low + y, pixel, pixel, depth) for y in steps for x in steps]
+    one = volume(second + (out_width - 1) * pixel / 2, 1, 1, 1)
+    sky, orange, green = (matplotlib_rgb(PALETTE[name]) for name in ("sky", "orange", "green"))
+    add_blocks(axis, [volume(0, height, width, c_in)], [sky])
+    add_blocks(axis, taps, [orange] * len(taps))
+    add_blocks(axis, [volume(second, out_height, out_width, c_out), one], [green, orange])
     axis.annotate("", (16.5, 0), (13.8, 0), arrowprops={"arrowstyle": "->", "color": "black"})
-    for x, words in (
-        (0, f"input\n{height} × {width} × {c_in}"),
-        (17.5, f"output\n{out_height} × {out_width} × {c_out}"),
-    ):
-        axis.text(x, -5.6, words, fontsize=9, va="top")
-    per_number = kernel * kernel * c_in // groups
-    axis.text(
-        7.0,
-        -5.6,
-        f"one output number:\n{kernel}² × {c_in // groups} = {per_number:,} weights",
-        fontsize=9,
-        va="top",
-        color="#8A5A00",
-    )
+
+    weights = f"{kernel}² × {c_in // groups} = {kernel**2 * c_in // groups:,} weights"
+    words = {"fontsize": 9, "va": "top"}
+    axis.text(0, -5.6, f"input\n{height} × {width} × {c_in}", **words)
+    axis.text(7, -5.6, f"one output number:\n{weights}", color="#8A5A00", **words)
+    axis.text(second + 0.5, -5.6, f"output\n{out_height} × {out_width} × {c_out}", **words)
     axis.set(xlim=(-2, 31), ylim=(-8, 7.4), aspect="equal")
     axis.set_axis_off()
 
@@ -268,86 +248,3 @@ def conv_drawing(
 def matplotlib_rgb(color: str) -> tuple[float, float, float]:
     """ "#RRGGBB" as three numbers in 0-1."""
     return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
-
-
-@styled
-def graph_drawing(
-    graph: FusionGraph,
-    weights: Mapping[tuple[str, str], float] | None = None,
-    axis: Axes | None = None,
-) -> Figure:
-    """A feature network: levels from coarse (top) to fine, maps from left to right, an arrow for
-    each edge.
-
-    Maps that come in are squares, nodes between are circles, outputs are diamonds.
-    weights: of the edges (source, node), 0-1; their arrows are as wide. By default all are alike.
-    axis: where to draw; by default a figure of its own.
-    """
-    outputs = set(graph.outputs)
-    between = [node for node in graph.nodes if node.name not in outputs]
-    columns = max(
-        (sum(node.level == level for node in between) for level in graph.levels), default=0
-    )
-    places = {f"P{level}_in": (0.0, float(level)) for level in graph.levels}
-    for level in graph.levels:
-        for column, node in enumerate(node for node in between if node.level == level):
-            places[node.name] = (1.0 + column, float(level))
-    places |= {
-        node.name: (1.0 + columns, float(node.level))
-        for node in graph.nodes
-        if node.name in outputs
-    }
-    axis = (
-        axis
-        or new_figure(width=2.0 + 1.6 * (columns + 1), height=0.6 + 0.75 * len(graph.levels))[1][
-            0, 0
-        ]
-    )
-    for source, node in graph.edges:
-        (x, y), (to_x, to_y) = places[source], places[node]
-        across = any(x < other < to_x and y == to_y == row for other, row in places.values())
-        along = any(
-            other == x == to_x and min(y, to_y) < row < max(y, to_y)
-            for other, row in places.values()
-        )
-        color, dashes = (PALETTE["vermillion"], "--") if across or along else (PALETTE["blue"], "-")
-        width = 1.3 if weights is None else 0.4 + 4 * weights[source, node]
-        # Around the nodes on its way: above a row, to the right of a column.
-        bend = (0.3 if along and to_y > y else -0.3) if across or along else 0.0
-        axis.add_artist(  # add_patch would first work out limits that are fixed below
-            FancyArrowPatch(
-                (x, y),
-                (to_x, to_y),
-                connectionstyle=f"arc3,rad={bend}",
-                arrowstyle="-|>",
-                mutation_scale=9,
-                shrinkA=11,
-                shrinkB=11,
-                color=color,
-                linestyle=dashes,
-                linewidth=width,
-            )
-        )
-    incoming = [f"P{level}_in" for level in graph.levels]
-    kinds = (
-        (incoming, "s", "#DDDDDD"),
-        ([node.name for node in between], "o", "white"),
-        (graph.outputs, "D", PALETTE["green"]),
-    )
-    for names, marker, face in kinds:
-        if names:
-            axis.plot(
-                *zip(*(places[name] for name in names), strict=True),
-                marker=marker,
-                markersize=13,
-                markerfacecolor=face,
-                markeredgecolor="black",
-                linestyle="",
-            )
-    for name, (x, y) in places.items():
-        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
-    axis.set(xlim=(-0.5, 1.5 + columns), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.6))
-    # A place that is given need not be looked for at each drawing.
-    write_plainly(axis.set_title(graph.name, y=1.0))
-    axis.set_axis_off()
-    return axis.figure

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from effdet_lite.costs import fusion_cost
 from effdet_lite.fusion import FusionGraph, bifpn
-from effdet_lite.teach.kit.drawings import graph_drawing
+from effdet_lite.teach.kit.graphs import graph_drawing
 from effdet_lite.teach.kit.plots import PALETTE, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.kit.words import write_plainly

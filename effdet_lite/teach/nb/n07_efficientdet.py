@@ -20,7 +20,6 @@ from effdet_lite.costs import cost_by_part
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import level_channels
 from effdet_lite.folding import folded
-from effdet_lite.fusion import bifpn
 from effdet_lite.scaling import EFFICIENTDETS, PUBLISHED, EfficientDetConfig, efficientdet
 from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.drawings import Map, Stack, extent, stack_drawing
@@ -67,15 +66,14 @@ def activations_by_part(config: EfficientDetConfig, num_classes: int = 90) -> di
     Parts as in `cost_by_part`. For backbones without fused stages, as those of the formula and of
     the paper are.
     """
-    channels, graph = config.fusion_channels, bifpn(config.levels)
+    channels, graph = config.fusion_channels, config.graph
     area = {level: (config.resolution // 2**level) ** 2 for level in config.levels}
     incoming = dict(enumerate(level_channels(config.backbone.width), start=1))
     projected = [graph.level_of(source) for source, _ in graph.edges if source.endswith("_in")]
     projected += [5] * (config.max_level > 5)  # P6 is made from P5
     maps = sum(area[level] for level in projected if incoming.get(level, channels) != channels)
-    maps += (
-        2 * config.fusion_repeats * sum(area[node.level] for node in graph.nodes)
-    )  # depthwise and pointwise
+    in_a_cell = sum(area[node.level] for node in graph.nodes)
+    maps += 2 * config.fusion_repeats * in_a_cell  # depthwise and pointwise
     whole = efficientnet_activations(replace(config.backbone, resolution=config.resolution))
     classifier, tower = backbone_maps(config)[-1], (2 * config.head_repeats + 1) * channels
     return {
@@ -87,10 +85,10 @@ def activations_by_part(config: EfficientDetConfig, num_classes: int = 90) -> di
 
 
 def stacks(config: EfficientDetConfig, num_classes: int = 90) -> list[tuple[str, Stack]]:
-    """What a drawing shows, in reading order: each backbone stage, each BiFPN cell, each head, with
+    """What a drawing shows, in reading order: each backbone stage, each cell of the neck, each head, with
     its part.
     """
-    width, nodes = config.fusion_channels, [node.level for node in bifpn(config.levels).nodes]
+    width, nodes = config.fusion_channels, [node.level for node in config.graph.nodes]
     sides = {level: config.resolution // 2**level for level in config.levels}
     parts = [
         ("backbone", [(entry.side, [entry.channels] * entry.blocks)])

@@ -1,0 +1,93 @@
+"""A feature network drawn: levels from coarse (top) to fine, an arrow for each edge.
+
+It takes the graph that the package runs, so a picture cannot disagree with its network.
+"""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from effdet_lite.fusion import FusionGraph
+from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
+from effdet_lite.teach.kit.words import write_plainly
+
+Places = Mapping[str, tuple[float, float]]
+
+
+@styled
+def graph_drawing(
+    graph: FusionGraph,
+    weights: Mapping[tuple[str, str], float] | None = None,
+    axis: Axes | None = None,
+) -> Figure:
+    """A feature network: levels from coarse (top) to fine, maps from left to right, an arrow for
+    each edge.
+
+    Maps that come in are squares, nodes between are circles, outputs are diamonds.
+    weights: of the edges (source, node), 0-1; their arrows are as wide. By default all are alike.
+    axis: where to draw; by default a figure of its own.
+    """
+    places = _places(graph)
+    right = max(x for x, _ in places.values())
+    if axis is None:
+        size = {"width": 2.0 + 1.6 * right, "height": 0.6 + 0.75 * len(graph.levels)}
+        axis = new_figure(**size)[1][0, 0]
+    for edge in graph.edges:
+        width = 1.3 if weights is None else 0.4 + 4 * weights[edge]
+        axis.add_artist(_arrow(edge, places, width))  # add_patch would work out the limits first
+
+    incoming = [f"P{level}_in" for level in graph.levels]
+    between = [node.name for node in graph.nodes if node.name not in graph.outputs]
+    kinds = (
+        (incoming, "s", "#DDDDDD"),
+        (between, "o", "white"),
+        (graph.outputs, "D", PALETTE["green"]),
+    )
+    for names, marker, face in kinds:
+        x, y = [places[name][0] for name in names], [places[name][1] for name in names]
+        look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
+        axis.plot(x, y, marker=marker, linestyle="", **look)
+    for name, (x, y) in places.items():
+        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
+    limits = (min(graph.levels) - 0.5, max(graph.levels) + 0.8)
+    axis.set(xlim=(-0.5, 0.5 + right), ylim=limits)
+    # A place that is given need not be looked for at each drawing.
+    write_plainly(axis.set_title(graph.name, y=1.0))
+    axis.set_axis_off()
+    return axis.figure
+
+
+def _places(graph: FusionGraph) -> dict[str, tuple[float, float]]:
+    """(column, level) of each map: what comes in, the nodes between in their order, outputs."""
+    outputs = set(graph.outputs)
+    places = {f"P{level}_in": (0.0, float(level)) for level in graph.levels}
+    used = dict.fromkeys(graph.levels, 0)  # columns that hold a node already, by level
+    for node in graph.nodes:
+        if node.name not in outputs:
+            used[node.level] += 1
+            places[node.name] = (float(used[node.level]), float(node.level))
+    last = 1.0 + max(used.values())
+    for node in graph.nodes:
+        if node.name in outputs:
+            places[node.name] = (last, float(node.level))
+    return places
+
+
+def _arrow(edge: tuple[str, str], places: Places, width: float) -> FancyArrowPatch:
+    """An arrow; dashed, and around the nodes on its way, where it would run through others: above
+    a row, to the right of a column.
+    """
+    (x, y), (to_x, to_y) = places[edge[0]], places[edge[1]]
+    across = any(x < other < to_x and y == to_y == row for other, row in places.values())
+    low, high = sorted((y, to_y))
+    along = any(other == x == to_x and low < row < high for other, row in places.values())
+    look = {"color": PALETTE["blue"], "linestyle": "-"}
+    bend = 0.0
+    if across or along:
+        look = {"color": PALETTE["vermillion"], "linestyle": "--"}
+        bend = 0.3 if along and to_y > y else -0.3
+    look |= {"linewidth": width, "arrowstyle": "-|>", "mutation_scale": 9}
+    look |= {"shrinkA": 11, "shrinkB": 11, "connectionstyle": f"arc3,rad={bend}"}
+    return FancyArrowPatch((x, y), (to_x, to_y), **look)
