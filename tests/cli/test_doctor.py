@@ -5,6 +5,7 @@ Oracles: files deleted, cut short and moved for real, and version numbers that p
 not allow.
 """
 
+import functools
 import importlib.metadata
 import shutil
 import socket
@@ -17,7 +18,8 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
-from effdet_lite import course
+from effdet_lite import checkpoint, course
+from effdet_lite.checkpoint import load_detector
 from effdet_lite.cli import main
 from effdet_lite.course import preflight, required_packages
 from effdet_lite.pretrained import published_url
@@ -40,6 +42,16 @@ def wrong():
     }
 
 
+def load_once(path):
+    """As load_detector, which reads a file again only when it has changed."""
+    return load_version(path, path.stat().st_mtime_ns if path.exists() else None)
+
+
+@functools.cache
+def load_version(path, changed):
+    return load_detector(path)
+
+
 @pytest.fixture(autouse=True)
 def photographs(tmp_path_factory, monkeypatch):
     """Folders as the blood cells and the weights have them, so that what is found does not depend
@@ -54,6 +66,8 @@ def photographs(tmp_path_factory, monkeypatch):
     for name in course.PUBLISHED:
         (cache / published_url(name).rpartition("/")[2]).touch()
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(cache))
+    # Each look at the shipped detectors takes seconds, and few tests touch a file of them.
+    monkeypatch.setattr(checkpoint, "load_detector", load_once)
     # However busy the machine that runs the tests may be.
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 2.0)
 

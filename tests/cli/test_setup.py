@@ -174,6 +174,7 @@ def test_lab_asks_for_what_the_machine_needs_and_passes_the_rest_on(course):
     )
 
 
+@pytest.mark.slow
 def test_lab_answers_on_this_machine_only_and_prints_its_url(course, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

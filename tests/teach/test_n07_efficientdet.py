@@ -87,6 +87,7 @@ def test_at_phi_0_it_is_effdets_d0():
     )
 
 
+@pytest.mark.slow
 def test_every_phi_of_the_slider_has_a_view_that_says_which_model_was_trained():
     for phi in QUARTERS:
         figure, words, numbers = detector_view(phi, picture=7)

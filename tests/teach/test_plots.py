@@ -139,6 +139,7 @@ def test_the_precision_recall_plot_carries_ap_and_absent_classes():
     assert words[0] == "circle: no object" and words[1].startswith("square: AP 0.5")
 
 
+@pytest.mark.slow
 def test_drawing_leaves_nothing_behind():
     """In a fresh process: pyplot is never loaded, so it holds no figure, and matplotlib's settings
     are as before.
