@@ -18,9 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from effdet_lite.graphs import FusionGraph, Node
 
 # effdet writes its boxes as (y, x, y, x): box[:, YX] turns one order into the other.
 YX = [1, 0, 3, 2]
@@ -317,3 +320,18 @@ class NewProcesses:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+
+
+@st.composite
+def any_graph(draw):
+    """Any graph: nodes with inputs from anywhere before them, levels far apart included, listed in
+    any order.
+    """
+    levels = list(range(draw(st.integers(1, 3)), draw(st.integers(5, 6)) + 1))
+    extra = draw(st.lists(st.sampled_from(levels), max_size=4))
+    known, nodes = [f"P{level}_in" for level in levels], []
+    for index, level in enumerate(draw(st.permutations(levels + extra))):
+        inputs = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
+        nodes.append(Node(f"n{index}", level, tuple(inputs)))
+        known.append(f"n{index}")
+    return FusionGraph("any", tuple(draw(st.permutations(nodes))))

@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -12,8 +14,10 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.transforms import v2
 
 from effdet_lite import efficientdet, efficientnet, suppression
+from effdet_lite.anchors import match
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.layers import LayerStyle
+from effdet_lite.losses import detection_loss
 from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
 from effdet_lite.scaling import efficientdet as by_formula
 from effdet_lite.suppression import postprocess
@@ -354,3 +358,81 @@ def test_from_phi_is_the_formula():
         assert EfficientDet.from_phi(-1.5, 4).config == by_formula(-1.5)
     with pytest.raises(ValueError, match="phi must be"):
         EfficientDet.from_phi(9)
+
+
+# --- what a detector is built and made of ---
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.int32(3), np.uint8(3)])
+def test_numbers_of_numpy_are_numbers(number):
+    with torch.device("meta"):
+        model = EfficientDet(dataclasses.replace(SMALL, fusion_repeats=number), number)
+    assert type(model.num_classes) is int and len(model.fusion.cells) == 3
+    assert json.dumps(model.config.to_dict())
+
+
+def test_a_model_built_without_memory_and_loaded_later_is_the_same(model, images):
+    with torch.device("meta"):
+        other = EfficientDet(SMALL, 3)
+    other.to_empty(device="cpu")
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        for ours, theirs in zip(other.eval()(images), model.eval()(images), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("side", [512, 1536])
+def test_which_boxes_stay_does_not_depend_on_the_number_of_their_class(side):
+    """torchvision's nms is the oracle; many overlap by almost exactly the threshold."""
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.rand(300, 2, generator=generator) * (side - 60)
+    sides = torch.rand(300, 2, generator=generator) * 40 + 10
+    boxes = torch.cat([corner, corner + sides], 1)
+    moved = boxes.clone()
+    # A third of the width: an IoU of a half.
+    moved[:, ::2] += sides[:, :1] / 3 * (1 + 1e-7 * torch.randn(300, 1, generator=generator))
+    boxes = torch.cat([boxes, moved])
+    scores = torch.rand(600, generator=generator).sort(descending=True).values
+    expected = torchvision.ops.nms(boxes, scores, 0.5)
+    for label in (0, 1, 45, 89):
+        labels = torch.full((600,), label)
+        kept = suppression.nms_by_class(boxes, scores, labels, 0.5)
+        assert torch.equal(kept, expected)
+    labels = torch.randint(90, (600,), generator=generator)
+    kept = suppression.nms_by_class(boxes, scores, labels, 0.5)
+    for label in range(90):
+        mine = (labels == label).nonzero()[:, 0]
+        alone = mine[torchvision.ops.nms(boxes[mine], scores[mine], 0.5)]
+        assert set(alone.tolist()) == {index for index in kept.tolist() if labels[index] == label}
+    assert (kept.diff() > 0).all()
+
+
+def test_the_loss_is_that_of_its_parts(model, images):
+    """`detection_loss` on what `match`, the plain one, assigns."""
+    targets = [
+        {"boxes": torch.tensor([[4.0, 4, 40, 40]]), "labels": torch.tensor([2])},
+        {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)},
+        {"boxes": torch.tensor([[60.0, 8, 100, 60], [0, 0, 9, 9]]), "labels": torch.tensor([0, 1])},
+    ]
+    outputs = model.eval()(images)
+    boxes, labels = [one["boxes"] for one in targets], [one["labels"] for one in targets]
+    matches = match(model.anchors(64, 128), boxes, labels)
+    expected = detection_loss(*outputs, matches, alpha=0.5)
+    for ours, theirs in zip(
+        model.loss(outputs, targets, (64, 128), alpha=0.5), expected, strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    # Two processes with the same batch: the count is doubled, and each has half of the loss.
+    halved = model.loss(outputs, targets, (64, 128), alpha=0.5, reduce=lambda count: 2 * count + 1)
+    torch.testing.assert_close(halved.box_loss, expected.box_loss / 2)
+
+
+def test_detect_is_decode_of_what_the_model_answers(model, images):
+    with torch.no_grad():
+        outputs = model.eval()(images)
+    for ours, found in zip(
+        model.detect(images, 0.2, 0.4, 9),
+        model.decode(outputs, (64, 128), 0.2, 0.4, 9),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, found)

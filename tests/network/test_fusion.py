@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import lively
+from oracles import any_graph, lively
 from torch import nn
 from torch.nn import functional as F
 
@@ -72,23 +72,8 @@ def paths(graph):
     return [sources(name) for name in graph.outputs]
 
 
-@st.composite
-def graphs(draw):
-    """Any graph: nodes with inputs from anywhere before them, levels far apart included, listed in
-    any order.
-    """
-    levels = list(range(draw(st.integers(1, 3)), draw(st.integers(5, 6)) + 1))
-    extra = draw(st.lists(st.sampled_from(levels), max_size=4))
-    known, nodes = [f"P{level}_in" for level in levels], []
-    for index, level in enumerate(draw(st.permutations(levels + extra))):
-        inputs = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
-        nodes.append(Node(f"n{index}", level, tuple(inputs)))
-        known.append(f"n{index}")
-    return FusionGraph("any", tuple(draw(st.permutations(nodes))))
-
-
 @settings(max_examples=30, deadline=None)
-@given(graphs(), st.sampled_from(WEIGHTINGS), st.integers(1, 3), st.booleans())
+@given(any_graph(), st.sampled_from(WEIGHTINGS), st.integers(1, 3), st.booleans())
 def test_any_graph_runs_and_joins_what_its_edges_join(graph, weighting, backbone_levels, odd):
     """Gradients reach the inputs that a walk along the edges reaches; the maps that came in stay as
     they were.

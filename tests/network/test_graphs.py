@@ -1,8 +1,14 @@
 """Feature networks as data, against the figures of the papers and the official graph."""
 
+import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import any_graph
+from torch import nn
 
+from effdet_lite import graphs
 from effdet_lite.graphs import FusionGraph, Node, bifpn, fpn, panet
 
 LEVELS = range(3, 8)
@@ -91,3 +97,47 @@ def test_levels_that_make_no_pyramid(build, levels):
 def test_levels_with_a_gap(build):
     with pytest.raises(ValueError, match="no node at level 4"):
         build((3, 5))
+
+
+def test_names_that_torch_has_taken():
+    """The oracle is torch's own ModuleDict, which refuses them; none is missing."""
+    theirs = {name for name in dir(nn.ModuleDict()) if not name.startswith("_")}
+    assert theirs <= graphs.TAKEN
+    for name in theirs:
+        with pytest.raises(ValueError, match="cannot name a node"):
+            Node(name, 3, ("P3_in",))
+
+
+@settings(max_examples=40, deadline=None)
+@given(any_graph())
+def test_any_graph_comes_back_from_json(graph):
+    assert FusionGraph.from_dict(json.loads(json.dumps(graph.to_dict()))) == graph
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | st.sampled_from(["a", "P3_in"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "level", "inputs", "nodes", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(values, st.sampled_from(["name", "nodes", "node", "level", "inputs", "all"]))
+def test_damaged_graphs_are_refused_in_a_sentence(value, place):
+    """A graph, or one sentence; whatever stands in a file."""
+    graph = fpn((3, 4)).to_dict()
+    if place == "all":
+        graph = value
+    elif place == "node":
+        graph["nodes"][0] = value
+    elif place in ("level", "inputs"):
+        graph["nodes"][1][place] = value
+    else:
+        graph[place] = value
+    try:
+        assert isinstance(FusionGraph.from_dict(graph), FusionGraph)
+    except ValueError as error:
+        assert str(error).endswith(".") and "\n" not in str(error)

@@ -2,7 +2,6 @@
 out.
 """
 
-
 import pytest
 import torch
 import torchvision

@@ -170,3 +170,36 @@ def test_labels_beyond_the_models_classes(label):
         ValueError, match=rf"labels must be 0 to 2, one of the model's classes, got {label}"
     ):
         focal_loss(torch.zeros(1, 4, 3), torch.tensor([[0, -1, label, 2]]))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 0.99, 1.0, 1.5])
+def test_gradients_stay_numbers_however_sure_the_model_is(gamma):
+    """For a power below 1 the formula's own gradient is infinity times 0 there. Where float64 can
+    tell the numbers apart the oracle is the formula, by autograd in float64.
+    """
+    values = [-300.0, -200.0, -120.0, -30.0, 0.0, 30.0, 120.0, 200.0, 300.0]
+    logits = torch.tensor(values)[None, :, None].repeat(1, 1, 2).requires_grad_()
+    labels = torch.tensor([[-1, 0, 1] * 3])
+    focal_loss(logits, labels, gamma=gamma).backward()
+    assert logits.grad.isfinite().all()
+    near = torch.linspace(-20, 20, 9, dtype=torch.float64)[None, :, None].requires_grad_()
+    focal_loss(near, labels.clamp(max=0), gamma=gamma).backward()
+    other = near.detach().clone().requires_grad_()
+    target = (labels.clamp(max=0) == 0).double()[..., None]
+    p = torch.where(target == 1, other.sigmoid(), 1 - other.sigmoid())
+    weight = torch.where(target == 1, 0.25, 0.75)
+    (weight * (1 - p) ** gamma * -p.log()).sum().backward()
+    torch.testing.assert_close(near.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_in_double_precision_stays_in_it():
+    """float32 cannot tell these two apart: 1e-9 on a sum of about 1,000."""
+    logits = torch.zeros(1, 2000, 1, dtype=torch.float64)
+    deltas = torch.zeros(1, 2000, 4, dtype=torch.float64)
+    matches = Matches(torch.full((1, 2000), -1), torch.zeros(1, 2000, 4))
+    matches.labels[0, 0] = 0
+    first = detection_loss(logits, deltas, matches)
+    logits[0, 7] += 1e-9
+    second = detection_loss(logits, deltas, matches)
+    assert first.total.dtype == first.box_loss.dtype == torch.float64
+    assert second.total > first.total

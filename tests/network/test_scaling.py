@@ -4,10 +4,12 @@ there.
 
 import dataclasses
 import itertools
+import json
 import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from timm.layers import make_divisible
 
 from effdet_lite import scaling
 from effdet_lite.efficientnet import cost_by_stage, scaled_stages
+from effdet_lite.graphs import fpn, panet
 from effdet_lite.scaling import (
     EFFICIENTDETS,
     EFFICIENTNETS,
@@ -285,3 +288,74 @@ def test_numbers_need_no_torch():
         [sys.executable, "-c", "import effdet_lite.scaling, sys; sys.exit('torch' in sys.modules)"],
         check=True,
     )
+
+
+# --- as plain values ---
+
+
+def test_a_configuration_comes_back_from_json():
+    graph = panet((2, 3, 4, 5, 6))
+    small = scaling.efficientdet(-1.5)
+    mine = [dataclasses.replace(small, neck=neck) for neck in ("fpn", "panet", graph)]
+    for config in [*EFFICIENTDETS.values(), small, *mine]:
+        assert EfficientDetConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_header_from_before_there_were_necks_is_read():
+    values = EFFICIENTDETS["d0"].to_dict()
+    del values["neck"]
+    assert EfficientDetConfig.from_dict(values) == EFFICIENTDETS["d0"]
+
+
+def test_the_levels_of_a_neck_are_those_of_the_detector():
+    """One level too few or too many, or all of them moved by one."""
+    for levels in ((2, 3, 4, 5), (2, 3, 4, 5, 6, 7), (3, 4, 5, 6, 7)):
+        with pytest.raises(ValueError, match="is for levels .* and this detector has P2 to P6"):
+            EfficientDetConfig(128, min_level=2, max_level=6, neck=fpn(levels))
+
+
+def test_numbers_of_numpy_become_pythons():
+    config = EfficientDetConfig(
+        np.int64(512), fusion_channels=np.int32(88), anchor_scale=np.float32(2)
+    )
+    assert json.dumps(config.to_dict()) == json.dumps(
+        EfficientDetConfig(512, fusion_channels=88, anchor_scale=2.0).to_dict()
+    )
+
+
+@pytest.mark.parametrize("value", [True, 2.0, "3", None, [3]])
+def test_what_is_no_whole_number(value):
+    for name in ("fusion_channels", "fusion_repeats", "head_repeats", "min_level", "resolution"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+            EfficientDetConfig(**{name: value})
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 2000),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(0, 9), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_damaged_configurations_are_refused_in_a_sentence(data):
+    """A configuration, or one sentence; whatever stands in a file's header."""
+    config = EFFICIENTDETS["d0"].to_dict()
+    where = data.draw(st.sampled_from(["config", "backbone", "all", "unknown"]))
+    if where == "all":
+        config = data.draw(values)
+    elif where == "unknown":
+        config[data.draw(st.text(max_size=8))] = data.draw(values)
+    else:
+        part = config if where == "config" else config["backbone"]
+        part[data.draw(st.sampled_from(sorted(part)))] = data.draw(values)
+    try:
+        assert isinstance(EfficientDetConfig.from_dict(config), EfficientDetConfig)
+    except ValueError as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
