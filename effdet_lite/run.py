@@ -19,6 +19,7 @@ from effdet_lite.processes import this_process
 from effdet_lite.scaling import EfficientDetConfig
 from effdet_lite.settings import TrainConfig
 
+COLUMNS = ("step", "seconds", "learning_rate", "loss", "class_loss", "box_loss")
 FIGURES = ("ap", "ap50", "ap75")  # of evaluation.coco_ap, in the history of a tested step
 
 # Where and how often files are written, what is tested, and by whom pictures are prepared: none of
@@ -249,7 +250,9 @@ def _as_rows(path: str | Path, tensors: dict[str, Tensor]) -> list[dict]:
     """The history that `_as_tensors` made into tensors. Raises ValueError for columns that do not
     fit together.
     """
-    every, tests = _part(tensors, "history"), _part(tensors, "tests")
+    # A file has its tensors in the order of the alphabet.
+    found, tests = _part(tensors, "history"), _part(tensors, "tests")
+    every = {name: found[name] for name in dict.fromkeys([*COLUMNS, *found]) if name in found}
     damaged = ValueError(f"{path} is damaged: its history does not fit together.")
     for columns in (every, tests):
         lengths = {tuple(column.shape) for column in columns.values()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from effdet_lite import scaling
-from effdet_lite.arguments import is_number, one_of, whole_number
+from effdet_lite.arguments import is_number, one_of, shown, whole_number
 from effdet_lite.data.opening import grammar
 from effdet_lite.efficientdet import check_size
 
@@ -36,7 +36,7 @@ class Number:
             with suppress(OverflowError):  # an integer, or a fraction, beyond all floats
                 number = float(value)
         if not (math.isfinite(number) and self.test(number)):
-            raise ValueError(f"{name} must be {self.words}, got {_short(value)}.")
+            raise ValueError(f"{name} must be {self.words}, got {shown(value)}.")
         return number
 
 
@@ -55,7 +55,7 @@ class Pair:
 
     def __call__(self, name: str, value: Any) -> tuple[int, int]:
         if not isinstance(value, tuple | list) or len(value) != 2:
-            raise ValueError(f"{name} must be {self.meaning}, got {_short(value)}.")
+            raise ValueError(f"{name} must be {self.meaning}, got {shown(value)}.")
         first, second = value
         return self.first(name, first), self.second(name, second)
 
@@ -73,17 +73,8 @@ class Text:
         if self.path and isinstance(value, str):
             value = os.path.expanduser(value)
         if not isinstance(value, str) or not value or "\0" in value:
-            raise ValueError(f"{name} must be {self.meaning}, got {_short(value)}.")
+            raise ValueError(f"{name} must be {self.meaning}, got {shown(value)}.")
         return str(value)
-
-
-def _short(value: Any) -> str:
-    """The value in an error's sentence: one line, and not a page of it."""
-    try:
-        words = " ".join(repr(value).split())
-    except ValueError:  # Python prints no integer of more than 4,300 digits
-        words = "a number too long to print"
-    return words if len(words) <= 60 else f"{words[:60]}…"
 
 
 POSITIVE = Number("a positive number", lambda value: value > 0)

@@ -26,6 +26,7 @@ from effdet_lite.checkpoint import save_detector
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import coco_ap_from_detections, detect_dataset
 from effdet_lite.folding import folded
+from effdet_lite.modes import half_precision
 from effdet_lite.norms import synchronised_norms
 from effdet_lite.optimizing import ema_decay, learning_rate, update_ema
 from effdet_lite.processes import add_up_gradients, added_up, this_process
@@ -99,7 +100,7 @@ def train_step(run: Run, images: Tensor, targets: list[dict]) -> dict:
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(step, config)
 
-    half = torch.autocast(device.type, torch.bfloat16, enabled=_is_half(config.precision))
+    half = half_precision(device.type, enabled=_is_half(config.precision))
     with own_numbers(config.seed + step, device), half:
         outputs = model(images)
     # Each process divides by what all of them found, so that losses and gradients add up.

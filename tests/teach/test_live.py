@@ -5,8 +5,10 @@ Oracle: the same call of `train`, never stopped and never watched.
 """
 
 import asyncio
+import random
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,6 +65,24 @@ def test_the_button_stops_and_goes_on_bit_for_bit(tmp_path, straight):
     run.button.click()
     assert losses(run.wait()) == straight
     assert run.button.description == "Finished"
+
+
+@pytest.mark.slow
+def test_other_cells_may_draw_random_numbers_meanwhile(tmp_path):
+    """The training's losses are those of the same seed, and the cells' numbers those of a kernel
+    without a training.
+    """
+    expected = losses(train(config(steps=30), test_set=TEST_SET, progress=False))
+    run = live(tmp_path, steps=30)
+    mine = []
+    run.start()
+    while run.thread.is_alive():
+        torch.manual_seed(0), np.random.seed(0), random.seed(0)
+        mine.append((torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()))
+    torch.manual_seed(0), np.random.seed(0), random.seed(0)
+    alone = torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()
+    assert losses(run.wait()) == expected
+    assert len(mine) > 30 and set(map(str, mine)) == {str(alone)}
 
 
 def test_a_training_that_breaks_off_says_so_and_is_not_swallowed(tmp_path):
