@@ -9,16 +9,24 @@ import json
 import os
 import pickle
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles import lively_detector
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from effdet_lite import checkpoint
 from effdet_lite.checkpoint import load_detector, load_tensors, save_detector, save_tensors
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.folding import fold
+from effdet_lite.graphs import FusionGraph, Node, bifpn, panet
+from effdet_lite.pretrained import set_style
+from effdet_lite.scaling import efficientdet
 
 TENSORS = {
     "a": torch.arange(6.0).view(2, 3),
@@ -198,3 +206,158 @@ def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"running_var is not finite"):
         save_detector(tmp_path / "d", model, ("x",), (64, 64))
     assert not (tmp_path / "d").exists()
+
+
+# --- whatever can be trained can be saved and loaded ---
+
+
+def crossed(levels) -> FusionGraph:
+    """BiFPN's nodes by name, and other edges: each top-down node reads what came in above it."""
+    nodes = []
+    for node in bifpn(levels).nodes:
+        inputs = node.inputs
+        if node.name.endswith("_td"):
+            inputs = (f"P{node.level}_in", f"P{node.level + 1}_in")
+        nodes.append(Node(node.name, node.level, inputs))
+    return FusionGraph("crossed", tuple(nodes))
+
+
+NECKS = ["bifpn", "fpn", "panet", crossed((2, 3, 4, 5, 6))]
+
+
+def rounded(model: EfficientDet) -> EfficientDet:
+    """With weights that half precision holds exactly."""
+    state = {
+        name: x.half().float() if x.is_floating_point() else x
+        for name, x in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+    return model.eval()
+
+
+@pytest.mark.parametrize("weighting", ["fast", "softmax", "sum"])
+@pytest.mark.parametrize("neck", NECKS, ids=["bifpn", "fpn", "panet", "crossed"])
+def test_a_detector_with_any_neck_answers_alike_after_its_file(tmp_path, neck, weighting):
+    torch.manual_seed(0)
+    config = replace(efficientdet(-3), neck=neck, weighting=weighting)
+    images = torch.rand(4, 3, 64, 64)
+    model = rounded(lively_detector(EfficientDet(config, 2), images))
+    save_detector(tmp_path / "d", model, ("a", "b"), (64, 64))
+    found, _ = load_detector(tmp_path / "d")
+    assert found.config == config and found.fusion.graph == model.fusion.graph
+    with torch.no_grad():
+        for ours, theirs in zip(found(images), model(images), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_a_detector_whose_style_was_changed_answers_alike_after_its_file(tmp_path):
+    torch.manual_seed(0)
+    images = torch.rand(4, 3, 64, 64)
+    model = EfficientDet(efficientdet(-3), 2)
+    set_style(model, "symmetric", 1e-5)
+    model = rounded(lively_detector(model, images))
+    save_detector(tmp_path / "d", model, ("a", "b"), (64, 64))
+    found, _ = load_detector(tmp_path / "d")
+    assert found.config.backbone == found.backbone.config == model.backbone.config
+    with torch.no_grad():
+        for ours, theirs in zip(found(images), model(images), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+class Renamed(EfficientDet):
+    """Asks for more than (config, num_classes)."""
+
+    def __init__(self, config, num_classes, extra):
+        super().__init__(config, num_classes)
+
+
+def another_neck(model):
+    model.fusion.graph = panet(model.config.levels)
+
+
+def another_epsilon(model):
+    set_style(model.backbone, "same", 1e-5)
+
+
+def another_layer(model):
+    model.class_head.predict = torch.nn.Conv2d(16, 27, 1)
+
+
+def no_norms(model):
+    fold(model)
+
+
+@pytest.mark.parametrize("change", [another_neck, another_epsilon, another_layer, no_norms])
+def test_a_detector_that_nobody_could_open_is_not_written(tmp_path, change):
+    model = EfficientDet(efficientdet(-3), 3)
+    change(model)
+    with pytest.raises(ValueError, match=r"than its configuration|where its configuration") as told:
+        save_detector(tmp_path / "d", model, ("x", "y", "z"), (64, 64))
+    assert "\n" not in str(told.value) and not os.listdir(tmp_path)
+
+
+def test_a_class_that_cannot_be_built_again_is_not_written(tmp_path):
+    model = Renamed(efficientdet(-3), 3, "extra")
+    with pytest.raises(ValueError, match=r"must be built from \(config, num_classes\) alone"):
+        save_detector(tmp_path / "d", model, ("x", "y", "z"), (64, 64))
+    with pytest.raises(ValueError, match="has 3 classes, but 2 names"):
+        save_detector(tmp_path / "d", EfficientDet(efficientdet(-3), 3), ("x", "y"), (64, 64))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def header_and_tensors(tmp_path_factory, detector):
+    path = tmp_path_factory.mktemp("good") / "d"
+    save_detector(path, detector, ("x", "y", "z"), (64, 64))
+    tensors, header = load_tensors(path)
+    return header, tensors
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_damage_to_a_header_is_one_sentence(tmp_path, header_and_tensors, data):
+    """A detector, or one sentence: whatever a value of the header became."""
+    header, tensors = json.loads(json.dumps(header_and_tensors[0])), header_and_tensors[1]
+    places = [header, header["config"], header["config"]["backbone"]]
+    place = data.draw(st.sampled_from(places))
+    name = data.draw(st.sampled_from([*sorted(place), "detector"]))
+    if data.draw(st.booleans()):
+        place.pop(name, None)
+    else:
+        place[name] = data.draw(anything)
+    save_tensors(tmp_path / "d", tensors, **header)
+    try:
+        load_detector(tmp_path / "d")
+    except ValueError as error:
+        assert "\n" not in str(error) and str(error).startswith(str(tmp_path))
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_damage_to_the_bytes_is_one_sentence(tmp_path, header_and_tensors, data):
+    """A detector, or one sentence: some bytes of the header changed, or the file cut."""
+    header, tensors = header_and_tensors
+    path = tmp_path / "d"
+    save_tensors(path, tensors, **header)
+    content = bytearray(path.read_bytes())
+    length = 8 + int.from_bytes(content[:8], "little")
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, length - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.sampled_from([len(content), length, 100]))])
+    try:
+        load_detector(path)
+    except ValueError as error:
+        assert str(error).startswith(str(tmp_path))

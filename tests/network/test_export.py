@@ -245,7 +245,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
         main(["export", weights, "--output", str(tmp_path / "file" / "x.onnx")])
     assert caught.value.code == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert f"{tmp_path}/file/x.onnx could not be written: File exists" in said
+    assert f"{tmp_path}/file/x.onnx cannot be written: File exists" in said
     assert os.listdir(tmp_path) == ["file"]
 
 
