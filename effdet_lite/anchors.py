@@ -42,7 +42,8 @@ def anchor_grid(
 def level_anchors(height: int, width: int, level: int, scale: float) -> np.ndarray:
     """The anchors of one level, float32 [rows * columns * 9, 4].
 
-    A level with stride s has them centered at (i + 1/2) s, with sides scale * s * 2^octave * aspect.
+    A level with stride s has them centered at (i + 1/2) s, with sides
+    scale * s * 2^octave * aspect.
     """
     rows, columns = -(-height // 2**level), -(-width // 2**level)
     stride = np.array([width / columns, height / rows])  # (x, y), in pixels

@@ -59,8 +59,8 @@ def save_detector(
     """Write a detector to use, not to train on: half precision, and all that it takes to build it.
 
     classes: names. size: (height, width) of the images that it was trained on. header: any JSON
-    values besides. Raises ValueError for a detector that `load_detector` could not build, WriteError
-    where the file cannot be written.
+    values besides. Raises ValueError for a detector that `load_detector` could not build, and
+    WriteError where the file cannot be written.
     """
     check_described(model)
     check_size(*size, model.config.max_level)

@@ -90,7 +90,7 @@ class EfficientDet(nn.Module):
         self.build_heads(config, self.num_classes)
 
     def build_backbone(self, config: EfficientDetConfig) -> nn.Module:
-        """A module whose `features(images)` are [P1 ... P5], and `level_channels` their channels."""
+        """A module with `features(images)`, [P1 ... P5], and `level_channels`, their channels."""
         return EfficientNet(config.backbone, num_classes=None)
 
     def build_heads(self, config: EfficientDetConfig, num_classes: int) -> None:
@@ -123,7 +123,7 @@ class EfficientDet(nn.Module):
         return self.class_head(maps), self.box_head(maps)
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
-        """images [N, 3, H, W] -> one fused map [N, C, H / 2^l, W / 2^l] for each level, fine to coarse."""
+        """images [N, 3, H, W] -> for each level, fine to coarse, a map [N, C, H / 2^l, W / 2^l]."""
         check_images(images)
         check_size(*images.shape[-2:], self.config.max_level)
         return self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
@@ -212,8 +212,8 @@ def check_range(images: Tensor) -> None:
     """Raise a ValueError unless the values are in 0-1, or near it: resizing leaves some beyond."""
     if images.numel() and not (images.amin() >= -0.5 and images.amax() <= 1.5):
         raise ValueError(
-            f"images must be in 0-1, got values from {images.amin():g} to {images.amax():g}; divide "
-            "0-255 by 255, and leave the normalization to the model."
+            f"images must be in 0-1, got values from {images.amin():g} to {images.amax():g}; "
+            "divide 0-255 by 255, and leave the normalization to the model."
         )
 
 

@@ -151,7 +151,8 @@ class EfficientNet(nn.Module):
         """images [N, 3, H, W] -> class logits [N, num_classes]."""
         if self.classifier is None:
             raise ValueError(
-                "this EfficientNet was built without a classifier; pass num_classes, or call .features()."
+                "this EfficientNet was built without a classifier; pass num_classes, or call "
+                ".features()."
             )
         return self.classifier(self.head(self.features(images)[-1]).mean((2, 3)))
 
@@ -169,7 +170,8 @@ def check_images(images: Tensor) -> None:
     """Raise a ValueError unless these are floats [N, 3, H, W]."""
     if not isinstance(images, Tensor):
         raise ValueError(
-            f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes one."
+            f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes "
+            "one."
         )
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(

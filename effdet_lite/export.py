@@ -70,8 +70,8 @@ def export_onnx(
     check_size(*size, model.config.max_level)
     if not (0 <= score_threshold <= 1 and 0 <= iou_threshold <= 1 and max_detections >= 1):
         raise ValueError(
-            f"score_threshold and iou_threshold must lie in 0-1 and max_detections be at least 1, got "
-            f"{score_threshold}, {iou_threshold} and {max_detections}."
+            "score_threshold and iou_threshold must lie in 0-1 and max_detections be at least 1, "
+            f"got {score_threshold}, {iou_threshold} and {max_detections}."
         )
     if classes and len(classes) != model.num_classes:
         raise ValueError(

@@ -113,8 +113,8 @@ class FusionNetwork(nn.Module):
             )
         if not 1 <= len(in_channels) <= len(graph.levels):
             raise ValueError(
-                f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} in_channels, "
-                f"got {len(in_channels)}."
+                f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} "
+                f"in_channels, got {len(in_channels)}."
             )
         if repeats < 1:
             raise ValueError(f"repeats must be at least 1, got {repeats}.")

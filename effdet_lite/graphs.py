@@ -1,4 +1,5 @@
-"""Feature networks as data: FPN, PANet and BiFPN are three graphs. No torch here; `fusion` runs them.
+"""Feature networks as data: FPN, PANet and BiFPN are three graphs. `fusion` runs them; here is no
+torch.
 
 FPN: arXiv 1612.03144. PANet: arXiv 1803.01534. BiFPN: EfficientDet, arXiv 1911.09070, section 3 and
 figure 2; details from the official code (`fpn_configs.py`).

@@ -28,8 +28,8 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
     """Focal loss, summed over all anchors and classes.
 
     Each class is a yes-or-no question of its own, with a target of 1 or 0. What the model already
-    gets right weighs little: a factor (1 - p)^gamma, where p is the probability of the right answer.
-    A positive answer weighs alpha, a negative one 1 - alpha.
+    gets right weighs little: a factor (1 - p)^gamma, where p is the probability of the right
+    answer. A positive answer weighs alpha, a negative one 1 - alpha.
 
     Args:
         logits: [N, A, K].

@@ -1,6 +1,6 @@
 """`anchors.match`, fast: the same answers, without comparing every object with every anchor.
 
-Training calls it at each step, with up to a hundred thousand anchors and a hundred objects an image.
+Training calls it at each step, with up to a hundred thousand anchors and many objects an image.
 """
 
 from collections.abc import Sequence

@@ -90,7 +90,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         isinstance(value, Tensor) for value in state.values()
     ):
         raise ValueError(
-            f"{path} does not hold a state dict, a flat mapping from names to tensors; pass a file that does."
+            f"{path} does not hold a state dict, a flat mapping from names to tensors; pass a file "
+            "that does."
         )
     return dict(state)
 

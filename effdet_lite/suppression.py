@@ -18,8 +18,9 @@ CANDIDATES = 5000
 
 
 class Candidates(NamedTuple):
-    """The best answers for each image before suppression, best first: boxes [N, n, 4] (xyxy, pixels),
-    scores [N, n], labels [N, n].
+    """What suppression chooses from, in each image the best first.
+
+    boxes [N, n, 4], xyxy in pixels; scores [N, n] in 0-1; labels [N, n].
     """
 
     boxes: Tensor

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -188,3 +189,11 @@ def test_the_names_of_before_lead_here():
     assert efficientnet.cost_by_stage is cost_by_stage
     with pytest.raises(AttributeError, match="has no attribute 'cost_by_color'"):
         efficientdet.cost_by_color  # noqa: B018
+
+
+def test_sizes_may_be_numpys_and_true_is_no_number():
+    assert cost_by_stage(1.0, 1.0, np.int64(224)) == cost_by_stage(1.0, 1.0, (224, 224))
+    assert cost_by_part(EFFICIENTDETS["d0"], np.int32(90)) == cost_by_part(EFFICIENTDETS["d0"])
+    for wrong in (True, 2.0, 0):
+        with pytest.raises(ValueError, match="num_classes must be a whole number of at least 1"):
+            cost_by_part(EFFICIENTDETS["d0"], wrong)
