@@ -170,8 +170,8 @@ def check_images(images: Tensor) -> None:
     """Raise a ValueError unless these are floats [N, 3, H, W]."""
     if not isinstance(images, Tensor):
         raise ValueError(
-            f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack makes "
-            "one."
+            f"images must be one tensor [N, 3, H, W], got {type(images).__name__}; torch.stack "
+            "makes one."
         )
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(

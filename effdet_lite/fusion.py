@@ -17,20 +17,28 @@ __all__ = ["FusionGraph", "FusionNetwork", "FusionNode", "Node", "bifpn", "fpn",
 
 
 def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
-    """The factors with which a node's inputs are added, from its learned weights [inputs]. Paper,
-    section 3.3.
+    """The factors with which a node's inputs are added, [inputs].
+
+    EfficientDet, section 3.3.
+
+    Args:
+        weights: what the node has learned, [inputs].
+        weighting: "fast": not below 0, and divided by their sum. "softmax". "unbounded": as they
+            are. "sum": all 1.
     """
     if weighting == "fast":
         weights = F.relu(weights)
         return weights / (weights.sum() + 1e-4)
     if weighting == "softmax":
         return weights.softmax(0)
-    return torch.ones_like(weights) if weighting == "sum" else weights
+    if weighting == "sum":
+        return torch.ones_like(weights)
+    return weights
 
 
 class FusionNode(nn.Module):
-    """Bring each input to this node's width and level, add them, then SiLU, separable convolution,
-    batch norm.
+    """Bring each input to this node's width and level and add them; then SiLU, a separable
+    convolution and a batch norm.
 
     An input is projected (1x1 with bias, batch norm) only where its channels differ; each use has a
     projection of its own, also where two nodes use the same map. No activation follows: the next
@@ -91,10 +99,17 @@ class FusionNode(nn.Module):
 class FusionNetwork(nn.Module):
     """`repeats` cells of one graph over the maps of a backbone.
 
-    graph: any valid graph. in_channels: of the maps that come in, fine to coarse from the graph's
-    finest level on. Levels beyond the backbone's are made here: the first by a 1x1 convolution with
-    batch norm and a max pool, each further one by a max pool. channels: of every output. weighting:
-    "fast", "softmax", "unbounded" or "sum".
+    Levels beyond the backbone's are made here: the first by a 1x1 convolution with batch norm and a
+    max pool, each further one by a max pool.
+
+    Args:
+        graph: any valid graph.
+        in_channels: of the maps that come in, fine to coarse from the graph's finest level on.
+        channels: of every output.
+        weighting: "fast", "softmax", "unbounded" or "sum", see `fusion_weights`.
+
+    Raises:
+        ValueError: when there are more maps than levels, or for an unknown weighting.
     """
 
     def __init__(

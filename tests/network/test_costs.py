@@ -1,4 +1,4 @@
-"""Costs by arithmetic, against torch's counter on the network that is built, and measured figures."""
+"""Costs by arithmetic, against torch's counter on the network that is built and measured figures."""
 
 import dataclasses
 
@@ -167,7 +167,7 @@ def test_cost_equals_count(graph, weighting):
 
 
 def crossed(levels):
-    """BiFPN's nodes with other edges: each top-down node also reads the finest map that comes in."""
+    """BiFPN's nodes with other edges: a top-down node also reads the finest map that comes in."""
     nodes = []
     for node in bifpn(levels).nodes:
         extra = (f"P{levels[0]}_in",) if node.name.endswith("_td") else ()

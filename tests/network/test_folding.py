@@ -118,7 +118,7 @@ def test_a_detector(weighting, fused_stages):
 
 
 def test_only_what_is_folded_overwrites_its_maps():
-    """Who looks at a network's maps sees them whole: SiLU's least value is -0.28, a norm's is not."""
+    """Who looks at a network's maps sees them whole: SiLU's least value is -0.28, a norm's not."""
     torch.manual_seed(0)
     model = lively_detector(EfficientDet(SMALL, 3), torch.rand(8, 3, 64, 128)).eval()
     seen = []

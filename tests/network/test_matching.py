@@ -1,5 +1,5 @@
-"""Which anchor answers for which object: the plain function and the fast one against effdet's, whose
-boxes are yxyx, and the fast one against the plain one.
+"""Which anchor answers for which object: the plain function and the fast one against effdet's, in
+which boxes are yxyx, and the fast one against the plain one.
 """
 
 import pytest
