@@ -1,4 +1,4 @@
-"""Costs by arithmetic, against torch's counter on the network that is built and measured figures."""
+"""Costs by arithmetic, against torch's counter on the network that is built and known figures."""
 
 import dataclasses
 

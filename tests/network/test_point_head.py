@@ -74,7 +74,7 @@ class PointDetector(EfficientDet):
         return torch.cat(places), torch.cat(strides)
 
     def boxes(self, distances, size):
-        """Answers [N, P, 4] (logarithms of left, top, right, bottom in strides) -> boxes [N, P, 4]."""
+        """Answers [N, P, 4], logarithms of the four distances in strides, -> boxes [N, P, 4]."""
         points, strides = self.points(size, distances.device)
         distances = distances.float().clamp(max=8).exp() * strides[:, None]
         low, high = points - distances[..., :2], points + distances[..., 2:]
