@@ -87,7 +87,7 @@ def test_a_grid_is_fit_for_training():
     "arguments", [(0, 64, (3,), 4.0), (64, -1, (3,), 4.0), (64, 64, (3,), 0), (64, 64, (3,), -2)]
 )
 def test_grids_that_cannot_be(arguments):
-    with pytest.raises(ValueError, match="must be a (whole number of at least 1|positive number)"):
+    with pytest.raises(ValueError, match=r"must be a (whole number of at least 1|positive number)"):
         grid(*arguments)
 
 

@@ -273,7 +273,7 @@ def test_detectors_that_cannot_be(change, says):
     "change", [{"width": 0}, {"depth": -1}, {"resolution": 0}, {"width": math.nan}]
 )
 def test_backbones_that_cannot_be(change):
-    with pytest.raises(ValueError, match="must be a (positive|whole) number"):
+    with pytest.raises(ValueError, match=r"must be a (positive|whole) number"):
         EfficientNetConfig(**change)
 
 
@@ -310,7 +310,7 @@ def test_a_header_from_before_there_were_necks_is_read():
 def test_the_levels_of_a_neck_are_those_of_the_detector():
     """One level too few or too many, or all of them moved by one."""
     for levels in ((2, 3, 4, 5), (2, 3, 4, 5, 6, 7), (3, 4, 5, 6, 7)):
-        with pytest.raises(ValueError, match="is for levels .* and this detector has P2 to P6"):
+        with pytest.raises(ValueError, match=r"is for levels .* and this detector has P2 to P6"):
             EfficientDetConfig(128, min_level=2, max_level=6, neck=fpn(levels))
 
 
