@@ -5,6 +5,7 @@ itself.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,13 @@ def test_a_phi_shows_what_torch_counts(phi):
 def test_activations_of_a_published_detector(name):
     made, _, _ = counted(EFFICIENTDETS[name])
     assert activations_by_part(EFFICIENTDETS[name]) == made
+
+
+@pytest.mark.parametrize("neck", ["fpn", "panet"])
+def test_activations_of_a_detector_with_another_neck(neck):
+    config = replace(EFFICIENTDETS["d0"], neck=neck)
+    made, _, _ = counted(config)
+    assert activations_by_part(config) == made
 
 
 def test_at_phi_0_it_is_effdets_d0():

@@ -62,7 +62,8 @@ def shortest_ways(graph: FusionGraph) -> dict[int, int | str]:
     for level, output in zip(graph.levels, graph.outputs, strict=True):
         nodes = {f"P{level}_in": 0}
         for node in graph.nodes:
-            if before := [nodes[source] for source in node.inputs if source in nodes]:
+            before = [nodes[source] for source in node.inputs if source in nodes]
+            if before:
                 nodes[node.name] = 1 + min(before)
         found[level] = nodes.get(output, "no way")
     return found

@@ -85,8 +85,8 @@ def activations_by_part(config: EfficientDetConfig, num_classes: int = 90) -> di
 
 
 def stacks(config: EfficientDetConfig, num_classes: int = 90) -> list[tuple[str, Stack]]:
-    """What a drawing shows, in reading order: each backbone stage, each cell of the neck, each head, with
-    its part.
+    """What a drawing shows, in reading order: each stage of the backbone, each cell of the neck,
+    each head; with its part.
     """
     width, nodes = config.fusion_channels, [node.level for node in config.graph.nodes]
     sides = {level: config.resolution // 2**level for level in config.levels}
