@@ -46,18 +46,18 @@ class Finder:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.own_key = key_of(str(folder.resolve()))
         self._files = None
 
     def find(self, names: Iterable[str]) -> dict[str, Path]:
         """Of each name, its file: FOLDER/NAME, where it is or else should be."""
         found = {name: self.folder / name for name in names}
-        missing = [name for name, path in found.items() if not is_file(path)]
-        if missing:
-            claimed = {path for name, path in found.items() if name not in set(missing)}
-            for name in missing:
-                meant = [path for path in self.similar(name) if path not in claimed]
-                if len(meant) == 1:
-                    found[name] = meant[0]
+        missing = {name for name, path in found.items() if not is_file(path)}
+        claimed = {path for name, path in found.items() if name not in missing}
+        for name in missing:
+            meant = [path for path in self.similar(name) if path not in claimed]
+            if len(meant) == 1:
+                found[name] = meant[0]
         return found
 
     def similar(self, name: str) -> list[Path]:
@@ -77,7 +77,7 @@ class Finder:
     def _keys(self, name: str) -> list[Key]:
         """The key of a name, and of what is left of it without the folder's own in front."""
         parts = key_of(name.rpartition("?d=")[2])  # Label Studio's /data/local-files/?d=PATH
-        own = key_of(str(self.folder.resolve()))
+        own = self.own_key
         is_absolute = re.match(r"[\\/]|\w+:", name) is not None
         keys = [parts]
         for length in range(len(parts) - 1, 0, -1):

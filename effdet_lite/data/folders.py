@@ -5,6 +5,8 @@ the whole dataset doubtful (unknown classes, repeated ids, a file that is not wh
 a ValueError. `coco` and `voc` read the two formats.
 """
 
+import hashlib
+import json
 import math
 import os
 import unicodedata
@@ -125,22 +127,13 @@ class FolderDataset(DetectionDataset):
         return [(sample.size, sample.boxes) for sample in self.samples]
 
     def describe(self) -> dict:
-        return super().describe() | {
-            "max_side": self.max_side,
-            "items": [
-                [
-                    name,
-                    sample.image_id,
-                    sample.size,
-                    sample.upright,
-                    np.round(sample.boxes, 3).tolist(),
-                    sample.labels.tolist(),
-                    np.round(sample.crowd_boxes, 3).tolist(),
-                    sample.crowd_labels.tolist(),
-                ]
-                for name, sample in zip(self.names, self.samples, strict=True)
-            ],
-        }
+        digest = hashlib.sha256()
+        for name, sample in zip(self.names, self.samples, strict=True):
+            about = [name, sample.image_id, sample.size, sample.upright, len(sample.boxes)]
+            digest.update(json.dumps(about).encode())
+            for array in (sample.boxes, sample.labels, sample.crowd_boxes, sample.crowd_labels):
+                digest.update(array.tobytes())
+        return super().describe() | {"max_side": self.max_side, "items": digest.hexdigest()}
 
     def _loaded_size(self, sample: Sample) -> tuple[tuple[int, int], np.ndarray]:
         """(width, height) that `load` gives, over the annotated ones: for x, y, x, y."""
@@ -284,8 +277,10 @@ def _turn(samples: list[Sample], looks: list[Look], notes: list[str]) -> Counter
 
 
 def _are_shares(samples: list[Sample]) -> bool:
-    boxes = [box for sample in samples for box in _finite(sample.boxes).tolist()]
-    return bool(boxes) and max(map(max, boxes)) <= 1
+    """Whether no box leaves the first pixel; of usual data the first box says no."""
+    boxes = (box for sample in samples for box in sample.boxes if all(map(math.isfinite, box)))
+    first = next(boxes, None)
+    return first is not None and max(first) <= 1 and all(max(box) <= 1 for box in boxes)
 
 
 def _finite(boxes: list) -> np.ndarray:
