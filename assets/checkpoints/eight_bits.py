@@ -40,7 +40,9 @@ def shrink(source: str, target: str) -> dict:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(rounded(parameter))
-    kept = {name: rounded(x) for name, x in recalibrate_norms(model, train_set).state_dict().items()}
+    kept = {
+        name: rounded(x) for name, x in recalibrate_norms(model, train_set).state_dict().items()
+    }
     save_tensors(target, kept, **header)
     model, _ = load_detector(target)
     found = coco_ap(model, test_set, progress=False)
