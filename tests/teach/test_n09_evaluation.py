@@ -119,6 +119,21 @@ def test_a_class_without_objects_is_refused_in_words(results):
         threshold_view(judge_all(detections, none), CLASSES, 0.3, "cross")
 
 
+def test_boxes_in_a_crowd_count_neither_way(results, judged):
+    """With a crowd of each class over a corner that holds nothing else, only boxes there go."""
+    detections, targets = results
+    corner = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    crowd = {"crowd_boxes": corner, "crowd_labels": torch.tensor([0])}
+    there = {"boxes": corner, "scores": torch.tensor([0.99]), "labels": torch.tensor([0])}
+    more = [
+        {name: torch.cat([there[name], value]) for name, value in found.items()}
+        for found in detections
+    ]
+    crowded = judge_all(more, [target | crowd for target in targets])
+    for one, other in zip(crowded, judged, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_nothing_found_is_a_view_too(judged):
     empty = [
         {

@@ -31,6 +31,19 @@ def above(detections: Sequence[dict], score: float) -> list[dict]:
     ]
 
 
+def counted(detections: Sequence[dict], targets: Sequence[dict]) -> tuple[list, list]:
+    """The detections that count, and what `error_kinds` says of each picture's: boxes in a crowd
+    region of their class count neither way.
+    """
+    kept, judged = [], error_kinds(detections, targets)
+    for found, one in zip(detections, judged, strict=True):
+        counts = torch.tensor([kind != "ignored" for kind in one["kinds"]], dtype=torch.bool)
+        kept.append({name: value[counts] for name, value in found.items()})
+        one["objects"] = one["objects"][counts]
+        one["kinds"] = [kind for kind in one["kinds"] if kind != "ignored"]
+    return kept, judged
+
+
 @styled
 def kinds_view(
     model: EfficientDet, dataset: Dataset, score: float, overlap: float, picture: int, across=False
@@ -53,7 +66,7 @@ def kinds_view(
     boxes, scores, labels = (everything[name] for name in ("boxes", "scores", "labels"))
     kept = nms(boxes, scores, overlap) if across else batched_nms(boxes, scores, labels, overlap)
     (found,) = above([{name: value[kept] for name, value in everything.items()}], score)
-    (judged,) = error_kinds([found], [target])
+    (found,), (judged,) = counted([found], [target])
     became = _what_became(judged, len(target["labels"]))
 
     places = (0.01, 0.02, 0.37, 0.88), (0.39, 0.02, 0.37, 0.88), (0.79, 0.02, 0.2, 0.88)
@@ -136,7 +149,8 @@ def judge_all(detections: Sequence[dict], targets: Sequence[dict]) -> Judged:
     """The kinds of all detections at once: they depend on better boxes only, so they hold at every
     threshold.
     """
-    judged, settled = error_kinds(detections, targets), []
+    detections, judged = counted(detections, targets)
+    settled = []
     scores, labels = (
         torch.cat([found[name] for found in detections]).numpy() for name in ("scores", "labels")
     )
