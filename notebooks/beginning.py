@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from pathlib import Path
+
 import nbformat
 
 OPENING = """# {number} · {title}
@@ -16,10 +17,11 @@ OPENING = """# {number} · {title}
 Open with something to want: a picture, a surprise, or a small failure that this notebook resolves. All terms stand
 in the [notation](NOTATION.md)."""
 
-PICTURE = """import matplotlib
-from effdet_lite.teach.kit.checks import check
+PICTURE = """from effdet_lite.teach.kit.checks import check
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import STYLE, new_figure
+
+import matplotlib
 
 matplotlib.rcParams.update(STYLE)
 figure, axes = new_figure(width=5, height=3)

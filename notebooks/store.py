@@ -2,19 +2,40 @@
 Begin a new one: `python notebooks/store.py new 11 "Quantization"`.
 
 Outputs are kept; widget views and progress bars, which mean nothing without a kernel, are not. A notebook that raises
-an error is left as it was.
+an error is left as it was, and so is one while it runs: its file is written whole, at the end.
 """
+
+from effdet_lite.files import whole_file
 
 import os
 import sys
+import tempfile
 from pathlib import Path
+
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from beginning import new_notebook, steps
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
+SECONDS = 600  # that a cell may take
+
+
+class StoreError(Exception):
+    """Why a notebook was not stored, in one sentence."""
+
+
+def environment(ipython: str) -> dict[str, str]:
+    """What a kernel finds, as conftest.py has it, so that a fresh run can be compared with what is stored.
+
+    ipython: a folder without anybody's start-up files.
+    """
+    path = os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")]))
+    ours = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": path, "IPYTHONDIR": ipython}
+    # Agg would take the figures out of the outputs.
+    return {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | ours
 
 
 def is_progress(output: dict) -> bool:
@@ -22,10 +43,32 @@ def is_progress(output: dict) -> bool:
     return WIDGET in output.get("data", {}) and "%|" in output["data"].get("text/plain", "")
 
 
+def execute(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Run every cell in a fresh kernel. Raises StoreError."""
+    resources = {"metadata": {"path": str(FOLDER)}}
+    client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources=resources)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as ipython:
+            client.execute(env=environment(ipython))
+    except CellExecutionError as error:
+        reason = " ".join(f"{error.ename}: {error.evalue}".split())
+    except CellTimeoutError:
+        reason = f"a cell took more than {SECONDS} s"
+    except DeadKernelError:
+        reason = "its kernel died"
+    else:
+        return
+    ran = sum(cell.cell_type == "code" and cell.execution_count is not None for cell in notebook.cells)
+    raise StoreError(f"{name} was left as it was, since it stopped in code cell {ran}: {reason}")
+
+
 def store(path: Path) -> None:
-    """Execute the notebook in place."""
+    """Execute the notebook, and write it in its place. Raises StoreError where it does not run to its end."""
     notebook = nbformat.read(path, 4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = None, []
+    execute(notebook, path.name)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata.pop("execution", None)
@@ -33,7 +76,17 @@ def store(path: Path) -> None:
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
-    nbformat.write(notebook, path)
+    with whole_file(path) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+def chosen(numbers: list[str]) -> list[Path]:
+    """The notebooks of these numbers, or all. Raises StoreError for a number that none has."""
+    every = {path.name.partition("_")[0]: path for path in sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))}
+    unknown = [number for number in numbers if number.zfill(2) not in every]
+    if unknown:
+        raise StoreError(f"there is no notebook {unknown[0]!r}: their numbers are {', '.join(every)}.")
+    return [every[number.zfill(2)] for number in numbers] or list(every.values())
 
 
 def begin(arguments: list[str]) -> None:
@@ -55,13 +108,19 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["new"]:
         begin(arguments[1:])
         return
-    # As conftest.py has it, so that a fresh run can be compared with what is stored.
-    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    os.environ.pop("MPLBACKEND", None)
-    for number in arguments or ["[0-9]"]:
-        for path in sorted(FOLDER.glob(f"{number}*.ipynb")):
-            store(path)
-            print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    failed = []
+    try:
+        for path in chosen(arguments):
+            try:
+                store(path)
+                print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+            except StoreError as error:
+                failed.append(str(error))
+                print(error, file=sys.stderr, flush=True)
+    except (StoreError, OSError) as error:
+        sys.exit(str(error))
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

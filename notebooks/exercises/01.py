@@ -4,6 +4,7 @@ from effdet_lite import cost
 from effdet_lite.teach.kit.checks import Exercise
 
 from numbers import Integral
+
 import torch
 from torch.nn import functional as F
 

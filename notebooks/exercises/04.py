@@ -5,6 +5,7 @@ from effdet_lite.fusion import FusionGraph, Node, fpn
 from effdet_lite.teach.kit.checks import Exercise
 
 import itertools
+
 import numpy as np
 
 LEVELS = (2, 3, 4, 5, 6)

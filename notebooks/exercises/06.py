@@ -10,6 +10,7 @@ from effdet_lite.teach.kit.checks import Exercise
 import math
 from collections.abc import Callable
 from typing import NamedTuple
+
 import torch
 from torchvision.ops import box_iou
 

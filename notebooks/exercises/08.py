@@ -6,6 +6,7 @@ from effdet_lite.losses import focal_loss
 from effdet_lite.teach.kit.checks import Exercise
 
 import math
+
 import torch
 from torch.nn.utils import clip_grad_norm_
 

@@ -4,6 +4,7 @@ from effdet_lite.evaluation import coco_ap_from_detections
 from effdet_lite.teach.kit.checks import Exercise
 
 import math
+
 import numpy as np
 import torch
 
