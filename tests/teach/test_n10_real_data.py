@@ -68,7 +68,8 @@ def test_boxes_are_those_that_the_data_set_gives_at_this_size(tmp_path):
     for name, size in {"wide": (200, 100), "tall": (60, 90)}.items():
         Image.new("RGB", size).save(tmp_path / "JPEGImages" / f"{name}.png")
         (tmp_path / "Annotations" / f"{name}.xml").write_text(
-            "<annotation><object><name>a</name><bndbox><xmin>10</xmin><ymin>20</ymin><xmax>50</xmax><ymax>80</ymax>"
+            "<annotation><object><name>a</name><bndbox><xmin>10</xmin><ymin>20</ymin>"
+            "<xmax>50</xmax><ymax>80</ymax>"
             "</bndbox></object></annotation>"
         )
     dataset = VocFolder(tmp_path, transforms=eval_transforms((64, 128)))
