@@ -194,7 +194,7 @@ def read_history(path: str | Path) -> list[dict]:
 
 def saved_model(path: str | Path) -> EfficientDet:
     """A model as a checkpoint's was built, with fresh weights."""
-    tensors, header = _read(Path(path))
+    _, header = _read(Path(path))
     try:
         return EfficientDet(
             EfficientDetConfig.from_dict(header["config"]), len(header["trained_on"]["classes"])

@@ -18,7 +18,8 @@ from effdet_lite.data import bccd
 from effdet_lite.pretrained import from_pretrained
 
 ANNOTATION = """<annotation><size><width>8</width><height>8</height></size><object>
-<name>RBC</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object></annotation>"""
+<name>RBC</name>
+<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object></annotation>"""
 
 
 @pytest.fixture

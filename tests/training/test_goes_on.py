@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_is_one_sentence(stopped, data):
                 name
             )
         elif kind == "shape":
-            tensors[name] = torch.zeros(tuple(tensors[name].shape) + (2,))
+            tensors[name] = torch.zeros(*tensors[name].shape, 2)
         else:
             part = data.draw(st.sampled_from(["trained_on", "config", "tested_on"]))
             header[part] = data.draw(
@@ -269,7 +269,7 @@ def test_settings_may_change_until_there_is_a_step(tmp_path):
 
 def test_one_value_a_channel_is_refused_before_the_first_step():
     rows = []
-    with pytest.raises(ValueError, match="batch_size 1 at 64 x 64 pixels .* raise batch_size"):
+    with pytest.raises(ValueError, match=r"batch_size 1 at 64 x 64 pixels .* raise batch_size"):
         train(config(batch_size=1), shapes(), progress=False, on_step=rows.append)
     assert not rows
     assert len(run(config(batch_size=1, size=(128, 64)), wide())) == 4
@@ -306,7 +306,7 @@ class Tiny(Drawing):
 
 def test_boxes_that_vanish_are_told_and_refused_if_all_do():
     rows = []
-    with pytest.raises(ValueError, match="all 3 boxes .* under one pixel at 64 x 64"):
+    with pytest.raises(ValueError, match=r"all 3 boxes .* under one pixel at 64 x 64"):
         train(config(), Tiny([12, 3, 0.5]), progress=False, on_step=rows.append)
     assert not rows
     with pytest.warns(UserWarning, match="2 of 3 boxes of the training set are under one pixel"):

@@ -10,6 +10,7 @@ import torchvision
 from lessons import ROOT
 
 from effdet_lite import pretrained, starting
+from effdet_lite.beginning import new_model
 from effdet_lite.checkpoint import load_detector, load_tensors, save_detector
 from effdet_lite.cli import main
 from effdet_lite.data import ShapesDetection
@@ -17,7 +18,6 @@ from effdet_lite.download import DownloadError
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import efficientdet
 from effdet_lite.starting import transfer_weights
-from effdet_lite.beginning import new_model
 from effdet_lite.training import TrainConfig, train
 
 SHIPPED = ROOT / "assets" / "checkpoints" / "shapes.safetensors"
