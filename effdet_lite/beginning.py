@@ -26,7 +26,7 @@ def open_sets(
     """The pictures to train on and those to test on, None for no test; see `train`."""
     size = config.image_size
     drawn = {"length": config.steps * config.batch_size, "seed": config.seed}  # never runs out
-    drawn |= {"augment": config.augment}
+    drawn |= {"augment": config.augment, "cache": config.cache}
     if train_set is None and test_set is None and config.test_data != UNTESTED:
         train_set, test_set = open_datasets(config.data, size, test_data=config.test_data, **drawn)
     elif train_set is None:
@@ -34,7 +34,12 @@ def open_sets(
         train_set = open_dataset(config.data, size, train=True, whole=is_whole, **drawn)
     elif test_set is None and config.test_data not in (None, UNTESTED):
         test_set = open_dataset(
-            config.test_data, size, train=False, whole=True, classes=train_set.classes
+            config.test_data,
+            size,
+            train=False,
+            whole=True,
+            cache=config.cache,
+            classes=train_set.classes,
         )
     check_datasets(train_set, test_set)
     return train_set, test_set

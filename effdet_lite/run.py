@@ -29,6 +29,7 @@ FREE_TO_CHANGE = {
     "save_every",
     "evaluate_every",
     "workers",
+    "cache",
     "data",
     "test_data",
     "max_detections",

@@ -117,6 +117,9 @@ class TrainConfig:
         None, "strength of random zoom and colour, 0-1 (default: 0 for shapes, else 1)", SHARE
     )
     workers: int = _option(0, "processes that prepare images besides", whole(0, 256))
+    cache: float = _option(
+        0.25, "share of the free memory that may keep loaded images, 0-1; 0 keeps none", SHARE
+    )
 
     # --- Network ---
     phi: float = _option(

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from oracles import voc_annotation, voc_object
 from PIL import Image
 
+from effdet_lite.beginning import open_sets
 from effdet_lite.data import check_datasets, open_dataset, open_datasets, opening, shapes
 from effdet_lite.data.shapes import ShapesDetection
+from effdet_lite.settings import TrainConfig
 
 SIZE = (64, 64)
 BOX = (20, 4, 40, 24)  # in the upper half of a picture of 64 x 64
@@ -334,6 +336,15 @@ def test_sets_that_cannot_be_used_together_are_told(tmp_path):
         check_datasets(train_set, empty)
     with pytest.warns(UserWarning, match="nothing can be learned"):
         check_datasets(empty)
+
+
+def test_a_training_keeps_as_much_as_its_configuration_says(tmp_path):
+    spec = coco(tmp_path, 4)
+    for share in (0, 0.1):
+        config = TrainConfig(data=spec, size=SIZE, cache=share)
+        for data in open_sets(config, None, None):
+            cache = data.dataset._cache
+            assert cache is None if share == 0 else cache.share == share
 
 
 def test_nothing_is_kept_where_that_is_asked_for(tmp_path):

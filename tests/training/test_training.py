@@ -505,6 +505,7 @@ BAD = {
     "evaluate_every": (-1,),
     "save_every": (-1,),
     "workers": (-1,),
+    "cache": (-0.1, 1.5, NAN),
     "seed": (-1, 2**64),
     "anchor_scale": (0.0, -2.0, NAN),
 }
