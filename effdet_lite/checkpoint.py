@@ -11,8 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from effdet_lite.arguments import whole_number
@@ -43,11 +43,15 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}.")
+    # In one read: the library's own readers open a path twice, and a training that goes on replaces
+    # its file between the two.
+    data = path.read_bytes()
     try:
-        with safe_open(path, "pt") as file:
-            header = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, ValueError, RecursionError) as error:
+        tensors = load(data)
+        length = int.from_bytes(data[:8], "little")
+        texts = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        return tensors, {name: json.loads(value) for name, value in texts.items()}
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a whole safetensors file with a JSON header: {error}."
         ) from error

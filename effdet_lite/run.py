@@ -95,8 +95,6 @@ class Run:
         """
         tensors, header = _read(self.checkpoint)
         self._refuse_another(header)
-        # A file's tensors are windows on it, and Windows replaces no file that has one open.
-        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         history = _as_rows(self.checkpoint, tensors)
         try:
             self.model.load_state_dict(_part(tensors, "model"))

@@ -6,6 +6,7 @@ Oracles: the safetensors library reads the files; the file system and pickle giv
 
 import errno
 import json
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -361,3 +362,26 @@ def test_any_damage_to_the_bytes_is_one_sentence(tmp_path, header_and_tensors, d
         load_detector(path)
     except ValueError as error:
         assert str(error).startswith(str(tmp_path))
+
+
+def write_in_turns(path, versions, times):
+    for number in range(times):
+        save_tensors(path, versions[number % 2])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is a forked process")
+def test_a_file_that_is_replaced_while_it_is_read_is_the_old_or_the_new(tmp_path):
+    """As a notebook reads the checkpoint of a training that goes on in another process."""
+    path = tmp_path / "x.safetensors"
+    small = {"a": torch.full((1000,), 1.0)}
+    versions = [small, {"a": torch.full((1000,), 2.0), "b" * 99: torch.ones(9)}]
+    save_tensors(path, versions[0])
+    fork = multiprocessing.get_context("fork")
+    writer = fork.Process(target=write_in_turns, args=(path, versions, 1000))
+    writer.start()
+    while writer.is_alive():
+        tensors, _ = load_tensors(path)
+        assert len(set(tensors["a"].tolist())) == 1
+        assert len(tensors) == tensors["a"][0]
+    writer.join()
+    assert writer.exitcode == 0

@@ -240,6 +240,8 @@ def image_grid(
         detected = f"detected (score ≥ {min_score:g})" if min_score else "detected"
         keys.append(Rectangle((0, 0), 1, 1, fill=False, linestyle=DASHED, label=detected))
     lines = -(-len(keys) // (2 * columns))
-    legend = figure.legend(handles=keys, loc="outside lower center", ncols=-(-len(keys) // lines))
+    names = [key.get_label() for key in keys]
+    columns = -(-len(keys) // lines)
+    legend = figure.legend(keys, names, loc="outside lower center", ncols=columns)
     write_plainly(*legend.get_texts())
     return figure

@@ -177,16 +177,18 @@ def precision_recall_plot(curves: Mapping[str, Mapping], iou: float = 0.5) -> Fi
     """`evaluation.precision_recall` drawn: one line a class with its AP, the area below it."""
     figure, axes = new_figure(width=5.0, height=4.0)
     axis = axes[0, 0]
+    labels = []
     for number, (name, curve) in enumerate(curves.items()):
         precision = np.asarray(curve["precision"])
         found = "no object" if np.isnan(precision).all() else f"AP {precision.mean():.2f}"
-        label = f"{writable(name, number)}: {found}"
-        axis.plot(curve["recall"], precision, label=label, markevery=(3 * number % 15, 15))
+        labels.append(f"{writable(name, number)}: {found}")
+        axis.plot(curve["recall"], precision, markevery=(3 * number % 15, 15))
     axis.set(
         xlabel="recall (share of the objects found)", ylabel="precision (share of the boxes right)"
     )
     axis.set(xlim=(0, 1.01), ylim=(0, 1.02), title=f"a box is right from IoU {iou:g} on")
-    write_plainly(*axis.legend(loc="lower left").get_texts())
+    # Handed over, since matplotlib keeps a line whose own label begins with "_" out of the legend.
+    write_plainly(*axis.legend(axis.lines, labels, loc="lower left").get_texts())
     return figure
 
 
