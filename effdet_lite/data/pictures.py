@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 if features.check("avif"):
@@ -81,7 +81,7 @@ def look_at(path: str | Path, verify: bool) -> Look:
     try:
         if verify:
             return _opened(Path(path), (1, 1), upright=True)[1]
-        with _sentences(Path(path)), Image.open(path) as image:
+        with _image(Path(path)) as image:
             return _checked_header(path, image)
     except FileNotFoundError:
         return Look(MISSING)
@@ -103,7 +103,7 @@ def list_pictures(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 
 def _opened(path: Path, size: tuple[int, int] | None, upright: bool) -> tuple[Image.Image, Look]:
-    with _sentences(path), Image.open(path) as image:
+    with _image(path) as image:
         look = _checked_header(path, image)
         if size is not None:
             turned = look.orientation in QUARTER_TURNS
@@ -142,6 +142,18 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextmanager
+def _image(path: Path) -> Iterator[Image.Image]:
+    """The picture of a file, with its header read; what goes wrong with it as one sentence."""
+    with _sentences(path):
+        if path.exists() and not path.is_file():  # to open a pipe is to wait for ever
+            raise OSError("it is no file")
+        # As a file and not by name: from a name Pillow maps some formats into memory, and a TIFF
+        # that is to be turned comes out with its rows mixed up.
+        with open(path, "rb") as file, Image.open(file) as image:
+            yield image
+
+
+@contextmanager
 def _sentences(path: Path) -> Iterator[None]:
     """Whatever Pillow raises about a file, as one sentence."""
     try:
@@ -159,6 +171,8 @@ def _sentences(path: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # Pillow raises a dozen kinds, SyntaxError among them
         why, kind = _one_line(error), "images that cannot be read"
+        if isinstance(error, UnidentifiedImageError):
+            why = "what it holds is of no format that is known"
         if path.suffix.lower() in OTHER_SUFFIXES:
             name = path.suffix[1:].upper()
             why = f"{name} is not supported, save it as JPEG or PNG"

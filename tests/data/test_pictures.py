@@ -1,5 +1,6 @@
 """The one reader of pictures against Pillow's own turning, and against files that are damaged."""
 
+import os
 import struct
 import warnings
 
@@ -61,6 +62,33 @@ def test_a_picture_is_read_upright_in_every_format(tmp_path, kind, orientation):
     np.testing.assert_array_equal(read_picture(path), expected)
     size, box = as_shown(orientation)
     assert expected.shape == (3, *size[::-1]) and white(read_picture(path)) == list(box)
+
+
+@each_orientation
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_and_in_every_kind_of_pixels(tmp_path, suffix, mode, orientation):
+    if (suffix, mode) == ("png", "CMYK"):
+        pytest.skip("PNG knows no CMYK")
+    stored = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60), np.uint8))
+    stored = stored.convert("RGB").convert(mode)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / f"a.{suffix}"
+    stored.save(path, exif=exif)
+    pixels = stored.convert("RGB")
+    np.testing.assert_array_equal(np.asarray(open_picture(path, upright=False)), pixels)
+    pixels.getexif()[ORIENTATION] = orientation
+    shown = np.asarray(ImageOps.exif_transpose(pixels))  # of a picture without a file
+    np.testing.assert_array_equal(read_picture(path), shown.transpose(2, 0, 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes by name are Unix'")
+def test_a_pipe_is_no_picture_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    assert look_at(tmp_path / "a.jpg", verify=True).problem == "images that cannot be read"
+    with pytest.raises(ValueError, match="it is no file"):
+        read_picture(tmp_path / "a.jpg")
 
 
 @each_orientation
