@@ -8,6 +8,8 @@ import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
+from effdet_lite.arguments import whole_number
+
 EVERY_SIZE = 1e10  # px², COCO's own largest area
 
 
@@ -30,8 +32,7 @@ def coco_arrays(
             f"area_cuts are {area_cuts}: pass two sides in pixels, the smaller first, such as "
             "(32, 96)."
         )
-    if max_detections < 1:
-        raise ValueError(f"max_detections must be at least 1, got {max_detections}.")
+    max_detections = whole_number("max_detections", max_detections, most=2**31 - 1)
     pairs = checked(detections, targets, num_classes)
     numbers = _image_numbers(
         [target.get("image_id", index) for index, target in enumerate(targets)]
@@ -79,7 +80,7 @@ def checked(
         if missing:
             raise ValueError(f"{name} has no {' and no '.join(sorted(missing))}: pass them.")
         boxes, labels = _instances(found, "boxes", "labels", name, num_classes)
-        scores = torch.as_tensor(found["scores"]).cpu()
+        scores = _values(found, "scores", name)
         if scores.shape != labels.shape or not scores.isfinite().all():
             raise ValueError(
                 f"{name} has {len(labels)} detections and the scores {scores.tolist()[:5]}: pass "
@@ -99,8 +100,8 @@ def _instances(
 ) -> tuple[Tensor, Tensor]:
     """Boxes [n, 4], float64, and labels [n], int64, both on the CPU, or a ValueError."""
     # To the CPU first: other devices have no float64.
-    boxes = torch.as_tensor(values[boxes_key]).as_subclass(Tensor).cpu().double()
-    labels = torch.as_tensor(values[labels_key]).as_subclass(Tensor).cpu()
+    boxes = _values(values, boxes_key, name).double()
+    labels = _values(values, labels_key, name)
     if not boxes.numel() and not labels.numel():
         return torch.zeros(0, 4, dtype=torch.float64), torch.zeros(0, dtype=torch.int64)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
@@ -116,12 +117,24 @@ def _instances(
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise ValueError(f"{name} has {labels_key} of {labels.dtype}: pass whole numbers.")
+    labels = labels.long()  # torch cannot compare all types without a sign
     if num_classes is not None and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
             f"{name} has labels {labels.min()} to {labels.max()}, but there are {num_classes} "
             f"classes: pass labels from 0 to {num_classes - 1}."
         )
-    return boxes, labels.long()
+    return boxes, labels
+
+
+def _values(values: dict, key: str, name: str) -> Tensor:
+    """One entry as a plain tensor on the CPU, or a ValueError."""
+    try:
+        tensor = torch.as_tensor(values[key]).as_subclass(Tensor).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} has {key} that are no numbers: {error}.") from error
+    if tensor.is_complex():
+        raise ValueError(f"{name} has complex {key}: pass real numbers.")
+    return tensor
 
 
 def _image_numbers(image_ids: Sequence) -> list[int]:

@@ -145,7 +145,9 @@ def coco_figures(oracle):
 def assert_same_figures(detections, targets, classes=CLASSES):
     measured = coco_ap_from_detections(detections, targets, classes)
     if not sum(len(found["boxes"]) for found in detections):  # pycocotools takes no empty list
-        any_object = any(len(target["boxes"]) for target in targets)
+        # Of an area that COCO counts, 0 to 10^10.
+        boxes = torch.cat([torch.zeros(0, 4), *(target["boxes"] for target in targets)]).double()
+        any_object = ((boxes[:, 2:] - boxes[:, :2]).prod(1) <= 1e10).any()
         assert measured["ap"] == pytest.approx(0 if any_object else math.nan, nan_ok=True)
         return
     expected = coco_figures(pycocotools(detections, targets, len(classes)))
@@ -387,6 +389,40 @@ def test_bad_input_is_named(change, message):
     )
     with pytest.raises(ValueError, match=message):
         coco_ap_from_detections(found, true, CLASSES)
+
+
+UNSIGNED = [getattr(torch, f"uint{bits}") for bits in (8, 16, 32, 64)]
+
+
+@pytest.mark.parametrize("kind", [*UNSIGNED, torch.int8, torch.int32])
+def test_labels_are_whole_numbers_of_any_type(kind):
+    label = torch.ones(1).to(kind)
+    found = {"boxes": BOX, "labels": label, "scores": torch.ones(1)}
+    figures = coco_ap_from_detections([found], [{"boxes": BOX, "labels": label}], "ab")
+    assert figures["ap_per_class"]["b"] == 1
+    assert error_kinds([found], [{"boxes": BOX, "labels": label}])[0]["kinds"] == ["right"]
+
+
+def test_boxes_may_still_hold_their_gradients():
+    boxes, scores = torch.tensor(BOX).requires_grad_(), torch.ones(1, requires_grad=True)
+    found = {"boxes": boxes, "labels": [0], "scores": scores}
+    target = {"boxes": boxes, "labels": [0]}
+    assert error_kinds([found], [target])[0]["kinds"] == ["right"]
+    assert coco_ap_from_detections([found], [target], "a")["ap"] == 1
+
+
+@pytest.mark.parametrize("key", ["boxes", "labels", "scores"])
+@pytest.mark.parametrize("value", [None, ["a"], [[1], [1, 2]], 1j * torch.ones(1)])
+def test_what_is_no_number_is_named(key, value):
+    found = {"boxes": BOX, "labels": [0], "scores": [1.0], key: value}
+    with pytest.raises(ValueError, match=f"image_id 7 has .*{key}"):
+        error_kinds([found], [{"boxes": BOX, "labels": [0], "image_id": 7}])
+
+
+@pytest.mark.parametrize("most", [0, -1, 1.5, 2**31, 10**12, math.nan, "100", None])
+def test_a_limit_of_detections_that_is_none_is_named(most):
+    with pytest.raises(ValueError, match="max_detections must be a whole number"):
+        coco_ap_from_detections([], [], "a", max_detections=most)
 
 
 @pytest.mark.parametrize("area_cuts", [(96, 32), (0, 32)])
