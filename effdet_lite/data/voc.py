@@ -59,8 +59,8 @@ class VocFolder(FolderDataset):
         folder = existing_folder(root / "Annotations")
         annotations = {
             path.relative_to(folder).with_suffix("").as_posix(): read_voc(path)
-            for path in sorted(folder.rglob("*.xml"))
-            if path.name[0] != "."
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() == ".xml" and path.name[0] != "."
         }
         problems, notes = [], []
         names = list(annotations) if split is None else _listed(root, split, annotations, notes)
@@ -141,9 +141,9 @@ class _Pictures:
         self.finder = Finder(folder)
         self.by_stem = {}
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and path.name[0] != ".":
-                stem = path.relative_to(folder).with_suffix("").as_posix()
-                self.by_stem.setdefault(key_of(stem), []).append(path)
+            is_picture = path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and path.name[0] != "."
+            if is_picture and is_file(path):
+                self.by_stem.setdefault(key_of(self._stem(path)), []).append(path)
 
     def of(self, name: str, filename: str, annotations: dict) -> Path | str:
         """The picture's path, where it is or else should be; or why it is not known.
@@ -152,14 +152,17 @@ class _Pictures:
         tools that copy annotations leave it as it was.
         """
         own = self.by_stem.get(key_of(name), [])
+        # Of names that differ in capitals alone, the very one.
+        own = [path for path in own if self._stem(path) == name] or own
         named = self._named(name, filename)
-        if named is not None:
-            stem = named.relative_to(self.folder).with_suffix("").as_posix()
-            if named in own or not own or stem not in annotations:
-                return named
+        if named is not None and (named in own or not own or self._stem(named) not in annotations):
+            return named
         if len(own) > 1:
             return "annotations with several pictures of their name"
         return own[0] if own else self.folder / (filename or f"{name}.jpg")
+
+    def _stem(self, path: Path) -> str:
+        return path.relative_to(self.folder).with_suffix("").as_posix()
 
     def _named(self, name: str, filename: str) -> Path | None:
         if not filename:
@@ -182,25 +185,26 @@ def _listed(root: Path, split: str, annotations: dict, notes: list[str]) -> list
         )
     lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
     by_key = {key_of(name): name for name in annotations}
-    names = list(dict.fromkeys(_name_of(line, by_key) for line in lines))
+    names = list(dict.fromkeys(_name_of(line, annotations, by_key) for line in lines))
     found = sum(name in annotations for name in names)
     if found < DOUBTFUL * len(lines):
         notes.append(f"of the {len(lines)} lines of {path} only {found} name an annotation")
     return names
 
 
-def _name_of(line: str, by_key: dict[tuple, str]) -> str:
+def _name_of(line: str, annotations: dict, by_key: dict[tuple, str]) -> str:
     """The annotation that a line means: a name, which may have blanks, a suffix, folders in front,
     and behind it a column with 1, 0 or -1; the line as it stands where there is none.
     """
     without_column = re.sub(r"\s+(-1|0|1)$", "", line)
     for text in (line, without_column):
+        for exact in _with_and_without_suffix(text):
+            if exact in annotations:
+                return exact
         parts = key_of(text)
         if not parts:
             continue
-        stem, dot, suffix = parts[-1].rpartition(".")
-        is_known = f".{suffix}" in SUFFIXES | OTHER_SUFFIXES | {".xml"}
-        for last in (parts[-1], stem) if dot and is_known else (parts[-1],):
+        for last in _with_and_without_suffix(parts[-1]):
             whole = (*parts[:-1], last)
             for folder in ("jpegimages", "annotations"):
                 if folder in whole[:-1] and whole not in by_key:
@@ -208,6 +212,13 @@ def _name_of(line: str, by_key: dict[tuple, str]) -> str:
             if whole in by_key:
                 return by_key[whole]
     return without_column
+
+
+def _with_and_without_suffix(name: str) -> tuple[str, ...]:
+    """The name, and what is left of it without the suffix of a picture or an annotation."""
+    stem, dot, suffix = name.rpartition(".")
+    is_known = f".{suffix.lower()}" in SUFFIXES | OTHER_SUFFIXES | {".xml"}
+    return (name, stem) if dot and is_known else (name,)
 
 
 def _text(path: Path) -> str:

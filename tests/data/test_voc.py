@@ -171,3 +171,30 @@ def test_any_damage_to_an_annotation_is_counted_or_harmless(tmp_path, damage, cu
         assert (sample.boxes >= 0).all() and (sample.boxes <= 16).all()
         assert np.isin(sample.labels, range(len(data.classes))).all()
     assert isinstance(read_voc(path), str) == ("cannot be read" in str(data.skipped))
+
+
+@pytest.mark.parametrize("suffix", ["XML", "Xml", "xml"])
+def test_annotations_are_found_however_their_suffix_is_written(tmp_path, suffix):
+    root = folder(tmp_path, ["a", "b"])
+    (root / "Annotations" / "a.xml").rename(root / "Annotations" / f"a.{suffix}")
+    write_list(root, f"a.{suffix}\nb\n".encode())
+    for arguments in ((root,), (root, "train")):
+        data, told = opened(*arguments)
+        assert stems(data) == ["a", "b"] and not told
+
+
+def test_names_that_differ_in_capitals_alone_are_two(tmp_path):
+    names = ["IMG 1", "img 1", "Img 1"]
+    root = folder(tmp_path, names)
+    if len(list((root / "Annotations").iterdir())) < 3:
+        pytest.skip("this file system takes capitals for small letters")
+    write_list(root, b"img 1\nIMG 1 1\nImg 1.jpg -1\n")
+    data, told = opened(root, "train")
+    assert stems(data) == ["img 1", "IMG 1", "Img 1"] and not told
+
+
+def test_a_folder_is_no_picture(tmp_path):
+    root = folder(tmp_path, ["a"])
+    (root / "JPEGImages" / "a.jpg").mkdir()
+    data, told = opened(root)
+    assert [sample.path.name for sample in data.samples] == ["a.png"] and not told
