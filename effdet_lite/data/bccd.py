@@ -15,6 +15,7 @@ from pathlib import Path
 
 from effdet_lite.data.voc import VocFolder
 from effdet_lite.download import DownloadError, download, file_sha256
+from effdet_lite.places import expanded
 
 CLASSES = ("RBC", "WBC", "Platelets")
 COMMIT = "d272fb14cdff6e473fafeeeba32aba5f560e9e43"
@@ -48,7 +49,7 @@ class BCCDDetection(VocFolder):
         url: str = URL,
         **options,
     ):
-        root = Path(root)
+        root = expanded(root)
         folder = root if (root / "Annotations").is_dir() else root / "BCCD"
         if not folder.is_dir():
             if not download:

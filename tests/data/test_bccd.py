@@ -208,3 +208,14 @@ def test_a_download_that_breaks_off_leaves_nothing(serve, small, tmp_path):
     with pytest.raises(DownloadError, match="broke off"):
         BCCDDetection(tmp_path, "train", download=True, url=serve(small, sent=100))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_tilde_is_the_home_folder_and_no_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="home"):
+        BCCDDetection("~/cells", "train")
+    with pytest.raises(OSError, match="cannot be fetched"):
+        BCCDDetection("~/cells", "train", download=True, url=(tmp_path / "none.zip").as_uri())
+    assert not (tmp_path / "~").exists()
