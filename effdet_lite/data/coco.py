@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from effdet_lite.data.finding import Finder, existing_folder
+from effdet_lite.data.finding import Finder, existing_folder, is_file
 from effdet_lite.data.folders import FolderDataset, Sample, four_numbers, is_yes
 from effdet_lite.places import expanded
 
@@ -41,7 +41,7 @@ class CocoFolder(FolderDataset):
             raise FileNotFoundError(f"there is no annotation file {annotations}.")
         problems, notes = [], []
         try:
-            document = json.loads(annotations.read_text(encoding="utf-8-sig"))
+            document = json.loads(annotations.read_bytes())  # in UTF-8, UTF-16 or UTF-32
             names = _categories(document)
             samples = _images(document)
             _annotations(document, samples, problems, notes)
@@ -62,6 +62,9 @@ class CocoFolder(FolderDataset):
         paths = finder.find(sample.name for sample in samples.values())
         for sample in samples.values():
             sample.path = paths[sample.name]
+            if is_file(sample.path) and sample.path.is_relative_to(images):
+                # However the file spells it, so that a corrected spelling changes no split.
+                sample.name = sample.path.relative_to(images).as_posix()
         super().__init__(
             list(samples.values()),
             names,

@@ -16,7 +16,7 @@ from effdet_lite.data.coco import CocoFolder
 from effdet_lite.data.dataset import DetectionDataset
 from effdet_lite.data.finding import existing_folder, is_file
 from effdet_lite.data.shapes import ShapesDetection
-from effdet_lite.data.splitting import hold_out
+from effdet_lite.data.splitting import hold_out, shared_images
 from effdet_lite.data.transforms import eval_transforms, train_transforms
 from effdet_lite.data.voc import VocFolder, voc_lists
 from effdet_lite.places import cells_folder, expanded
@@ -120,8 +120,16 @@ def open_voc(place: str, request: Request) -> DetectionDataset:
             split = training if request.train else testing
             transforms = request.transforms()
             return VocFolder(place, split, classes, transforms, **options)
-    wanted = ("trainval", "train") if request.train or not request.whole else ("test", "val")
-    split = next((name for name in wanted if name in lists), None)
+    for_training, for_testing = (
+        next((name for name in names if name in lists), None)
+        for names in (("trainval", "train"), ("test", "val"))
+    )
+    if for_testing and not for_training and not request.whole:
+        raise ValueError(
+            f"{place} has a list for testing ({for_testing}.txt) and none for training: add "
+            "train.txt beside it, or take it away, and a fifth will be held out."
+        )
+    split = for_training if request.train or not request.whole else for_testing
     return request.part_of(
         ("voc", place, split), lambda: VocFolder(place, split, classes, **options)
     )
@@ -234,7 +242,7 @@ def split_places(place: str) -> tuple[str, str]:
 
 def check_datasets(train_set: Dataset, test_set: Dataset | None = None) -> None:
     """Raise ValueError unless both hold images, of the same classes: found now, and not at the
-    first test. Warn of a set without a single box.
+    first test. Warn of a set without a single box, and of images that are in both.
     """
     named = [("training", train_set)] + ([("test", test_set)] if test_set is not None else [])
     for name, dataset in named:
@@ -250,3 +258,10 @@ def check_datasets(train_set: Dataset, test_set: Dataset | None = None) -> None:
         if known is not None and not any(len(boxes) for _, boxes in known):
             end = "nothing can be learned" if name == "training" else "no AP can be measured"
             warnings.warn(f"the {name} images have no boxes at all: {end}.", stacklevel=2)
+    shared = shared_images(train_set, test_set) if test_set is not None else []
+    if shared:
+        warnings.warn(
+            f"{len(shared)} of the {len(test_set)} test images are training images too (first: "
+            f"{shared[0].name}): the AP says little of new ones.",
+            stacklevel=2,
+        )

@@ -5,8 +5,13 @@ must not become a test image because others were added.
 """
 
 import hashlib
+import os
 from collections import Counter
+from pathlib import Path
 
+from torch.utils.data import Dataset
+
+from effdet_lite.data.dataset import Subset
 from effdet_lite.data.folders import FolderDataset
 from effdet_lite.download import file_sha256
 
@@ -16,7 +21,8 @@ HELD_OUT = 0.2  # share of the images
 def hold_out(dataset: FolderDataset) -> list[int]:
     """The indices of the images that are kept for testing: about a fifth, and at least one.
 
-    Copies of one file are on one side, the first one's. ValueError where there are not two images.
+    Copies of one file are on one side, whatever their names, and a new copy brings no image that
+    may have been learned from into the test. ValueError where there are not two images.
     """
     copies = {}
     for index, content in enumerate(_contents(dataset)):
@@ -26,11 +32,27 @@ def hold_out(dataset: FolderDataset) -> list[int]:
             "one image cannot be shared between training and test: pass more, or test_data."
         )
     names = dataset.names
-    groups = sorted(copies.values(), key=lambda indices: _place(names[indices[0]]))
-    held_out = [group for group in groups if _place(names[group[0]]) < HELD_OUT]
+    # The furthest of the copies' places: one that is added can only lead away from the test.
+    places = {content: max(_place(names[index]) for index in copies[content]) for content in copies}
+    ordered = sorted(copies, key=places.get)
+    groups = [copies[content] for content in ordered]
+    held_out = [copies[content] for content in ordered if places[content] < HELD_OUT]
     # One at least on each side.
     held_out = held_out[: len(groups) - 1] or groups[:1]
     return sorted(index for group in held_out for index in group)
+
+
+def shared_images(train_set: Dataset, test_set: Dataset) -> list[Path]:
+    """The files that both sets show, where files are what they show."""
+    learned = {os.path.realpath(path) for path in _files(train_set)}
+    return [path for path in _files(test_set) if os.path.realpath(path) in learned]
+
+
+def _files(dataset: Dataset) -> list[Path]:
+    if isinstance(dataset, Subset):
+        files = _files(dataset.dataset)
+        return [files[index] for index in dataset.indices] if files else []
+    return [one.path for one in dataset.samples] if isinstance(dataset, FolderDataset) else []
 
 
 def _place(name: str) -> float:

@@ -336,3 +336,11 @@ def test_a_fingerprint_is_of_the_annotations_and_not_of_the_place(tmp_path):
         prints.append(opened(tmp_path / "here", changed)[0].fingerprint())
     assert len(set(prints)) == len(prints) - 1
     assert np.unique(prints).size == len(changes) + 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_file_is_read_in_every_encoding_of_unicode(tmp_path, encoding):
+    pictures(tmp_path, ["Möwe.png"])
+    text = json.dumps(document(["Möwe.png"]), ensure_ascii=False)
+    (tmp_path / "a.json").write_bytes(text.encode(encoding))
+    assert CocoFolder(tmp_path / "images", tmp_path / "a.json").names == ["Möwe.png"]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -125,6 +126,69 @@ def test_copies_of_one_picture_are_on_one_side(tmp_path):
     for side in map(names_of, (train_set, test_set)):
         assert {name.removeprefix("copy of ") for name in side} == side & set(names)
         assert len(side) == 2 * len(side & set(names)) > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    copied=st.lists(st.integers(0, 19), min_size=1, max_size=2, unique=True),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_new_copy_brings_nothing_that_was_learned_into_the_test(copied, order):
+    """Whatever it is called and wherever the file lists it."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, names = Path(folder), [f"p{index}.png" for index in range(20)]
+        spec = coco(root, names=names)
+        train_set, test_set = map(names_of, both(spec))
+        assert len(test_set) > len(copied)
+        document = json.loads((root / "a.json").read_text())
+        for index in copied:
+            name = f"{order.random():.9f}.png"
+            shutil.copy(root / "images" / names[index], root / "images" / name)
+            document["images"].append({"id": 100 + index, "file_name": name})
+        order.shuffle(document["images"])
+        (root / "a.json").write_text(json.dumps(document))
+        assert not train_set & names_of(open_dataset(spec, SIZE, train=False))
+
+
+def test_a_corrected_spelling_of_a_name_changes_no_split(tmp_path):
+    names = [f"sub/p {index}.png" for index in range(12)]
+    (tmp_path / "images" / "sub").mkdir(parents=True)
+    spec = coco(tmp_path, names=names)
+    before = both(spec)
+    document = json.loads((tmp_path / "a.json").read_text())
+    for change in (
+        lambda name: name.replace("/", "\\"),
+        lambda name: f"images/{name}",
+        lambda name: f"./{name}",
+        lambda name: str(tmp_path / "images" / name),
+        lambda name: name.replace(" ", "%20").upper(),
+    ):
+        for image, name in zip(document["images"], names, strict=True):
+            image["file_name"] = change(name)
+        (tmp_path / "a.json").write_text(json.dumps(document))
+        for one, other in zip(before, both(spec), strict=True):
+            assert names_of(one) == names_of(other) and one.fingerprint() == other.fingerprint()
+
+
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_a_list_for_testing_alone_is_not_passed_over(tmp_path, name):
+    spec = voc(tmp_path, {name: [0, 1]})
+    for train in (True, False):
+        with pytest.raises(ValueError, match=rf"list for testing \({name}\.txt\) and none for tr"):
+            open_dataset(spec, SIZE, train=train)
+    assert len(open_dataset(spec, SIZE, train=False, whole=True)) == 2
+
+
+def test_images_that_are_on_both_sides_are_told(tmp_path):
+    sets = open_datasets(voc(tmp_path, {"train": [0, 1, 2], "test": [2, 3]}), SIZE)
+    with pytest.warns(UserWarning, match=r"1 of the 2 test images .* \(first: p2\.png\)"):
+        check_datasets(*sets)
+    spec = coco(tmp_path / "c", 10)
+    with pytest.warns(UserWarning, match="10 of the 10 test images"):
+        check_datasets(*open_datasets(spec, SIZE, test_data=spec))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_datasets(*open_datasets(spec, SIZE))
 
 
 @pytest.mark.parametrize("make", [coco, cells, lambda root: voc(root, {"train": [0], "val": [1]})])
