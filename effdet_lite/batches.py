@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from effdet_lite.data import collate
+from effdet_lite.efficientdet import check_range, check_size
+from effdet_lite.efficientnet import check_images
 from effdet_lite.processes import this_process
 from effdet_lite.randomness import own_numbers
 from effdet_lite.settings import TrainConfig
@@ -88,7 +90,15 @@ def check_batches(
             f"batch_size={config.batch_size} must be a multiple of the {processes} processes."
         )
     image, _ = Seeded(train_set, config.seed)[0, 0]
+    check_images(image.as_subclass(Tensor)[None])
+    check_range(image.as_subclass(Tensor)[None])
     height, width = image.shape[-2:]
+    if (height, width) != config.image_size:
+        raise ValueError(
+            f"the training images are {height} x {width} pixels, and the configuration says "
+            "{} x {}: pass size=({}, {}).".format(*config.image_size, height, width)
+        )
+    check_size(height, width, max_level)
     positions = (height >> max_level) * (width >> max_level)
     if config.batch_size * positions == 1:
         raise ValueError(

@@ -57,13 +57,13 @@ def begin(
     output that cannot be written.
     """
     process = this_process()
-    checkpoint = Path(config.output) / "last.safetensors" if config.output else None
+    checkpoint = checkpoint_of(config)
     if checkpoint and process.is_main_process:
         clear_partial(checkpoint)
-    # One without a step holds nothing that a run could go on from.
-    goes_on = bool(checkpoint and checkpoint.exists() and read_history(checkpoint))
+    goes_on = checkpoint is not None and has_steps(checkpoint)
     if model is None:
-        model = saved_model(checkpoint) if goes_on else new_model(config, train_set.classes)
+        model = first_model(config, train_set.classes)
+    check_model(model, train_set.classes)
     if checkpoint:
         check_described(model)  # or nobody could open the detector in the end
     model.to(process.device, memory_format=torch.channels_last)
@@ -77,6 +77,46 @@ def begin(
             warnings.warn(told, stacklevel=3)
         run.save()  # now, and not after hours: can it be written at all?
     return run
+
+
+def checkpoint_of(config: TrainConfig) -> Path | None:
+    """The file that a run of this configuration is saved to, and goes on from."""
+    return Path(config.output) / "last.safetensors" if config.output else None
+
+
+def has_steps(checkpoint: Path) -> bool:
+    """Whether there is a checkpoint that a run could go on from: one without a step holds nothing.
+
+    Raises ValueError for a file that is damaged.
+    """
+    return checkpoint.exists() and bool(read_history(checkpoint))
+
+
+def check_model(model: EfficientDet, classes: Sequence[str]) -> None:
+    """Raise ValueError for a model that could not be trained on these classes, or not be kept."""
+    if not isinstance(model, EfficientDet):
+        raise ValueError(
+            f"model must be an EfficientDet or a subclass of it, got a {type(model).__name__}."
+        )
+    if model.num_classes != len(classes):
+        raise ValueError(
+            f"the model has {model.num_classes} classes and the data have {len(classes)}: make it "
+            f"with num_classes={len(classes)}."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("no weight of the model requires a gradient: leave some to learn.")
+    if any(tensor.is_meta for tensor in model.state_dict().values()):
+        raise ValueError("the model has no weights, for it was made on torch's meta device.")
+
+
+def first_model(config: TrainConfig, classes: Sequence[str]) -> EfficientDet:
+    """The detector that `train` makes where it is given none: a fresh one, or one as the
+    checkpoint's, whose weights come with it.
+    """
+    checkpoint = checkpoint_of(config)
+    if checkpoint and has_steps(checkpoint):
+        return saved_model(checkpoint)
+    return new_model(config, classes)
 
 
 def new_model(config: TrainConfig, classes: Sequence[str]) -> EfficientDet:

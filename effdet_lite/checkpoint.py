@@ -88,7 +88,7 @@ def check_described(model: EfficientDet) -> None:
     """Raise a ValueError unless the model is what its class builds from its configuration alone:
     only such a detector can be loaded again.
     """
-    known = _detector_class(type(model).__name__)
+    known = detector_class(type(model).__name__)
     if known is not type(model):
         raise ValueError(f"there are two detectors called {type(model).__name__}: rename one.")
     try:
@@ -133,7 +133,7 @@ def load_detector(
             f"{path} holds no detector: its header lacks {', '.join(sorted(missing))}."
         )
     try:
-        kind = _detector_class(header.get("detector", "EfficientDet"))
+        kind = detector_class(header.get("detector", "EfficientDet"))
         config = EfficientDetConfig.from_dict(header["config"])
         header["classes"], header["size"] = _classes(header["classes"]), _size(header["size"])
         check_size(*header["size"], config.max_level)
@@ -149,7 +149,8 @@ def load_detector(
     return model.to(device).eval(), header
 
 
-def _detector_class(name: object) -> type[EfficientDet]:
+def detector_class(name: object) -> type[EfficientDet]:
+    """The class of that name, EfficientDet or one of its subclasses that this program knows."""
     if name == "EfficientDet":
         return EfficientDet
     if not isinstance(name, str) or name not in EfficientDet.subclasses:

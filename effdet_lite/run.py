@@ -1,19 +1,19 @@
 """A training under way: what it consists of, and one file from which it goes on exactly."""
 
 import copy
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
-from effdet_lite.checkpoint import load_tensors, save_tensors
+from effdet_lite.checkpoint import detector_class, load_tensors, save_tensors
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.identity import identity, identity_of_test
 from effdet_lite.norms import recalibrate_norms
 from effdet_lite.processes import this_process
 from effdet_lite.scaling import EfficientDetConfig
@@ -21,19 +21,6 @@ from effdet_lite.settings import TrainConfig
 
 COLUMNS = ("step", "seconds", "learning_rate", "loss", "class_loss", "box_loss")
 FIGURES = ("ap", "ap50", "ap75")  # of evaluation.coco_ap, in the history of a tested step
-
-# Where and how often files are written, what is tested, and by whom pictures are prepared: none of
-# it changes the weights. Of the pictures, `fingerprint` says more than their names do.
-FREE_TO_CHANGE = {
-    "output",
-    "save_every",
-    "evaluate_every",
-    "workers",
-    "cache",
-    "data",
-    "test_data",
-    "max_detections",
-}
 
 
 @dataclass
@@ -55,7 +42,7 @@ class Run:
 
     def __post_init__(self):
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.trained_on = identity(self.config, self.train_set)
+        self.trained_on = identity(self.config, self.train_set, self.model)
         self.tested_on = identity_of_test(self.config, self.test_set)
         self._recalibrated = None
 
@@ -120,6 +107,14 @@ class Run:
                 f"{self.checkpoint} is from another run: {differences}. "
                 "Use its settings, or another output folder."
             )
+        mine_model = json.loads(json.dumps(self.model.config.to_dict()))
+        if changed := [
+            name for name in mine_model if mine_model[name] != header["config"].get(name)
+        ]:
+            raise ValueError(
+                f"{self.checkpoint} is of another model: its configuration differs in "
+                f"{', '.join(changed)}. Use that model, or another output folder."
+            )
         if mine["data"] != theirs.get("data"):
             raise ValueError(
                 f"{self.checkpoint} was trained on other pictures or boxes than these: "
@@ -158,33 +153,6 @@ class Run:
                     values[name] = torch.empty_like(parameter).copy_(tensor)
 
 
-def identity(config: TrainConfig, train_set: Dataset) -> dict:
-    """What must be as it was for a run to go on: settings, classes, and the pictures themselves."""
-    settings = {name: value for name, value in asdict(config).items() if name not in FREE_TO_CHANGE}
-    return settings | {"classes": list(train_set.classes), "data": fingerprint(train_set)}
-
-
-def identity_of_test(config: TrainConfig, test_set: Dataset | None) -> dict | None:
-    """What the figures of a test depend on besides the weights; None without a test."""
-    if test_set is None:
-        return None
-    return {"data": fingerprint(test_set), "max_detections": config.max_detections}
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """A few letters that differ if the items do: the data set's own, where it has any.
-
-    Of a data set that is not one of this package's, its length is all that is looked at.
-    """
-    if hasattr(dataset, "fingerprint"):
-        return dataset.fingerprint()
-    if isinstance(dataset, Subset):
-        parts = [fingerprint(dataset.dataset), *map(int, dataset.indices)]
-    else:
-        parts = [len(dataset)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
 def read_history(path: str | Path) -> list[dict]:
     """The rows of a run's checkpoint, last.safetensors. Raises FileNotFoundError or ValueError."""
     tensors, _ = _read(Path(path))
@@ -195,11 +163,11 @@ def saved_model(path: str | Path) -> EfficientDet:
     """A model as a checkpoint's was built, with fresh weights."""
     _, header = _read(Path(path))
     try:
-        return EfficientDet(
+        return detector_class(header["trained_on"].get("detector"))(
             EfficientDetConfig.from_dict(header["config"]), len(header["trained_on"]["classes"])
         )
     except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} holds no detector of this version: {error}.") from error
+        raise ValueError(f"{path} holds no detector that can be made again: {error}") from error
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -49,9 +49,8 @@ def ends_in_a_sentence(train: Callable) -> Callable:
                 ending = RuntimeError(
                     f"{what}: lower workers, now {config.workers}; {last_good(saved)}."
                 )
-            elif "in DataLoader worker process" in str(error):
-                # What a worker raised comes with its traceback, the sentence last.
-                ending = type(error)(str(error).strip().splitlines()[-1].partition(": ")[2])
+            elif sentence := _from_worker(error):
+                ending = type(error)(sentence)
             else:
                 raise
             # What the loop held is let go: its bar closes, and a notebook has the memory for a
@@ -67,6 +66,17 @@ def _is_silent_worker(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and bool(re.search(words, str(error)))
 
 
+def _from_worker(error: Exception) -> str | None:
+    """The sentence that a worker ended with, which comes with its traceback, the sentence last;
+    None where it is no sentence of this kind: then the traceback is worth having.
+    """
+    caught = re.match(r"Caught (\S+) in DataLoader worker process", str(error))
+    if not caught or not isinstance(error, ValueError | OSError):
+        return None
+    *_, sentence = re.split(rf"^(?:\w+\.)*{caught[1]}: ", str(error), flags=re.MULTILINE)
+    return None if sentence == str(error) else " ".join(sentence.split())
+
+
 def _line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
 
@@ -78,6 +88,6 @@ def _is_memory(error: Exception) -> bool:
         "out of memory|allocate memory|not enough memory|ALLOC_FAILED|bad_alloc"
         "|could not create a (primitive|memory)"
     )
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(
-        re.search(words, str(error))
-    )
+    if isinstance(error, RuntimeError | OSError):
+        return isinstance(error, torch.OutOfMemoryError) or bool(re.search(words, str(error)))
+    return isinstance(error, MemoryError)

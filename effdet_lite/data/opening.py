@@ -246,6 +246,12 @@ def check_datasets(train_set: Dataset, test_set: Dataset | None = None) -> None:
     """
     named = [("training", train_set)] + ([("test", test_set)] if test_set is not None else [])
     for name, dataset in named:
+        if not all(hasattr(dataset, wanted) for wanted in ("__len__", "__getitem__", "classes")):
+            raise ValueError(
+                f"the {name} set must have a length, items by their index, and the names of its "
+                f"`classes`, and this {type(dataset).__name__} lacks some; of a DetectionDataset, "
+                "`subset(indices)` has them."
+            )
         if not len(dataset):
             raise ValueError(f"the {name} set has no images: pass one with at least one image.")
     if test_set is not None and tuple(train_set.classes) != tuple(test_set.classes):

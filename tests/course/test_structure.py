@@ -41,6 +41,7 @@ ORDER = [
     "settings",
     "optimizing",
     "batches",
+    "identity",
     "run",
     "beginning",
     "troubles",

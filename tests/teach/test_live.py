@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from effdet_lite.beginning import new_model
+from effdet_lite.checkpoint import save_detector
 from effdet_lite.data import ShapesDetection
 from effdet_lite.teach.kit.live import LiveTraining
 from effdet_lite.training import TrainConfig, train
@@ -96,3 +98,24 @@ def test_a_training_that_breaks_off_says_so_and_is_not_swallowed(tmp_path):
 def test_without_a_folder_it_could_not_go_on():
     with pytest.raises(ValueError, match="pass output="):
         LiveTraining(config(), [torch.zeros(3, SIDE, SIDE)], [], TEST_SET.classes)
+
+
+def test_it_goes_on_without_the_weights_that_it_started_from(tmp_path):
+    source = tmp_path / "source.safetensors"
+    model = new_model(config(seed=5), TEST_SET.classes)
+    save_detector(source, model, TEST_SET.classes, (SIDE, SIDE))
+    expected = losses(train(config(start=source), test_set=TEST_SET, progress=False))
+    settings = live(tmp_path / "run", start=source).config
+    train(settings, test_set=TEST_SET, progress=False, on_step=lambda row: True)
+    source.unlink()
+    again = live(tmp_path / "run", start=source)
+    again.start()
+    assert losses(again.wait()) == expected
+
+
+def test_a_model_of_ones_own_is_watched(tmp_path):
+    model = new_model(config(seed=5), TEST_SET.classes)
+    images, targets = zip(*ITEMS, strict=True)
+    run = LiveTraining(config(output=tmp_path), images, targets, TEST_SET.classes, model=model)
+    run.start()
+    assert len(run.wait()) == STEPS and run.model is model

@@ -20,7 +20,8 @@ from effdet_lite.beginning import begin, new_model
 from effdet_lite.checkpoint import load_detector, load_tensors, save_detector, save_tensors
 from effdet_lite.data import DetectionDataset, ShapesDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.run import fingerprint, read_history
+from effdet_lite.identity import fingerprint
+from effdet_lite.run import read_history
 from effdet_lite.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -103,6 +104,68 @@ def test_a_held_out_fifth_stays_held_out(tmp_path):
     with pytest.raises(ValueError, match="was trained on other pictures or boxes"):
         train(replace(settings, test_data=None), progress=False)
     assert len(train(settings, progress=False)) == 4
+
+
+class Listed(list):
+    """A data set that a person made of a list: it describes itself by nothing but its items."""
+
+    classes = shapes().classes
+
+
+def test_other_pictures_of_a_list_are_refused(tmp_path):
+    mine, others = (Listed(shapes(3, seed=seed)[index] for index in range(3)) for seed in (0, 1))
+    run(config(tmp_path), mine, stop=2)
+    with pytest.raises(ValueError, match="was trained on other pictures or boxes"):
+        run(config(tmp_path), others)
+    assert len(run(config(tmp_path), mine)) == 4
+
+
+# --- Another model: its tensors may have the names and shapes of the first one's ---
+
+
+class HeavyLoss(EfficientDet):
+    """Its loss is seven times as large."""
+
+    def loss(self, *arguments, **options):
+        losses = super().loss(*arguments, **options)
+        return type(losses)(*(7 * part for part in losses))
+
+
+def fresh(kind=EfficientDet, frozen=False, **changes) -> EfficientDet:
+    torch.manual_seed(0)
+    model = kind(replace(config().model_config, **changes), len(shapes().classes))
+    model.backbone.requires_grad_(not frozen)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({}, {"weighting": "softmax"}, "differs in weighting"),
+        ({}, {"anchor_scale": 2.5}, "differs in anchor_scale"),
+        ({}, {"kind": HeavyLoss}, "detector EfficientDet .now HeavyLoss"),
+        ({"frozen": True}, {}, "trainable"),
+    ],
+    ids=["weighting", "anchors", "class", "frozen"],
+)
+def test_another_model_is_refused(tmp_path, first, second, message):
+    run(config(tmp_path), model=fresh(**first), stop=2)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=message) as caught:
+        run(config(tmp_path), model=fresh(**second))
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert len(run(config(tmp_path), model=fresh(**first))) == 4
+
+
+def test_without_a_model_it_goes_on_as_the_one_that_it_was(tmp_path, monkeypatch):
+    straight = losses(run(config(), model=fresh(HeavyLoss)))
+    run(config(tmp_path), model=fresh(HeavyLoss), stop=2)
+    with monkeypatch.context() as unknown:
+        unknown.delitem(EfficientDet.subclasses, "HeavyLoss")
+        with pytest.raises(ValueError, match="HeavyLoss; import the module that defines it"):
+            run(config(tmp_path))
+    assert losses(run(config(tmp_path))) == straight
 
 
 # --- Going on ---
@@ -282,6 +345,48 @@ def wide() -> DetectionDataset:
             return torch.nn.functional.pad(image, (0, 0, 0, 64)), target
 
     return Wide()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: torch.nn.Conv2d(3, 3, 1), "must be an EfficientDet or a subclass"),
+        (lambda: EfficientDet(config().model_config, 9), "num_classes=4"),
+        (lambda: EfficientDet(config().model_config, 2), "num_classes=4"),
+        (lambda: fresh().requires_grad_(False), "leave some to learn"),
+        (lambda: fresh(max_level=7, resolution=128), "multiple of 128"),
+    ],
+    ids=["no detector", "more classes", "fewer classes", "all frozen", "coarser levels"],
+)
+def test_a_model_that_cannot_be_trained_is_refused_before_the_first_step(tmp_path, make, message):
+    rows = []
+    with pytest.raises(ValueError, match=message) as caught:
+        train(config(tmp_path), shapes(), model=make(), progress=False, on_step=rows.append)
+    assert "\n" not in str(caught.value) and not rows
+
+
+IMAGE, TARGET = shapes()[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([(IMAGE, TARGET)], "names of its `classes`, and this list lacks some"),
+        (torch.utils.data.Subset(shapes(), [0, 1]), r"`subset\(indices\)` has them"),
+        ((item for item in ()), "this generator lacks some"),
+        ("shapes", "this str lacks some"),
+        (Listed([(255 * IMAGE, TARGET)]), "from 0 to 255"),
+        (Listed([((255 * IMAGE).byte(), TARGET)]), "must be floats in 0-1"),
+        (Listed([(IMAGE[:1], TARGET)]), r"must be \[N, 3, H, W\]"),
+        (Listed([(IMAGE.repeat(1, 2, 2), TARGET)]), r"128 x 128 pixels.*pass size=\(128, 128\)"),
+    ],
+    ids=["list", "subset", "generator", "text", "to 255", "bytes", "gray", "another size"],
+)
+def test_pictures_that_cannot_be_trained_on_are_refused_before_the_first_step(data, message):
+    rows = []
+    with pytest.raises(ValueError, match=message) as caught:
+        train(config(), data, progress=False, on_step=rows.append)
+    assert "\n" not in str(caught.value) and not rows
 
 
 def test_too_little_shared_memory_is_told_before_the_first_step(monkeypatch):

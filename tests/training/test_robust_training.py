@@ -11,6 +11,7 @@ import random
 import re
 import signal
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from effdet_lite.checkpoint import load_tensors
 from effdet_lite.files import clear_partial
 from effdet_lite.run import read_history
 from effdet_lite.training import TrainConfig, train
+from effdet_lite.troubles import ends_in_a_sentence
 
 resource = pytest.importorskip("resource", reason="this system has no limits for a process")
 
@@ -274,6 +276,39 @@ def test_errors_are_told_apart_and_let_go_of_what_the_loop_held(monkeypatch, err
     if kind is not type(error) or isinstance(error, KeyboardInterrupt):
         assert not bars, "the bar was left open"
         assert caught.value.__context__ is None, "a long traceback stands before the sentence"
+
+
+def test_only_torchs_own_words_mean_that_memory_is_short():
+    """What a learner's own function raises stays as it is, whatever words are in it."""
+
+    def broken(row):
+        raise ValueError("the figure is out of memory")
+
+    settings = TrainConfig(size=(64, 64), batch_size=2, steps=2, test_data="none")
+    with pytest.raises(ValueError, match="the figure is out of memory"):
+        train(settings, progress=False, on_step=broken)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("two\nlines"), "^two lines$"),
+        (FileNotFoundError("p.png: gone"), r"^p\.png: gone$"),
+        (AssertionError(), "Original Traceback"),
+    ],
+)
+def test_what_a_worker_raised_is_told_whole(error, told):
+    """A sentence as a sentence, and a mistake in a learner's data set with its traceback."""
+    words = f"Caught {type(error).__name__} in DataLoader worker process 0.\n"
+    words += "Original Traceback (most recent call last):\n  File ...\n"
+    words += "".join(traceback.format_exception_only(error))
+
+    @ends_in_a_sentence
+    def fails(config):
+        raise type(error)(words)
+
+    with pytest.raises(type(error), match=told):
+        fails(TrainConfig())
 
 
 def test_what_a_kill_left_beside_the_checkpoint_is_cleared(tmp_path):

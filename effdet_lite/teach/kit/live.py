@@ -18,7 +18,7 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
-from effdet_lite.beginning import new_model
+from effdet_lite.beginning import first_model
 from effdet_lite.teach.kit.boxes import image_grid
 from effdet_lite.teach.kit.page import img
 from effdet_lite.teach.kit.plots import training_curves
@@ -49,9 +49,12 @@ class LiveTraining:
             raise ValueError(
                 "a run that can be stopped needs a folder for its checkpoint: pass output=."
             )
-        self.config, self.every, self.options = config, every, options
+        self.config, self.every = config, every
         self.images, self.targets, self.classes = images, targets, tuple(classes)
-        self.model = new_model(config, self.classes)  # the one that `train` would make
+        self.model = options.pop("model", None)
+        if self.model is None:
+            self.model = first_model(config, self.classes)  # the one that `train` would make
+        self.options = options
         self.history: list[dict] = []
         self.error: Exception | None = None
         self.thread, self._stopping = None, threading.Event()
