@@ -63,7 +63,8 @@ def begin(
     goes_on = checkpoint is not None and has_steps(checkpoint)
     if model is None:
         model = first_model(config, train_set.classes)
-    check_model(model, train_set.classes)
+    else:
+        check_model(model, train_set.classes)
     if checkpoint:
         check_described(model)  # or nobody could open the detector in the end
     model.to(process.device, memory_format=torch.channels_last)
