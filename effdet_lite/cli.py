@@ -179,10 +179,11 @@ def _detect(options: argparse.Namespace, rest: list[str]) -> None:
         iou_threshold=options.iou,
         max_detections=options.max_detections,
     )
+    output = os.path.realpath(options.output)
     others = [
         path
         for path in predict.passed_over(options.photos)
-        if path.resolve() != options.output.resolve()
+        if os.path.realpath(path) != output  # unlike `resolve`, also of a link to itself
     ]
     found = f"{counted(report.objects, 'object')} on {counted(report.photos, 'photo')}"
     say(f"{found}, in {options.output}.")

@@ -110,7 +110,7 @@ def drawing_paths(photos: Sequence[Path], folder: str | Path) -> list[Path]:
             stem, suffix = stem[: NAME_BYTES // 8], suffix[: NAME_BYTES // 16]
         first = _same(within, stem + suffix)
         number, name = last_number.get(first, 1), f"{stem}{suffix}.png"
-        while _same(within, name) in taken:
+        while _same(within, name) in taken or (folder / name).is_dir():
             number += 1
             name = f"{stem}-{number}{suffix}.png"
         last_number[first] = number

@@ -307,3 +307,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert json.loads((tmp_path / "file.json").read_text())["categories"] == [
         {"id": 1, "name": "a"}
     ]
+
+
+def test_links_that_lead_nowhere_and_folders_in_a_drawing_s_place_cost_nothing(
+    tmp_path, photo, capsys
+):
+    photos, output = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    (output / "a.png.png").mkdir(parents=True)
+    save(photos / "a.png", photo)
+    (photos / "itself").symlink_to("itself")
+    (photos / "nowhere.jpg").symlink_to("gone")
+    main(["detect", str(photos), "--weights", str(WEIGHTS), "--output", str(output)])
+    assert "on 1 photo" in (told := capsys.readouterr().out)
+    assert "itself" in told and "nowhere.jpg" in told
+    assert (output / "a-2.png.png").is_file() and (output / "detections.json").is_file()
