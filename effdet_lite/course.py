@@ -18,6 +18,7 @@ SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))
 PUBLISHED = ("b0", "d0")  # the published weights that notebook 10 can begin from
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
 BUSY = 0.4  # of the cores: with so many at work already, training takes noticeably longer
+OPTIONAL = ("cores", "memory", "disk", "blood cells", "published weights")
 INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
 
 
@@ -59,7 +60,7 @@ def _look(name: str, look: Callable[[], tuple]) -> Finding:
     except Exception as error:
         # A broken installation raises whatever it likes, and the other lines still matter.
         told = f"looking failed with {type(error).__name__}: {error}; {INSTALL}."
-        return Finding(name, False, told)
+        return Finding(name, False, told, essential=name not in OPTIONAL)
 
 
 def _satisfies(version: str, allowed: SpecifierSet) -> bool:
@@ -164,10 +165,10 @@ def _sliders() -> tuple[bool, str]:
     """
     from jupyter_core.paths import jupyter_path
 
-    names = ("jupyterlab", "ipywidgets", "jupyterlab_widgets")
-    versions = {name: importlib.metadata.version(name) for name in names}
+    series = {"jupyterlab": "==4.*", "ipywidgets": "==8.*", "jupyterlab_widgets": "==3.*"}
+    versions = {name: importlib.metadata.version(name) for name in series}
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
-    if [version.partition(".")[0] for version in versions.values()] != ["4", "8", "3"]:
+    if not all(_satisfies(versions[name], SpecifierSet(one)) for name, one in series.items()):
         return False, f"{found} do not fit together (4, 8 and 3 do): {INSTALL}."
     try:
         places = jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager")

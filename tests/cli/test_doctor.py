@@ -313,3 +313,21 @@ def test_doctor_prints_each_finding_and_its_status_tells(copy, capsys):
         for line in capsys.readouterr().out.splitlines()
         if line.startswith("FIX   trained detectors")
     ]
+
+
+@pytest.mark.parametrize("version", [None, "unknown", "", "conda_build_0"])
+def test_metadata_without_a_version_are_no_reason_to_call_the_sliders_broken(monkeypatch, version):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    assert "sliders" not in wrong()
+
+
+def test_what_cannot_be_looked_at_is_as_little_essential_as_what_it_looks_for(monkeypatch):
+    def fail(*arguments, **options):
+        raise PermissionError("/proc/stat")
+
+    monkeypatch.setattr(psutil, "cpu_percent", fail)
+    monkeypatch.setattr(psutil, "virtual_memory", fail)
+    monkeypatch.setattr(shutil, "disk_usage", fail)
+    found = {name: essential for name, (_, essential) in wrong().items()}
+    assert found.items() >= {"cores": False, "memory": False, "disk": False}.items()
+    assert not any(found.values())
