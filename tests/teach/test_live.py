@@ -119,3 +119,21 @@ def test_a_model_of_ones_own_is_watched(tmp_path):
     run = LiveTraining(config(output=tmp_path), images, targets, TEST_SET.classes, model=model)
     run.start()
     assert len(run.wait()) == STEPS and run.model is model
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "message"),
+    [
+        ([], {}, "pass an image to watch"),
+        ([torch.zeros(3, 64, 64)] * 2, {}, "got 2 images and 1 targets"),
+        ([torch.zeros(3, 65, 65)], {}, "use 64 or 128"),
+        ([torch.full((3, 64, 64), 255.0)], {}, "from 255 to 255"),
+        ([torch.zeros(3, 64, 64)], {"every": 0}, "every must be a whole number"),
+        ([torch.zeros(3, 64, 64)], {"progress": True}, "not progress"),
+    ],
+)
+def test_what_could_not_be_drawn_is_refused_before_the_training(tmp_path, images, options, message):
+    targets = [ITEMS[0][1]] if images else []
+    with pytest.raises(ValueError, match=message) as caught:
+        LiveTraining(config(output=tmp_path), images, targets, TEST_SET.classes, **options)
+    assert "\n" not in str(caught.value)

@@ -18,7 +18,10 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
+from effdet_lite.arguments import whole_number
 from effdet_lite.beginning import first_model
+from effdet_lite.efficientdet import check_range, check_size
+from effdet_lite.efficientnet import check_images
 from effdet_lite.teach.kit.boxes import image_grid
 from effdet_lite.teach.kit.page import img
 from effdet_lite.teach.kit.plots import training_curves
@@ -32,7 +35,8 @@ class LiveTraining:
 
     config: its output, a folder, is where the run is stopped to and goes on from. images: a few of
     [3, H, W] in 0-1, with their targets, drawn with what the model finds every `every` steps.
-    options: what `train` takes besides. Raises ValueError for a config without output.
+    options: train_set, test_set and model, as `train` takes them. Raises ValueError for a config
+    without output, and for images that the model could not be run on.
     """
 
     def __init__(
@@ -49,7 +53,8 @@ class LiveTraining:
             raise ValueError(
                 "a run that can be stopped needs a folder for its checkpoint: pass output=."
             )
-        self.config, self.every = config, every
+        self.config, self.every = config, whole_number("every", every)
+        _check(config, images, targets, options)
         self.images, self.targets, self.classes = images, targets, tuple(classes)
         self.model = options.pop("model", None)
         if self.model is None:
@@ -160,3 +165,25 @@ class LiveTraining:
         self.page.value = (
             f"<p>{words}</p>{curves}{img(grid, f'What the model finds after step {step}.', dpi=80)}"
         )
+
+
+def _check(
+    config: TrainConfig, images: Sequence[Tensor], targets: Sequence[Mapping], options: Mapping
+) -> None:
+    """Raise ValueError for what would break the training off when it is drawn."""
+    if unknown := options.keys() - {"train_set", "test_set", "model"}:
+        raise ValueError(
+            f"of what train takes, pass train_set, test_set or model, not {min(unknown)}."
+        )
+    if len(images) == 0 or len(images) != len(targets):
+        raise ValueError(
+            f"pass an image to watch, or a few, and a target for each: got {len(images)} images "
+            f"and {len(targets)} targets."
+        )
+    if len({tuple(image.shape) for image in images}) > 1:
+        raise ValueError("the images to watch must be of one size: use eval_transforms(size).")
+    batch = torch.stack([image.as_subclass(Tensor) for image in images])
+    check_images(batch)
+    check_range(batch)
+    if "model" not in options:
+        check_size(*batch.shape[-2:], config.model_config.max_level)
