@@ -15,7 +15,7 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, NbCellError
 
 ROOT = Path(__file__).parent
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def pytest_configure(config):
@@ -100,5 +100,5 @@ def pytest_runtest_makereport(item, call):
             "outputs differ", "outputs differ: + was stored, - is computed now"
         )
         details = f"{_place(item)}: {message}\n\n{error.source}\n\n{error.inner_traceback or ''}"
-        report.longrepr = COLOUR.sub("", details)
+        report.longrepr = COLOR.sub("", details)
     return report

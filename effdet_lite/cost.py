@@ -1,7 +1,7 @@
 """What a network costs: its parameters and its multiply-adds (MACs).
 
 One MAC is one multiplication and one addition, so FLOPs = 2 * MACs. The papers behind this course
-write "FLOPs" where they count MACs. Normalisation, activation, pooling and bias additions are not
+write "FLOPs" where they count MACs. Normalization, activation, pooling and bias additions are not
 counted; neither are they in the papers, nor in `torch.utils.flop_counter`.
 """
 

@@ -74,7 +74,7 @@ def layer_style(config: EfficientNetConfig) -> LayerStyle:
 class EfficientNet(nn.Module):
     """A backbone (`features`) and, if `num_classes` is given, a classifier (calling the model).
 
-    Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalised inside.
+    Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalized inside.
     """
 
     def __init__(

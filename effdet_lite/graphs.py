@@ -200,7 +200,7 @@ def bifpn(
     """One cell of BiFPN. Without all three switches it is FPN; with bottom_up alone it is PANet.
 
     Args:
-        levels: two or more neighbouring levels, in any order.
+        levels: two or more neighboring levels, in any order.
         bottom_up: add the path from fine to coarse.
         skip: let each level's output see the map that came in there.
         prune: leave out the nodes that would have one input, at both ends of the pyramid.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, Matches, check_objects, encode, iou
 
-# Neighbouring anchors that are judged together before each is looked at: those of four positions in
+# Neighboring anchors that are judged together before each is looked at: those of four positions in
 # a row. Fewer make more groups to judge, more make groups so wide that fewer can be ruled out.
 GROUP = 4 * ANCHORS_PER_POSITION
 
@@ -51,7 +51,7 @@ def _pairs(boxes: Tensor, anchors: Tensor, threshold: float) -> tuple[Tensor, Te
     """All pairs that matter: object [P], anchor [P] and their IoU [P].
 
     A pair matters if its IoU is at least `threshold`, or the largest of its object and above 0.
-    Most anchors are far from every object, so groups of neighbours are judged first: no anchor of a
+    Most anchors are far from every object, so groups of neighbors are judged first: no anchor of a
     group overlaps an object more than the group's hull does, nor is smaller than its smallest, and
     together these bound its IoU from above.
     """

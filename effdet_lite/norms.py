@@ -19,10 +19,10 @@ Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 @contextmanager
-def synchronised_norms(model: nn.Module) -> Iterator[None]:
+def synchronized_norms(model: nn.Module) -> Iterator[None]:
     """Inside the `with` block, each BatchNorm2d of the model sees the batches of all processes.
 
-    Otherwise each process would normalise by its own share, and two processes would train another
+    Otherwise each process would normalize by its own share, and two processes would train another
     model than one. Afterwards the model is as it was. Every process needs a share of the same size.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -114,7 +114,7 @@ class TrainConfig:
         Pair("height and width in pixels", whole(0, 2**16), whole(0, 2**16)),
     )
     augment: float | None = _option(
-        None, "strength of random zoom and colour, 0-1 (default: 0 for shapes, else 1)", SHARE
+        None, "strength of random zoom and color, 0-1 (default: 0 for shapes, else 1)", SHARE
     )
     workers: int = _option(0, "processes that prepare images besides", whole(0, 256))
     cache: float = _option(

@@ -27,7 +27,7 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import coco_ap_from_detections, detect_dataset
 from effdet_lite.folding import folded
 from effdet_lite.modes import half_precision
-from effdet_lite.norms import synchronised_norms
+from effdet_lite.norms import synchronized_norms
 from effdet_lite.optimizing import ema_decay, learning_rate, update_ema
 from effdet_lite.processes import add_up_gradients, added_up, this_process
 from effdet_lite.progress import Stopwatch, progress_bar
@@ -116,7 +116,7 @@ def train_step(run: Run, images: Tensor, targets: list[dict]) -> dict:
     add_up_gradients(model)
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     loss, class_loss, box_loss = added_up(torch.stack(losses).detach()).tolist()
-    # Before the weights change, so that no checkpoint is spoilt.
+    # Before the weights change, so that no checkpoint is spoiled.
     if not math.isfinite(loss + norm.item()):
         raise FloatingPointError(
             f"the loss is {loss} and its gradient {norm.item()} at step {step + 1}; lower "
@@ -216,7 +216,7 @@ def training_mode(model: nn.Module) -> Iterator[None]:
     """Training mode inside the `with` block, with norms over all processes; evaluation mode
     afterwards.
     """
-    with synchronised_norms(model):
+    with synchronized_norms(model):
         model.train()
         try:
             yield

@@ -3,7 +3,7 @@
 "top-down": the class of a small gray dot is the color of the large ring around it, so what is
 known at a coarse level has to come down to the fine one. "bottom-up": the class of a large gray
 disc is the color of the small dot on it, so what is known at a fine level has to come up. What
-decides is labelled too: it can be learned where it is seen.
+decides is labeled too: it can be learned where it is seen.
 """
 
 import math

@@ -192,21 +192,21 @@ def background(rng: np.random.Generator, size: int, color: np.ndarray) -> np.nda
 def texture(
     rng: np.random.Generator, shape: tuple[int, int], ground: np.ndarray, size: int
 ) -> np.ndarray:
-    """A filling, float32 [3, h, w]: plain, striped, chequered or grainy, in a color other than the
+    """A filling, float32 [3, h, w]: plain, striped, checkered or grainy, in a color other than the
     ground's.
     """
     color = rng.random((3, 1, 1), np.float32)
     while abs(color - ground).max() < 0.3:
         color = rng.random((3, 1, 1), np.float32)
     other = (rng.random((3, 1, 1), np.float32) - 0.5) * 0.6
-    kind = ("plain", "striped", "chequered", "grainy")[rng.integers(4)]
+    kind = ("plain", "striped", "checkered", "grainy")[rng.integers(4)]
     if kind == "plain":
         return color
     if kind == "grainy":
         return color + other * rng.random(shape, np.float32)
     period = size * (0.03 + 0.06 * rng.random())
     pattern = _wave(rng, shape, period) < 0
-    if kind == "chequered":
+    if kind == "checkered":
         pattern = pattern ^ (_wave(rng, shape, period) < 0)
     return color + other * pattern
 

@@ -117,7 +117,7 @@ def planned(seeds: Sequence[int] = SEEDS, factors: Sequence[int] = FACTORS) -> l
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """`count` grey pictures, uint8 [count, SIDE, SIDE], and their labels [count].
+    """`count` gray pictures, uint8 [count, SIDE, SIDE], and their labels [count].
 
     Polygons and gears of any size, angle, place and contrast on noise, as many of each class. A
     class is a number of corners or of teeth.

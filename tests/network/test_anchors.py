@@ -47,9 +47,9 @@ def test_d0_has_its_49104_anchors():
 def test_order_is_level_row_column_shape():
     """By hand: 128 x 192 at P6 and P7 has 2 x 3 and 1 x 2 positions; the scale changes slowest."""
     boxes = grid(128, 192, (6, 7), 4.0)
-    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    centers, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     expected = [(32, 32), (96, 32), (160, 32), (32, 96), (96, 96), (160, 96), (48, 64), (144, 64)]
-    torch.testing.assert_close(centres[::9], torch.tensor(expected, dtype=torch.float32))
+    torch.testing.assert_close(centers[::9], torch.tensor(expected, dtype=torch.float32))
     factors = torch.tensor([[1, 1], [1.4, 0.7], [0.7, 1.4]])
     expected = torch.cat([256 * 2 ** (octave / 3) * factors for octave in range(3)])
     torch.testing.assert_close(sides[:9], expected)

@@ -182,8 +182,8 @@ def test_features_halve_and_round_up(b0, size):
     assert [tuple(x.shape) for x in maps] == expected
 
 
-def test_images_are_normalised_inside(b0):
-    """The stem sees what torchvision's normalisation makes of the images."""
+def test_images_are_normalized_inside(b0):
+    """The stem sees what torchvision's normalization makes of the images."""
     images, seen = torch.rand(2, 3, 32, 32), []
     hook = b0.stem.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     b0.features(images)

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(name: str, size: tuple[int, int]) -> list[Tensor]:
-    """Some [3, H, W] with objects, and then noise and grey, which are without."""
+    """Some [3, H, W] with objects, and then noise and gray, which are without."""
     if name == "shapes":
         dataset = ShapesDetection("test", size[0], 8, transforms=eval_transforms(size))
         found = [dataset[index][0] for index in range(8)]

@@ -65,10 +65,10 @@ def test_boxes_of_any_size_at_any_threshold(assign, threshold, sides):
     number of strides.
     """
     generator = torch.Generator().manual_seed(0)
-    centre = torch.rand(25, 2, generator=generator) * torch.tensor([160, 220]) - 10
+    center = torch.rand(25, 2, generator=generator) * torch.tensor([160, 220]) - 10
     half = (sides[0] + torch.rand(25, 2, generator=generator) * (sides[1] - sides[0])) / 2
     boxes, labels = (
-        torch.cat([centre - half, centre + half], 1),
+        torch.cat([center - half, center + half], 1),
         torch.randint(90, (25,), generator=generator),
     )
     assert_matches_equal_effdets_assigner(
@@ -108,7 +108,7 @@ def test_an_object_below_the_threshold_finds_its_best_anchor_in_the_last_group_t
 
 
 def test_ties_go_to_the_first(assign):
-    """Equal boxes of different class, and boxes centred between anchors, which overlap several of
+    """Equal boxes of different class, and boxes centered between anchors, which overlap several of
     them equally.
     """
     between = torch.tensor([[48.0, 48, 80, 80], [56, 56, 72, 72], [64, 64, 64.5, 64.5]])

@@ -29,7 +29,7 @@ def same(first, second):
 
 
 def drawn() -> list[torch.Tensor]:
-    """What draws from torch in a training: transforms, initialisation, stochastic depth."""
+    """What draws from torch in a training: transforms, initialization, stochastic depth."""
     pictures = torch.arange(48.0).view(1, 3, 4, 4)
     layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(3, 3))
     nn.init.normal_(layers[1].weight)

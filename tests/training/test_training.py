@@ -558,7 +558,7 @@ import torch
 from torch import nn
 from accelerate import Accelerator
 from effdet_lite.cli import main
-from effdet_lite.norms import synchronised_norms
+from effdet_lite.norms import synchronized_norms
 from effdet_lite.beginning import new_model
 from effdet_lite.training import TrainConfig, train
 
@@ -571,7 +571,7 @@ ours, theirs = (nn.Sequential(nn.BatchNorm2d(3, eps=1e-3, momentum=0.2)) for _ i
 nn.init.normal_(ours[0].weight), nn.init.normal_(ours[0].bias)
 theirs.load_state_dict(ours.state_dict())
 close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-with synchronised_norms(ours):
+with synchronized_norms(ours):
     for step in range(2):
         whole = torch.randn(4, 3, 5, 6) * 3 + 40
         pull = torch.randn(4, 3, 5, 6)  # gradient of the output
