@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.files import whole_file
 from effdet_lite.folding import folded
+from effdet_lite.suppression import check_limits
 
 OPSET = 18
 
@@ -68,11 +69,7 @@ def export_onnx(
         WriteError: where path cannot be written.
     """
     check_size(*size, model.config.max_level)
-    if not (0 <= score_threshold <= 1 and 0 <= iou_threshold <= 1 and max_detections >= 1):
-        raise ValueError(
-            "score_threshold and iou_threshold must lie in 0-1 and max_detections be at least 1, "
-            f"got {score_threshold}, {iou_threshold} and {max_detections}."
-        )
+    check_limits(score_threshold, iou_threshold, max_detections)
     if classes and len(classes) != model.num_classes:
         raise ValueError(
             f"the model has {model.num_classes} classes, but {len(classes)} names were given."

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.ops import clip_boxes_to_image, nms
 
 from effdet_lite.anchors import decode
+from effdet_lite.arguments import share, whole_number
 
 # Boxes that non-maximum suppression sees: the best of all (anchor, class) pairs (official code,
 # MAX_DETECTION_POINTS).
@@ -71,7 +72,10 @@ def suppress(
 ) -> list[dict[str, Tensor]]:
     """Of candidates of one class that overlap by more than iou_threshold only the best; of what is
     left at most max_detections an image. See `EfficientDet.detect`.
+
+    Raises ValueError for a limit that cannot be meant; see `check_limits`.
     """
+    check_limits(score_threshold, iou_threshold, max_detections)
     detections = []
     for boxes, scores, labels in zip(*candidates, strict=True):
         confident = scores >= score_threshold
@@ -79,6 +83,15 @@ def suppress(
         kept = nms_by_class(boxes, scores, labels, iou_threshold)[:max_detections]
         detections.append({"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]})
     return detections
+
+
+def check_limits(score_threshold: float, iou_threshold: float, max_detections: int) -> None:
+    """Raise a ValueError unless both thresholds lie in 0-1 and max_detections is a whole number of
+    at least 1.
+    """
+    share("score_threshold", score_threshold)
+    share("iou_threshold", iou_threshold)
+    whole_number("max_detections", max_detections)
 
 
 def nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:

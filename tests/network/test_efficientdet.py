@@ -436,3 +436,25 @@ def test_detect_is_decode_of_what_the_model_answers(model, images):
         strict=True,
     ):
         torch.testing.assert_close(ours, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("max_detections", value) for value in (-1, 0, 2.5, "7", True, math.nan)],
+        *[("iou_threshold", value) for value in (-1, 7, math.nan, "a", None)],
+        *[("score_threshold", value) for value in (-0.1, 1.1, math.inf, math.nan, "a")],
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_refused_in_a_sentence(name, value):
+    """A negative number of detections would cut from the end."""
+    found = suppression.Candidates(torch.rand(1, 3, 4), torch.rand(1, 3), torch.zeros(1, 3).long())
+    limits = {"score_threshold": 0.05, "iou_threshold": 0.5, "max_detections": 100}
+    with pytest.raises(ValueError, match=rf"^{name} must be a .*, got .*\.$"):
+        suppression.suppress(found, **limits | {name: value})
+
+
+def test_limits_may_come_from_numpy_and_lie_on_the_border():
+    found = suppression.Candidates(torch.rand(1, 3, 4), torch.rand(1, 3), torch.zeros(1, 3).long())
+    (kept,) = suppression.suppress(found, np.float32(0), 1, np.int64(1))
+    assert len(kept["scores"]) == 1

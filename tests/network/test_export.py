@@ -226,9 +226,9 @@ TINY = efficientdet(-3.0)
     ("size", "options", "message"),
     [
         ((100, 128), {}, "height must be a multiple of 64 .* use 64 or 128"),
-        ((128, 128), {"score_threshold": 1.5}, "must lie in 0-1"),
-        ((128, 128), {"iou_threshold": float("nan")}, "must lie in 0-1"),
-        ((128, 128), {"max_detections": 0}, "max_detections be at least 1"),
+        ((128, 128), {"score_threshold": 1.5}, "_threshold must be a number from 0 to 1"),
+        ((128, 128), {"iou_threshold": float("nan")}, "_threshold must be a number from 0 to 1"),
+        ((128, 128), {"max_detections": 0}, "max_detections must be a whole number of at least 1"),
         ((128, 128), {"classes": ("a", "b")}, "has 4 classes, but 2 names"),
     ],
 )
