@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 
@@ -232,3 +233,10 @@ def test_what_is_public_says_what_it_is_for(path):
             if not inspect.getdoc(getattr(documented, node.name))
         ]
     assert not missing
+
+
+def test_the_page_for_contributors_names_every_module():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in page.splitlines() if line.startswith("| "))
+    named = {name.split("/")[0] for name in re.findall(r"`([\w/]+)`", table)}
+    assert not set(ORDER) - named
