@@ -440,3 +440,20 @@ def test_fingerprints_of_sets_that_torch_made():
     assert fingerprint(part) == fingerprint(torch.utils.data.Subset(plain, [0, 1]))
     others = [plain, plain[:3], torch.utils.data.Subset(plain, [0, 2])]
     assert len({fingerprint(one) for one in [part, *others]}) == 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4"),
+        ("ACCELERATE_MIXED_PRECISION", "bf16"),
+    ],
+)
+def test_the_environment_changes_no_training(monkeypatch, variable, value):
+    """A launcher's variable that is left over from another project, say. Plain gradient descent,
+    since AdamW would not mind gradients that are all divided by four.
+    """
+    settings = config(optimizer="sgd", clip=1e9, learning_rate=1e-3)
+    usual = run(settings)
+    monkeypatch.setenv(variable, value)
+    assert [row["loss"] for row in run(settings)] == [row["loss"] for row in usual]
