@@ -206,7 +206,7 @@ def keep(run: Run) -> None:
             config.image_size,
             training=made_by,
             seconds=round(last["seconds"], 1),
-            result={name: last[name] for name in FIGURES if name in last},
+            result=_as_json({name: last[name] for name in FIGURES if name in last}),
         )
     process.wait_for_everyone()
 
@@ -227,6 +227,11 @@ def training_mode(model: nn.Module) -> Iterator[None]:
 def any_process(wish: bool) -> bool:
     """Whether one of the processes wishes it: they stop together."""
     return bool(added_up(torch.tensor(float(wish), device=this_process().device)))
+
+
+def _as_json(figures: dict[str, float]) -> dict[str, float | None]:
+    """The figures, with null where there is none: JSON knows no nan."""
+    return {name: None if math.isnan(value) else value for name, value in figures.items()}
 
 
 def _is_due(step: int, every: int, last: int) -> bool:
