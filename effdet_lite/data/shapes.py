@@ -31,7 +31,8 @@ CORNERS = {
 
 
 class ShapesDetection(DetectionDataset):
-    """Procedural shapes, the same for the same (seed, split, index) wherever numpy runs.
+    """Procedural shapes, the same for the same (seed, split, index) on one kind of processor; on
+    another a pixel may differ by one, as float32 sums do in their last bit.
 
     split: "train", "val" or "test", which share no random numbers; length defaults to 3,000, 200
     and 200 images of size x size pixels with 1-8 objects each. A box is **amodal**: the tight box
