@@ -49,8 +49,12 @@ def _family_with(letter: str) -> str | None:
         if font.name == OWN_FAMILY or not font.fname.startswith(matplotlib.get_data_path())
     ]
     candidates = [font for font in candidates if (font.style, font.weight) == ("normal", 400)]
-    candidates.sort(key=lambda font: font.name != OWN_FAMILY)
-    return next((font.name for font in candidates if _has(font.fname, ord(letter))), None)
+    families = sorted({font.name for font in candidates}, key=lambda name: name != OWN_FAMILY)
+    for family in families:
+        # Of several files of one family matplotlib draws with one; the others' characters are lost.
+        if _has(fontManager.findfont(family, fallback_to_default=False), ord(letter)):
+            return family
+    return None
 
 
 def _has(path: str, code: int) -> bool:
