@@ -82,15 +82,21 @@ def conv2d(
 
 
 def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
-    """Cost of a fully connected layer on one vector."""
+    """Cost of a fully connected layer on one vector.
+
+    Raises ValueError for channels that are not whole numbers of at least 1.
+    """
+    c_in, c_out = whole_number("c_in", c_in), whole_number("c_out", c_out)
     return Cost(params=c_in * c_out + c_out * bool(bias), macs=c_in * c_out)
 
 
 def norm(channels: int) -> Cost:
     """Cost of a batch norm: a scale and a shift for each channel, no MACs (at inference the
     convolution has it).
+
+    Raises ValueError for channels that are not a whole number of at least 1.
     """
-    return Cost(params=2 * channels)
+    return Cost(params=2 * whole_number("channels", channels))
 
 
 def count(module: nn.Module, *input_shape: int) -> Cost:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from effdet_lite.arguments import whole_number
 from effdet_lite.graphs import WEIGHTINGS, FusionGraph, Node, bifpn, fpn, panet
 from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool
 
@@ -131,8 +132,7 @@ class FusionNetwork(nn.Module):
                 f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} "
                 f"in_channels, got {len(in_channels)}."
             )
-        if repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {repeats}.")
+        repeats = whole_number("repeats", repeats)
         self.graph = graph
         self.backbone_levels = len(in_channels)
         extra_levels = len(graph.levels) - len(in_channels)

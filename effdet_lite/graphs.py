@@ -208,7 +208,7 @@ def bifpn(
     if not bottom_up:
         # Each node is its level's only output, so there is nothing to prune and nothing to skip.
         return FusionGraph("FPN", _top_down(levels, prune=False))
-    levels = sorted(levels)
+    levels = _sorted_levels(levels)
     nodes = list(_top_down(levels, prune))
     top_down = {node.level: node.name for node in nodes}
     finer = top_down[levels[0]]  # the output of the next finer level
@@ -228,13 +228,23 @@ NECKS = {"bifpn": bifpn, "fpn": fpn, "panet": panet}
 
 
 def _top_down(levels: Sequence[int], prune: bool) -> tuple[Node, ...]:
-    fine_to_coarse = sorted(levels)
-    if len(set(fine_to_coarse)) < 2 or len(set(fine_to_coarse)) < len(fine_to_coarse):
-        raise ValueError(f"levels must be at least two different numbers, got {list(levels)}.")
-    *finer, coarsest = fine_to_coarse
+    *finer, coarsest = _sorted_levels(levels)
     nodes = [] if prune else [Node(f"P{coarsest}_td", coarsest, (f"P{coarsest}_in",))]
     above = f"P{coarsest}_in" if prune else f"P{coarsest}_td"
     for level in reversed(finer):
         nodes.append(Node(f"P{level}_td", level, (f"P{level}_in", above)))
         above = f"P{level}_td"
     return tuple(nodes)
+
+
+def _sorted_levels(levels: Sequence[int]) -> list[int]:
+    """Fine to coarse. Raises ValueError unless they are at least two different whole numbers."""
+    try:
+        fine_to_coarse = sorted(whole_number("each of levels", level, least=0) for level in levels)
+    except TypeError:
+        raise ValueError(
+            f"levels must be whole numbers, such as (3, 4, 5), got {levels!r}."
+        ) from None
+    if len(set(fine_to_coarse)) < max(2, len(fine_to_coarse)):
+        raise ValueError(f"levels must be at least two different numbers, got {fine_to_coarse}.")
+    return fine_to_coarse

@@ -263,3 +263,10 @@ def test_padding_styles_cost_the_same():
         == cost.count(conv[1], 1, 4, 15, 18)
         == Cost(600, 8 * 9 * 600)
     )
+
+
+@pytest.mark.parametrize("channels", [0, -3, 2.5, "8", None, True])
+def test_channels_that_are_none_have_no_cost(channels):
+    for call in (cost.norm, lambda c: cost.linear(c, 8), lambda c: cost.linear(8, c)):
+        with pytest.raises(ValueError, match="must be a whole number of at least 1, got"):
+            call(channels)

@@ -270,7 +270,7 @@ def test_each_use_of_a_map_has_its_own_projection():
         ({"weighting": "max"}, "weighting must be one of fast, softmax, unbounded, sum, got 'max'"),
         ({"in_channels": ()}, "give 1 to 2 in_channels, got 0"),
         ({"in_channels": (8, 8, 8)}, "got 3"),
-        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"repeats": 0}, "repeats must be a whole number of at least 1"),
     ],
 )
 def test_networks_that_cannot_be(change, says):

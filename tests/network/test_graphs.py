@@ -9,7 +9,7 @@ from oracles import any_graph
 from torch import nn
 
 from effdet_lite import graphs
-from effdet_lite.graphs import FusionGraph, Node, bifpn, fpn, panet
+from effdet_lite.graphs import NECKS, FusionGraph, Node, bifpn, fpn, panet
 
 LEVELS = range(3, 8)
 
@@ -141,3 +141,10 @@ def test_damaged_graphs_are_refused_in_a_sentence(value, place):
         assert isinstance(FusionGraph.from_dict(graph), FusionGraph)
     except ValueError as error:
         assert str(error).endswith(".") and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("make", NECKS.values(), ids=NECKS)
+@pytest.mark.parametrize("levels", [[3, "4"], [3, 4.5], [3, None], 3, [3], [3, 3], [], [-1, 0]])
+def test_levels_that_are_none_are_refused_in_a_sentence(make, levels):
+    with pytest.raises(ValueError, match=r"levels must be .*\.$"):
+        make(levels)
