@@ -24,6 +24,7 @@ from effdet_lite.teach.nb.n07_efficientdet import (
     activations_by_part,
     detector_drawing,
     detector_view,
+    found_figure,
     stacks,
     trained_ladder,
 )
@@ -98,16 +99,16 @@ def test_at_phi_0_it_is_effdets_d0():
 @pytest.mark.slow
 def test_every_phi_of_the_slider_has_a_view_that_says_which_model_was_trained():
     for phi in QUARTERS:
-        figure, words, numbers = detector_view(phi, picture=7)
+        figure, _, numbers, below = detector_view(phi, picture=7)
         figure.draw_without_rendering()
         for name in ("parameters", "MACs", "activations, all convolutions, one image"):
             assert sum(map(int, re.findall(r"(\d+)%", numbers[name]))) == pytest.approx(100, abs=2)
         if phi > 0:
             assert (
                 "no model was trained" in numbers["what it buys"]
-                and "No detector was trained" in words
+                and "No detector was trained" in below
             )
-            assert not figure.axes[1].images
+            assert not found_figure(None, 7)[0].axes[0].images
         elif phi in (-3, -2, -1, 0):
             assert numbers["what it buys"].startswith("this ϕ: AP ")
         else:
@@ -127,13 +128,17 @@ def test_what_is_shown_as_found_is_what_the_trained_model_answers(phi, monkeypat
     kept = nms(found["boxes"], found["scores"], 0.5)
     kept = kept[found["scores"][kept] >= SCORE]
     names = [unseen_pictures().classes[found["labels"][index]] for index in kept]
-    figure, words, numbers = detector_view(phi, 4)
+    view, (figure, words) = detector_view(phi, 4), found_figure(round(phi), 4)
     assert names and words.endswith(f"what the model finds: {', '.join(names)}.")
-    seen = [patch.get_bbox().extents for patch in figure.axes[1].patches][-len(kept) :]
+    assert words in view.below
+    seen = [patch.get_bbox().extents for patch in figure.axes[0].patches][-len(kept) :]
     expected = found["boxes"][kept] + torch.tensor([136, 0, 136, 0])
     assert np.allclose(seen, expected, atol=1e-3)
     result = one.header["result"]
-    assert f"AP {result['ap']:.3f}, AP50 {result['ap50']:.3f} on shapes" in numbers["what it buys"]
+    assert (
+        f"AP {result['ap']:.3f}, AP50 {result['ap50']:.3f} on shapes"
+        in view.numbers["what it buys"]
+    )
     monkeypatch.setattr(
         EfficientDet, "detect", None
     )  # a moved slider does not run the network again

@@ -3,7 +3,6 @@
 import base64
 import html
 import inspect
-import io
 import re
 from collections.abc import Sequence
 
@@ -13,21 +12,27 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from effdet_lite.teach.kit.plots import png
+from effdet_lite.teach.kit.plots import LARGEST_PNG, jpeg, png
 
 SOURCE_STYLE = "xcode"  # each of its colors has a contrast of 4.5 with the card, and more
 CARD = "background: #FFFFFF; color: #000000; padding: 0.2em 0.8em"
-LARGEST_PNG = 120_000  # bytes: a notebook holds a dozen figures and stays under 1.5 MB
 
 
 def img(figure: Figure, alt: str, dpi: int = 90) -> str:
     """The figure as an HTML element of fixed size, so that the page does not jump when another
     takes its place.
+
+    A figure with a photograph or a map in it is a JPEG: as a PNG it would take ten times as long to
+    encode, and twice the bytes.
     """
     width, height = (round(inches * dpi) for inches in figure.get_size_inches())
-    data = base64.b64encode(png(figure, dpi, compression=1)).decode()
+    if any(axis.images for axis in figure.axes):
+        kind, pixels = "image/jpeg", jpeg(figure, dpi)
+    else:
+        kind, pixels = "image/png", png(figure, dpi, compression=1)
+    data = base64.b64encode(pixels).decode()
     size = f'width="{width}" height="{height}" style="max-width: none"'
-    return f'<img {size} alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
+    return f'<img {size} alt="{html.escape(alt, quote=True)}" src="data:{kind};base64,{data}">'
 
 
 def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
@@ -72,9 +77,7 @@ def show(figure: Figure, alt: str) -> None:
         )
     kind, pixels = "image/png", png(figure)
     if len(pixels) > LARGEST_PNG:
-        kind, file = "image/jpeg", io.BytesIO()
-        figure.savefig(file, format="jpeg", dpi=90, pil_kwargs={"quality": 75})
-        pixels = file.getvalue()
+        kind, pixels = "image/jpeg", jpeg(figure, dpi=90, quality=75)
     picture = {kind: base64.b64encode(pixels).decode(), "text/plain": alt}
     display(picture, metadata={kind: {"alt": alt}}, raw=True)
     words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"

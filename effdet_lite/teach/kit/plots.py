@@ -53,6 +53,8 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
+    # Letters as they are, not fitted to pixels: a quarter less time for a figure, much alike.
+    "text.hinting": "none",
 }
 
 
@@ -120,14 +122,26 @@ def line_look(number: int) -> dict[str, object]:
     return {"color": COLORS[number], "linestyle": DASHES[number], "marker": MARKERS[number]}
 
 
+@styled
 def png(figure: Figure, dpi: int = 110, compression: int = 6) -> bytes:
     """The figure as the bytes of a PNG file; compression 1-9, where 1 is quick and 9 is small."""
+    return _encoded(figure, dpi, format="png", compress_level=compression)
+
+
+@styled
+def jpeg(figure: Figure, dpi: int = 90, quality: int = 95) -> bytes:
+    """The figure as the bytes of a JPEG file, its colors as fine as its brightness.
+
+    quality: 1-95; at 95 letters and lines look as they do in a PNG file.
+    """
+    return _encoded(figure, dpi, format="jpeg", quality=quality, subsampling=0)
+
+
+def _encoded(figure: Figure, dpi: int, **options: object) -> bytes:
     figure.set_dpi(dpi)
     canvas, file = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()  # savefig would draw twice, and half of an explorer's time is drawing
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(
-        file, "png", compress_level=compression
-    )
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(file, **options)
     return file.getvalue()
 
 

@@ -25,11 +25,15 @@ WIDE = ipywidgets.Layout(width="36em", max_width="98%")
 class View(NamedTuple):
     """What an explorer shows: a figure, what it shows in words, and numbers by name, formatted,
     with their units.
+
+    below: further pictures between the two, as `page.img` makes them. A picture that most moves
+    leave as it is can be kept there, and is not drawn again.
     """
 
     figure: Figure
     words: str
     numbers: Mapping[str, str]
+    below: str = ""
 
 
 def slider(label: str, low: float, high: float, value: float, step: float = 1) -> ipywidgets.Widget:
@@ -90,12 +94,13 @@ class Explorer:
     def render(self) -> str:
         """The page for the controls' present values, as HTML."""
         try:
-            figure, words, numbers = self.view(
+            figure, words, numbers, below = self.view(
                 **{name: control.value for name, control in self.controls.items()}
             )
         except ValueError as error:
             return f'<p style="min-height: 4em">Not possible: {html.escape(str(error))}</p>'
-        return img(figure, words) + table_html(["", ""], list(numbers.items()))
+        pictures = img(figure, words) + (f"<div>{below}</div>" if below else "")
+        return pictures + table_html(["", ""], list(numbers.items()))
 
     def show(self) -> None:
         """Put the explorer on the page: alive with a kernel; its picture and numbers as they are

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION
@@ -23,6 +24,7 @@ from effdet_lite.folding import folded
 from effdet_lite.scaling import EFFICIENTDETS, PUBLISHED, EfficientDetConfig, efficientdet
 from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.drawings import Map, Stack, extent, stack_drawing
+from effdet_lite.teach.kit.page import img
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import (
     detect_once,
@@ -162,21 +164,22 @@ def detector_view(phi: float, picture: int = 0) -> View:
     """
     config = efficientdet(phi)
     chosen = None if phi > max(TRAINED) else min(TRAINED, key=lambda trained: abs(trained - phi))
-    top, left, right = (0, 0.5, 1, 0.5), (0.03, 0.02, 0.52, 0.46), (0.67, 0.12, 0.3, 0.34)
-    figure, (drawing, finds, quality) = new_panels(9.0, 5.6, top, left, right)
+    figure, (drawing,) = new_panels(9.0, 2.8, (0, 0, 1, 1))
     detector_drawing(drawing, config)
-    found = _draw_found(finds, chosen, picture % len(unseen_pictures()))
-    _quality_plot(quality, chosen)
-    return View(figure, f"The detector of ϕ = {phi:g} to scale. {found}", _numbers(phi, chosen))
+    finds, told = found_figure(chosen, picture % len(unseen_pictures()))
+    words = f"The detector of ϕ = {phi:g} to scale."
+    return View(figure, words, _numbers(phi, chosen), img(finds, told) + _quality_picture(chosen))
 
 
-def _draw_found(axis: Axes, chosen: int | None, picture: int) -> str:
-    """A picture, and beside it what the chosen detector finds; told in words."""
+@styled
+def found_figure(chosen: int | None, picture: int) -> tuple[Figure, str]:
+    """A picture, and beside it what the chosen detector finds; and the same in words."""
+    figure, (axis,) = new_panels(5.4, 2.9, (0.03, 0.02, 0.94, 0.86))
     axis.set_axis_off()
     if chosen is None:
         words = "No detector was trained above ϕ = 0."
         axis.text(0, 0.5, words)
-        return words
+        return figure, words
     model = trained_ladder()[chosen].model
     image, target, found = detect_once(model, unseen_pictures(), picture)
     sure = found["scores"] >= SCORE
@@ -189,14 +192,16 @@ def _draw_found(axis: Axes, chosen: int | None, picture: int) -> str:
     draw_boxes(None, boxes + aside, labels, names, scores, axis=axis, dashed=True)
     axis.set_title(f"what is there; found by ϕ = {chosen}, score ≥ {SCORE:g}", fontsize=10, y=1.0)
     told = ", ".join(names[label] for label in labels) or "nothing"
-    return f"The true boxes of picture {picture}; beside them what the model finds: {told}."
+    return figure, f"The true boxes of picture {picture}; beside them what the model finds: {told}."
 
 
-def _quality_plot(axis: Axes, chosen: int | None) -> None:
+@functools.cache
+def _quality_picture(chosen: int | None) -> str:
     """AP of the trained detectors against the time that each takes here, a star for the chosen."""
     ladder = trained_ladder()
     times = [one.milliseconds for one in ladder.values()]
     aps = [one.header["result"]["ap"] for one in ladder.values()]
+    figure, (axis,) = new_panels(3.5, 2.9, (0.2, 0.2, 0.76, 0.68))
     axis.plot(times, aps)
     for phi, x, y in zip(ladder, times, aps, strict=True):
         axis.annotate(f"ϕ = {phi}", (x, y), (6, -12), textcoords="offset points", fontsize=9)
@@ -206,6 +211,7 @@ def _quality_plot(axis: Axes, chosen: int | None) -> None:
     axis.set(xlim=(0, 1.25 * max(times)), ylim=AP_SHOWN, yticks=np.arange(0.5, 0.81, 0.1))
     axis.set(xlabel="milliseconds a picture, here", ylabel="AP on shapes (0–1)")
     axis.xaxis.set_major_locator(MaxNLocator(4))
+    return img(figure, "AP of the trained detectors against the time that each takes for a picture")
 
 
 def _numbers(phi: float, chosen: int | None) -> dict[str, str]:
