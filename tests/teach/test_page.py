@@ -1,11 +1,14 @@
 """What a cell puts on the page. Oracles: the stored bundle itself, WCAG's contrast."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from PIL import Image
 from traitlets.config import Config
 
 from effdet_lite.teach.kit import page, plots
@@ -32,6 +35,26 @@ def test_alt_text_reaches_the_page(tmp_path, monkeypatch):
         "iVBORw0KGgo"
     )  # a PNG file's first bytes in base 64
     assert "AP &lt; 0.5 &amp; rising" in words.data["text/html"]
+
+
+def test_an_explorer_s_picture_is_a_jpeg_where_it_holds_a_photograph_and_looks_the_same():
+    """Oracle: Pillow's decoder, and matplotlib's own pixels."""
+    figure, axes = plots.new_figure(width=3, height=2, margins={"left": 0.2})
+    axes[0, 0].plot([0, 1], [0, 1], label="a line")
+    line = decoded(page.img(figure, "a line"))
+    assert line.format == "PNG" and line.size == (270, 180)
+
+    axes[0, 0].imshow(np.random.default_rng(0).random((8, 8, 3)), extent=(0, 1, 0, 1))
+    photograph = decoded(page.img(figure, "noise"))
+    assert photograph.format == "JPEG" and photograph.size == (270, 180)
+    exact = Image.open(io.BytesIO(plots.png(figure, dpi=90)))
+    difference = np.abs(np.asarray(photograph, float) - np.asarray(exact, float))
+    assert 0 < difference.mean() < 1.5  # of 255 steps
+
+
+def decoded(element):
+    """The picture of an <img> element."""
+    return Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', element)[1])))
 
 
 def test_no_figure_goes_without_words():

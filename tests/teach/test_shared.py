@@ -104,3 +104,20 @@ for module in pkgutil.iter_modules(nb.__path__):
     importlib.import_module(f"{nb.__name__}.{module.name}")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_single_picture_is_looked_at_by_one_thread_and_the_others_come_back():
+    """Oracle: torch's own count."""
+    seen = []
+
+    before = torch.get_num_threads()
+    model = copy.deepcopy(shipped("shapes")[0])
+    model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    detect_once(model, ShapesDetection("test", length=1), 0)
+    assert seen == [1] and torch.get_num_threads() == before
+
+    broken = copy.deepcopy(model)
+    broken.register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        detect_once(broken, PICTURES, 0)
+    assert torch.get_num_threads() == before

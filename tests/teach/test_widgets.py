@@ -20,6 +20,12 @@ def view(number=1, name="a", on=False, pressed=0):
     )
 
 
+def test_further_pictures_stand_between_the_figure_and_the_numbers():
+    explorer = Explorer(lambda n: view()._replace(below='<img alt="kept">'), n=slider("n", 0, 1, 0))
+    page = explorer.page.value
+    assert page.index('alt="a line"') < page.index('alt="kept"') < page.index("<table")
+
+
 @pytest.fixture
 def explorer():
     return Explorer(
