@@ -18,7 +18,7 @@ from PIL import Image
 
 from effdet_lite.data import BCCDDetection, bccd, eval_transforms
 from effdet_lite.download import DownloadError
-from effdet_lite.places import cells_folder
+from effdet_lite.places import cells_folder, course_folder
 
 ROOT = cells_folder()
 needs_data = pytest.mark.skipif(
@@ -36,6 +36,20 @@ def quiet(*args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return BCCDDetection(*args, **options)
+
+
+@needs_data
+def test_unseen_photographs_are_those_of_the_published_list_and_of_the_test():
+    data, whole = quiet(ROOT, "test-unseen", verify=False), quiet(ROOT, "test", verify=False)
+    published = (course_folder() / "assets" / "bccd-test-unseen.txt").read_text().split()
+    assert sorted(one.path.stem for one in data.samples) == published
+    assert len(data) == len(published) == 63 == len(whole) - len(bccd.SEEN_SCENES)
+    # The same pictures, boxes and ids as in the whole list.
+    by_path = {sample.path: sample for sample in whole.samples}
+    for sample in data.samples:
+        other = by_path[sample.path]
+        assert sample.image_id == other.image_id and np.array_equal(sample.boxes, other.boxes)
+    assert data.fingerprint() != whole.fingerprint()
 
 
 @needs_data
