@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from effdet_lite.batches import check_batches, check_boxes
 from effdet_lite.checkpoint import check_described
-from effdet_lite.data.opening import check_datasets, open_dataset, open_datasets
+from effdet_lite.data.opening import VALIDATION, check_datasets, open_dataset, open_datasets
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.files import clear_partial
 from effdet_lite.optimizing import make_optimizer
@@ -32,6 +32,11 @@ def open_sets(
     elif train_set is None:
         is_whole = config.test_data is not None
         train_set = open_dataset(config.data, size, train=True, whole=is_whole, **drawn)
+    elif test_set is None and config.test_data == VALIDATION:
+        raise ValueError(
+            "test_data='validation' is a part of the data that the settings name: pass your own "
+            "validation pictures as test_set, beside train_set."
+        )
     elif test_set is None and config.test_data not in (None, UNTESTED):
         test_set = open_dataset(
             config.test_data,

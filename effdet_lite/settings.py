@@ -104,9 +104,9 @@ class TrainConfig:
     data: str = _option("shapes", NAMES_OF_DATA, Text(NAMES_OF_DATA))
     test_data: str | None = _option(
         None,
-        "likewise, or none: no test; by default the data's test split, or a fifth of a COCO file's "
-        "images",
-        Text(f"{NAMES_OF_DATA}, or none"),
+        "likewise; or validation: the data's own validation pictures, to choose settings by; or "
+        "none: no test; by default the data's test split, or a fifth of a COCO file's images",
+        Text(f"{NAMES_OF_DATA}, validation or none"),
     )
     size: tuple[int, int] | None = _option(
         None,

@@ -27,6 +27,8 @@ class Request:
     """What is asked of an opener; see `open_dataset`, whose arguments these are.
 
     classes: the names in their order, where other data have set them already.
+    validate: the data's training and validation lists, so that settings are chosen without a look
+    at the test pictures.
     opened: datasets that were opened for the other part, by a key of the opener's choice, so that
     nothing is read and checked twice.
     """
@@ -39,6 +41,7 @@ class Request:
     seed: int = 0
     cache: bool | float = True
     classes: tuple[str, ...] | None = None
+    validate: bool = False
     opened: dict = field(default_factory=dict)
 
     def transforms(self, augment: float = 1.0, vertical_flip: float = 0.0) -> v2.Compose:
@@ -91,7 +94,8 @@ def open_shapes(place: str, request: Request) -> DetectionDataset:
     # Shapes have no upright.
     transforms = request.transforms(augment=0.0, vertical_flip=0.5)
     if not request.train:
-        return ShapesDetection("test", height, transforms=transforms, cache=request.cache)
+        split = "val" if request.validate else "test"
+        return ShapesDetection(split, height, transforms=transforms, cache=request.cache)
     return ShapesDetection("train", height, request.length, request.seed, transforms)
 
 
@@ -105,7 +109,10 @@ def open_bccd(place: str, request: Request) -> DetectionDataset:
             f"`effdet-lite train --data {option} --download`, or name the folder of your copy, "
             "bccd:FOLDER."
         )
-    split = "trainval" if request.train else "test"
+    if request.validate:
+        split = "train" if request.train else "val"
+    else:
+        split = "trainval" if request.train else "test"
     # Cells have no upright; a photograph has.
     transforms = request.transforms(vertical_flip=0.5)
     return BCCDDetection(folder, split, transforms=transforms, **request.options)
@@ -115,7 +122,15 @@ def open_voc(place: str, request: Request) -> DetectionDataset:
     """A folder in VOC's layout, by its own lists; without one for testing, a part is held out."""
     lists = voc_lists(existing_folder(place))
     classes, options = request.classes, request.options
-    for training, testing in (("trainval", "test"), ("train", "test"), ("train", "val")):
+    pairs = [("trainval", "test"), ("train", "test"), ("train", "val")]
+    if request.validate:
+        pairs = pairs[2:]
+        if not {"train", "val"} <= set(lists):
+            raise ValueError(
+                f"{place} has no train.txt and val.txt to validate with: add them, or pass "
+                "test_data of your own."
+            )
+    for training, testing in pairs:
         if training in lists and testing in lists:
             split = training if request.train else testing
             transforms = request.transforms()
@@ -138,11 +153,18 @@ def open_voc(place: str, request: Request) -> DetectionDataset:
 def open_coco(place: str, request: Request) -> DetectionDataset:
     """A COCO file and the folder of its images."""
     images, annotations = split_places(place)
+    if request.validate:
+        raise ValueError(
+            f"{annotations} has no pictures for validation of its own: pass test_data, "
+            "coco:IMAGES,ANNOTATIONS.json, with those to choose settings by."
+        )
     return request.part_of(
         ("coco", place),
         lambda: CocoFolder(images, annotations, classes=request.classes, **request.options),
     )
 
+
+VALIDATION = "validation"
 
 DATASETS = {
     "shapes": Source(open_shapes, ("shapes",)),
@@ -199,10 +221,14 @@ def open_datasets(
     where they come from one file.
 
     test_data: where the test images come from, if not from `data`, which is then taken whole; its
-    classes are the training data's, in their order.
+    classes are the training data's, in their order. "validation": the validation pictures of
+    `data`, which then trains on those that are for training alone.
     """
+    validate = test_data == VALIDATION
+    if validate:
+        test_data = None
     whole = test_data is not None
-    request = Request(tuple(size), True, whole, augment, length, seed, cache)
+    request = Request(tuple(size), True, whole, augment, length, seed, cache, validate=validate)
     train_set = _open(data, request)
     # Only data of their own need to be told the classes; the others are the same dataset.
     classes = train_set.classes if whole else None

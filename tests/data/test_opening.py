@@ -424,3 +424,31 @@ def test_nothing_is_kept_where_that_is_asked_for(tmp_path):
         warnings.simplefilter("error")
         Path(kept.dataset.samples[kept.indices[0]].path).unlink()
         assert kept[0][0].shape == (3, *SIZE)
+
+
+# --- validation: settings are chosen without a look at the test pictures ---
+
+
+def test_validation_of_shapes_uses_their_validation_pictures():
+    train_set, test_set = open_datasets("shapes", SIZE, test_data="validation", length=5)
+    assert (train_set.split, test_set.split, len(test_set)) == ("train", "val", 200)
+    assert open_datasets("shapes", SIZE, length=5)[1].split == "test"
+
+
+def test_validation_trains_and_tests_on_the_lists_for_that_and_never_opens_the_test(tmp_path):
+    lists = {"train": [0, 1], "val": [2, 3], "trainval": [0, 1, 2, 3], "test": [4, 5]}
+    voc(tmp_path / "cells", lists, ("RBC", "WBC"))
+    for spec in (voc(tmp_path / "voc", lists), f"bccd:{tmp_path / 'cells'}"):
+        train_set, test_set = open_datasets(spec, SIZE, test_data="validation")
+        assert train_set.names == ["p0.png", "p1.png"] and test_set.names == ["p2.png", "p3.png"]
+        train_set, test_set = open_datasets(spec, SIZE)
+        assert len(train_set) == 4 and test_set.names == ["p4.png", "p5.png"]
+
+
+def test_data_without_validation_pictures_say_so(tmp_path):
+    for spec, message in (
+        (voc(tmp_path / "voc", {"trainval": [0, 1], "test": [2]}), "no train.txt and val.txt"),
+        (coco(tmp_path / "coco"), "no pictures for validation of its own: pass test_data"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_datasets(spec, SIZE, test_data="validation")

@@ -474,6 +474,11 @@ def test_data_that_cannot_be_used_are_refused_before_the_first_step(train_set, t
     assert not rows
 
 
+def test_validation_is_for_data_that_the_settings_name():
+    with pytest.raises(ValueError, match="pass your own validation pictures as test_set"):
+        train(settings(test_data="validation"), shapes(), progress=False)
+
+
 def test_images_without_boxes_train(tmp_path):
     class Bare(Poisoned):
         def __getitem__(self, index):
