@@ -163,9 +163,7 @@ def mean_interval(gains: Sequence[float], level: float = 0.95) -> tuple[float, f
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two unpaired arms' means. degrees: of freedom, after Welch. t: difference over its
-    standard error.
-    """
+    """The difference of two unpaired arms' means. degrees: of freedom, after Welch."""
 
     mean: float
     standard_error: float
@@ -173,6 +171,7 @@ class Difference:
 
     @property
     def t(self) -> float:
+        """The difference in standard errors."""
         return self.mean / self.standard_error
 
     def p(self, alternative: str = "greater") -> float:

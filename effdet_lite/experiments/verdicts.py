@@ -45,6 +45,7 @@ class Finding:
 
     @property
     def is_seen(self) -> bool:
+        """Whether the numbers speak for the part, p_for below LEVEL."""
         return self.p_for < LEVEL
 
 
