@@ -23,10 +23,24 @@ def positive_number(name: str, value: object) -> float:
     return float(value)
 
 
+def not_negative(name: str, value: object) -> float:
+    """`value` as a float. Raises ValueError unless it is a finite number of at least 0."""
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number of at least 0, got {shown(value)}.")
+    return float(value)
+
+
 def share(name: str, value: object) -> float:
     """`value` as a float. Raises ValueError unless it is a number from 0 to 1."""
     if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, got {shown(value)}.")
+    return float(value)
+
+
+def positive_share(name: str, value: object) -> float:
+    """`value` as a float. Raises ValueError unless it is a number above 0 and at most 1."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise ValueError(f"{name} must be a number above 0 and at most 1, got {shown(value)}.")
     return float(value)
 
 

@@ -8,7 +8,7 @@ import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
-from effdet_lite.arguments import whole_number
+from effdet_lite.arguments import is_number, shown, whole_number
 
 EVERY_SIZE = 1e10  # px², COCO's own largest area
 
@@ -26,13 +26,8 @@ def coco_arrays(
 
     Arguments as in `evaluation.coco_ap_from_detections`. Raises ValueError in a sentence.
     """
+    check_how_to_judge(area_cuts, max_detections)
     small, large = area_cuts
-    if not 0 < small < large:
-        raise ValueError(
-            f"area_cuts are {area_cuts}: pass two sides in pixels, the smaller first, such as "
-            "(32, 96)."
-        )
-    max_detections = whole_number("max_detections", max_detections, most=2**31 - 1)
     pairs = checked(detections, targets, num_classes)
     numbers = _image_numbers(
         [target.get("image_id", index) for index, target in enumerate(targets)]
@@ -57,6 +52,19 @@ def coco_arrays(
     evaluation.evaluate()
     evaluation.accumulate()
     return evaluation.eval
+
+
+def check_how_to_judge(area_cuts: tuple[float, float], max_detections: int) -> None:
+    """Raise a ValueError unless area_cuts are two sides in pixels, the smaller first, and
+    max_detections is a whole number from 1 to 2^31 - 1, the library's largest.
+    """
+    pair = isinstance(area_cuts, (tuple, list)) and len(area_cuts) == 2
+    if not pair or not all(map(is_number, area_cuts)) or not 0 < area_cuts[0] < area_cuts[1]:
+        raise ValueError(
+            f"area_cuts are {shown(area_cuts)}: pass two sides in pixels, the smaller first, such "
+            "as (32, 96)."
+        )
+    whole_number("max_detections", max_detections, most=2**31 - 1)
 
 
 def checked(

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from effdet_lite.arguments import whole_number
+from effdet_lite.arguments import shown, whole_number
 from effdet_lite.modes import evaluation_mode
 
 Pair = int | tuple[int, int]
@@ -20,10 +20,17 @@ Pair = int | tuple[int, int]
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters and multiply-adds; costs add with `+` and repeat with `*`."""
+    """Parameters and multiply-adds; costs add with `+`, and `*` repeats one so many times.
+
+    Raises ValueError for numbers that are not whole, or below 0.
+    """
 
     params: int = 0
     macs: int = 0
+
+    def __post_init__(self):
+        whole_number("params", self.params, least=0)
+        whole_number("macs", self.macs, least=0)
 
     @property
     def flops(self) -> int:
@@ -38,6 +45,7 @@ class Cost:
         return self if zero == 0 else NotImplemented
 
     def __mul__(self, times: int) -> "Cost":
+        times = whole_number("the factor of a cost", times, least=0)
         return Cost(self.params * times, self.macs * times)
 
     __rmul__ = __mul__
@@ -106,23 +114,37 @@ def count(module: nn.Module, *input_shape: int) -> Cost:
     The meta device computes shapes and no numbers, so this is exact and quick for the largest
     network. The module may live on any device, "meta" included; it is left as it was. The count is
     of evaluation mode.
+
+    Raises:
+        ValueError: for a shape that is not of whole numbers. An input that the module cannot take
+        raises what the module raises.
     """
-    # Each place that holds a tensor, once: torch would put a module that has two names back with
-    # its meta tensors.
-    on_meta = {
-        f"{path}.{name}".removeprefix("."): tensor.detach().to("meta")
-        for path, child in module.named_modules()
-        for name, tensor in (child._parameters | child._buffers).items()
-        if tensor is not None
-    }
-    images = torch.empty(input_shape, device="meta")
+    images = torch.empty(
+        [whole_number("each of input_shape", side, least=0) for side in input_shape], device="meta"
+    )
     counter = FlopCounterMode(display=False)
     # In inference mode torch would hand over a linear layer whole, and not the matrix product that
     # it is made of.
     with evaluation_mode(module), torch.inference_mode(False), torch.no_grad(), counter:
-        torch.func.functional_call(module, on_meta, images, tie_weights=False)
+        torch.func.functional_call(module, _on_meta(module), images, tie_weights=False)
     params = sum(parameter.numel() for parameter in module.parameters())
     return Cost(params=params, macs=counter.get_total_flops() // 2)
+
+
+def _on_meta(module: nn.Module) -> dict[str, Tensor]:
+    """A meta tensor for each place in the module that holds a parameter or a buffer.
+
+    `state_dict()` would not do. It names a layer that stands in two places twice, and
+    `functional_call`, which lends the meta tensors to the layer and then puts its own ones back,
+    would put back those that it has just lent. So each layer is visited once, and asked for all
+    the tensors that it holds itself, also for one that it shares with another layer.
+    """
+    on_meta = {}
+    for path, layer in module.named_modules():
+        options = {"prefix": path, "recurse": False, "remove_duplicate": False}
+        tensors = [*layer.named_parameters(**options), *layer.named_buffers(**options)]
+        on_meta |= {name: tensor.detach().to("meta") for name, tensor in tensors}
+    return on_meta
 
 
 @dataclass(frozen=True)
@@ -139,15 +161,33 @@ def receptive_field(layers: Iterable[tuple[int, ...]]) -> ReceptiveField:
     """Theoretical receptive field, along one axis, of layers given as (kernel, stride) or (kernel,
     stride, dilation).
 
-    A kernel of k steps at the present stride widens the window by (k - 1) * dilation strides.
+    A kernel of k positions at the present stride widens the window by (k - 1) * dilation strides.
     Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill
     2019, equation 2.
+
+    Raises:
+        ValueError: for a layer of another form, or with a number that is not whole and at least 1.
     """
-    size = step = 1
-    for kernel, stride, *dilation in layers:
-        size += (kernel - 1) * (dilation[0] if dilation else 1) * step
+    size = 1
+    step = 1  # pixels of the input between two neighboring positions
+    for layer in layers:
+        kernel, stride, dilation = _kernel_stride_dilation(layer)
+        size += (kernel - 1) * dilation * step
         step *= stride
     return ReceptiveField(size, step)
+
+
+def _kernel_stride_dilation(layer: tuple[int, ...]) -> tuple[int, int, int]:
+    if not isinstance(layer, (tuple, list)) or len(layer) not in (2, 3):
+        raise ValueError(
+            f"a layer must be (kernel, stride) or (kernel, stride, dilation), got {shown(layer)}."
+        )
+    kernel, stride, dilation = layer if len(layer) == 3 else (*layer, 1)
+    return (
+        whole_number("kernel", kernel),
+        whole_number("stride", stride),
+        whole_number("dilation", dilation),
+    )
 
 
 def _pair(name: str, value: Pair) -> tuple[int, int]:

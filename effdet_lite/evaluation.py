@@ -17,12 +17,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision.ops import box_area
 from tqdm.auto import tqdm
 
-from effdet_lite import anchors
-from effdet_lite.coco_library import checked, coco_arrays, distinct_names
+from effdet_lite.arguments import positive_share, whole_number
+from effdet_lite.coco_library import check_how_to_judge, checked, coco_arrays, distinct_names
+from effdet_lite.judging import IGNORED, judge
 from effdet_lite.modes import evaluation_mode
+from effdet_lite.suppression import check_limits
+
+__all__ = [
+    "COCO_AREA_CUTS",
+    "COCO_IOUS",
+    "IGNORED",
+    "KINDS",
+    "TIDE_NAMES",
+    "coco_ap",
+    "coco_ap_from_detections",
+    "detect_dataset",
+    "error_kinds",
+    "precision_recall",
+]
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 COCO_AREA_CUTS = (32.0, 96.0)
@@ -39,7 +53,6 @@ TIDE_NAMES = {
     "missed": "Miss",
 }
 KINDS = tuple(TIDE_NAMES)
-IGNORED = "ignored"  # a box inside a crowd region, which counts neither way
 
 
 def coco_ap(
@@ -53,7 +66,12 @@ def coco_ap(
     max_detections: int = 100,
     progress: bool = True,
 ) -> dict:
-    """COCO's figures of a model on a data set: `detect_dataset`, then `coco_ap_from_detections`."""
+    """COCO's figures of a model on a data set: `detect_dataset`, then `coco_ap_from_detections`.
+
+    Raises ValueError as they do; for limits that cannot be meant, before the data set is read.
+    """
+    check_how_to_judge(area_cuts, max_detections)
+    classes = class_names(dataset)
     detections, targets = detect_dataset(
         model,
         dataset,
@@ -64,7 +82,7 @@ def coco_ap(
         progress=progress,
     )
     return coco_ap_from_detections(
-        detections, targets, dataset.classes, area_cuts=area_cuts, max_detections=max_detections
+        detections, targets, classes, area_cuts=area_cuts, max_detections=max_detections
     )
 
 
@@ -84,8 +102,11 @@ def detect_dataset(
     iou_threshold: of non-maximum suppression. score_threshold is low because AP wants weak
     detections too: they only lengthen the precision-recall curve to the right. The model runs where
     it is, in evaluation mode, and is left as it was found. Raises ValueError if the images of a
-    batch differ in size.
+    batch differ in size, and, before the data set is read, for a batch_size, a threshold or a
+    max_detections that cannot be meant.
     """
+    batch_size = whole_number("batch_size", batch_size)
+    check_limits(score_threshold, iou_threshold, max_detections)
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     detections, targets = [], []
     # A DataLoader would draw from the global random numbers: scoring now and then must not change
@@ -166,14 +187,13 @@ def precision_recall(
 
     Each array has 101 entries, at recall 0, 0.01 … 1. Precision is the best at this recall or any
     higher one, as COCO has it; the score is the threshold that reaches the recall. Both are 0 past
-    the highest recall reached, and nan for a class without an object. Arguments as in
-    `coco_ap_from_detections`.
+    the highest recall reached, and nan for a class without an object.
+
+    iou: the overlap that counts as found, above 0 and at most 1. The other arguments are those of
+    `coco_ap_from_detections`. Raises ValueError for another iou, and for anything that has no
+    figure, in a sentence.
     """
-    if not 0 < iou <= 1:
-        raise ValueError(
-            f"iou is {iou}: pass the overlap that counts as found, above 0 and at most 1, "
-            "such as 0.5."
-        )
+    iou = positive_share("iou", iou)
     result = coco_arrays(detections, targets, len(classes), (iou,), COCO_AREA_CUTS, max_detections)
     precision, score = (
         np.where(result[key] < 0, np.nan, result[key])[0, :, :, 0, 0]
@@ -215,74 +235,17 @@ def error_kinds(
             f"background_iou={background_iou} and iou={iou}."
         )
     pairs = checked(detections, targets)
-    return [_judge(found, target, iou, background_iou) for found, target in pairs]
+    return [judge(found, target, iou, background_iou) for found, target in pairs]
 
 
-def _judge(found: dict, target: dict, iou: float, background_iou: float) -> dict:
-    """`error_kinds` of one image."""
-    overlaps = anchors.iou(found["boxes"], target["boxes"]).numpy()
-    same_class = (found["labels"][:, None] == target["labels"]).numpy()
-    in_crowd = _in_crowd(found, target, iou)
-    free = np.ones(len(target["boxes"]), bool)
-    kinds, objects = [""] * len(overlaps), torch.full((len(overlaps),), -1)
-    missed = torch.ones(len(free), dtype=torch.bool)
-    for number in found["scores"].argsort(descending=True, stable=True).tolist():
-        overlap, own = overlaps[number], same_class[number]
-        kind, nearest = _kind(overlap, own, free, in_crowd[number], iou, background_iou)
-        kinds[number], objects[number] = kind, nearest
-        if kind == "right":
-            free[nearest] = False
-        if kind in ("right", "wrong class", "badly placed"):
-            missed[nearest] = False
-    return {"kinds": kinds, "objects": objects, "missed": missed}
-
-
-def _kind(
-    overlap: np.ndarray,
-    own: np.ndarray,
-    free: np.ndarray,
-    in_crowd: bool,
-    iou: float,
-    background_iou: float,
-) -> tuple[str, int]:
-    """The kind of one box and the number of the object that it is judged by, or -1.
-
-    Of each object: overlap with the box, `own` (of the box's class), `free` (not found yet).
-    """
-    nearest = _nearest(overlap, own & free, iou)
-    if nearest >= 0:
-        return "right", nearest
-    if in_crowd:
-        return IGNORED, -1
-    for kind, candidates, least in (
-        ("double", own, iou),
-        ("wrong class", ~own, iou),
-        ("badly placed", own, background_iou),
-        ("both", ~own, background_iou),
-    ):
-        nearest = _nearest(overlap, candidates, least)
-        if nearest >= 0:
-            return kind, nearest
-    return "background", -1
-
-
-def _nearest(overlap: np.ndarray, candidates: np.ndarray, least: float) -> int:
-    """The candidate that is overlapped most, or -1 where none reaches `least`."""
-    if not candidates.any():
-        return -1
-    nearest = int(np.where(candidates, overlap, -1).argmax())
-    return nearest if overlap[nearest] >= least else -1
-
-
-def _in_crowd(found: dict, target: dict, least: float) -> list[bool]:
-    """For each box: does `least` of its own area lie in a crowd region of its class?"""
-    boxes, regions = found["boxes"], target["crowd_boxes"]
-    top_left = torch.maximum(boxes[:, None, :2], regions[:, :2])
-    bottom_right = torch.minimum(boxes[:, None, 2:], regions[:, 2:])
-    inside = (bottom_right - top_left).clamp(min=0).prod(2)
-    enough = inside >= least * box_area(boxes)[:, None].clamp(min=1e-8)
-    same_class = found["labels"][:, None] == target["crowd_labels"]
-    return (enough & same_class).any(1).tolist()
+def class_names(dataset: Dataset) -> Sequence[str]:
+    """The data set's `classes`. Raises ValueError if it has none, as torch's own Subset."""
+    if not hasattr(dataset, "classes"):
+        raise ValueError(
+            f"a {type(dataset).__name__} has no classes; give it the names of its classes as "
+            ".classes, or take `subset(indices)` of a data set of this package, which has them."
+        )
+    return dataset.classes
 
 
 def _mean(values: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from effdet_lite.anchors import Matches
+from effdet_lite.arguments import not_negative, positive_number, share
 
 # One coordinate counts as much as fifty class answers (official code, `box_loss_weight`).
 BOX_WEIGHT = 50.0
@@ -34,13 +35,21 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
     Args:
         logits: [N, A, K].
         labels: [N, A], a class from 0 to K - 1, or -1 for background.
+        alpha: from 0 to 1.
         gamma: 0 (no focus) or more.
 
     Raises:
-        ValueError: for a label that is none of the K classes.
+        ValueError: for a label that is none of the K classes, labels of another shape than the
+        logits, or an alpha or gamma out of range.
     """
-    # Almost every target is 0: take that for all of them, then correct the few that are 1.
-    total = _binary_focal(-logits, gamma).sum() * (1 - alpha)
+    alpha, gamma = share("alpha", alpha), not_negative("gamma", gamma)
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(
+            "logits must be [N, A, K] and labels [N, A], got "
+            f"{list(logits.shape)} and {list(labels.shape)}."
+        )
+    # Of the N * A * K targets all but a few hundred are 0. So first comes the loss as if all were:
+    all_negative = _binary_focal(-logits, gamma).sum() * (1 - alpha)
     has_object = labels >= 0
     target = labels[has_object, None]  # [P, 1], the class of each anchor with an object
     if len(target) and target.max() >= logits.shape[-1]:
@@ -48,15 +57,16 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
             f"labels must be 0 to {logits.shape[-1] - 1}, one of the model's classes, got "
             f"{target.max()}."
         )
+    # Then each target that is 1 gets its own term in place of the one that it got above.
     logit = logits[has_object].gather(1, target)  # [P, 1]
-    positive = alpha * _binary_focal(logit, gamma)
-    negative = (1 - alpha) * _binary_focal(-logit, gamma)
-    return total + (positive - negative).sum()
+    as_positive = alpha * _binary_focal(logit, gamma)
+    as_negative = (1 - alpha) * _binary_focal(-logit, gamma)
+    return all_negative + (as_positive - as_negative).sum()
 
 
 def _binary_focal(logit: Tensor, gamma: float) -> Tensor:
     """(1 - p)^gamma * -log(p), where p = sigmoid(logit) is the probability of the right answer."""
-    cross_entropy = F.softplus(-logit)
+    cross_entropy = F.softplus(-logit)  # -log(p), without a logarithm of 0
     if gamma == 0:
         return cross_entropy
     # A power below 1 is infinitely steep at 0, and infinity times 0 is not a number.
@@ -73,8 +83,17 @@ def box_loss(deltas: Tensor, matches: Matches, delta: float = 0.1) -> Tensor:
     Args:
         deltas: [N, A, 4], what the model answers.
         matches: what it should answer.
-        delta: where the loss turns from a square into a line.
+        delta: where the loss turns from a square into a line; above 0.
+
+    Raises:
+        ValueError: for a delta that is not positive, or deltas of another shape than the matches.
     """
+    delta = positive_number("delta", delta)
+    if deltas.shape != matches.deltas.shape:
+        raise ValueError(
+            f"deltas are {list(deltas.shape)} and those of matches {list(matches.deltas.shape)}: "
+            "pass both of the same images and anchors."
+        )
     positive = matches.labels >= 0
     target = matches.deltas[positive].to(deltas.dtype)
     return F.huber_loss(deltas[positive], target, reduction="sum", delta=delta)
@@ -85,7 +104,7 @@ def detection_loss(
     box_deltas: Tensor,
     matches: Matches,
     *,
-    normalizer: Tensor | None = None,
+    normalizer: Tensor | float | None = None,
     alpha: float = 0.25,
     gamma: float = 1.5,
     delta: float = 0.1,
@@ -99,10 +118,18 @@ def detection_loss(
         normalizer: both losses are divided by it; by default the matched anchors of the batch plus
             1, so that a batch without objects is legal. The box loss is divided by 4 besides, one
             for each coordinate.
-        alpha, gamma: of the focal loss. delta: of the box loss. box_weight: of it in the total.
+        alpha, gamma: of the focal loss. delta: of the box loss. box_weight: of it in the total, 0
+            or more.
+
+    Raises:
+        ValueError: as `focal_loss` and `box_loss` do, and for a box_weight below 0 or a normalizer
+        that is not positive.
     """
+    box_weight = not_negative("box_weight", box_weight)
     if normalizer is None:
         normalizer = (matches.labels >= 0).sum() + 1
+    elif not isinstance(normalizer, Tensor):
+        normalizer = positive_number("normalizer", normalizer)
     # Half precision cannot hold a sum over a hundred thousand anchors.
     with torch.autocast(class_logits.device.type, enabled=False):
         class_logits, box_deltas = _at_least_single(class_logits), _at_least_single(box_deltas)

@@ -33,6 +33,7 @@ ORDER = [
     "pretrained",
     "data",
     "coco_library",
+    "judging",
     "evaluation",
     "checkpoint",
     "randomness",

@@ -270,3 +270,49 @@ def test_channels_that_are_none_have_no_cost(channels):
     for call in (cost.norm, lambda c: cost.linear(c, 8), lambda c: cost.linear(8, c)):
         with pytest.raises(ValueError, match="must be a whole number of at least 1, got"):
             call(channels)
+
+
+@pytest.mark.parametrize("times", [1.5, -1, "2", None, True, Cost(1, 2)])
+def test_a_cost_repeats_a_whole_number_of_times(times):
+    with pytest.raises(ValueError, match="factor of a cost must be a whole number of at least 0"):
+        Cost(3, 4) * times
+
+
+@pytest.mark.parametrize("amount", [1.5, -1, "2", None, float("nan")])
+def test_a_cost_is_of_whole_numbers(amount):
+    with pytest.raises(ValueError, match="params must be a whole number of at least 0"):
+        Cost(params=amount)
+    with pytest.raises(ValueError, match="macs must be a whole number of at least 0"):
+        Cost(macs=amount)
+
+
+@pytest.mark.parametrize("side", [-1, 2.5, "8", None, True])
+def test_an_input_shape_that_is_none_has_no_count(side):
+    with pytest.raises(ValueError, match="each of input_shape must be a whole number"):
+        cost.count(nn.Conv2d(3, 4, 1), 1, 3, 8, side)
+
+
+def test_count_of_a_tensor_that_two_layers_share():
+    """The oracle is a network whose layers have a kernel each: the same MACs."""
+    shared = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3))
+    macs_of_two = cost.count(shared, 1, 4, 9, 9).macs
+    shared[1].weight = shared[0].weight
+    kernel = shared[0].weight
+    assert cost.count(shared, 1, 4, 9, 9) == Cost(4 * 4 * 9 + 2 * 4, macs_of_two)
+    assert shared[0].weight is shared[1].weight is kernel and kernel.device.type == "cpu"
+
+
+@pytest.mark.parametrize("number", [0, -3, 2.5, "3", None, True, float("nan")])
+@pytest.mark.parametrize("place", range(3))
+def test_layers_whose_numbers_see_nothing(number, place):
+    layer = [3, 2, 1]
+    layer[place] = number
+    name = ("kernel", "stride", "dilation")[place]
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got"):
+        cost.receptive_field([(3, 1), tuple(layer)])
+
+
+@pytest.mark.parametrize("layer", [(), (3,), (3, 2, 1, 1), 3, "32", None, {3: 2}])
+def test_layers_of_another_form(layer):
+    with pytest.raises(ValueError, match=r"a layer must be \(kernel, stride\) or"):
+        cost.receptive_field([(3, 1), layer])

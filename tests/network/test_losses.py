@@ -203,3 +203,44 @@ def test_a_loss_in_double_precision_stays_in_it():
     second = detection_loss(logits, deltas, matches)
     assert first.total.dtype == first.box_loss.dtype == torch.float64
     assert second.total > first.total
+
+
+NO_SHARE = [-0.1, 1.1, 25, math.nan, math.inf, "0.5", None, True]
+BELOW_0 = [-0.1, math.nan, math.inf, "1", None]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"alpha": value}, "alpha must be a number from 0 to 1") for value in NO_SHARE]
+    + [({"gamma": value}, "gamma must be a number of at least 0") for value in BELOW_0]
+    + [({"delta": value}, "delta must be a positive number") for value in (0, *BELOW_0)]
+    + [({"box_weight": value}, "box_weight must be a number of at least 0") for value in BELOW_0]
+    + [
+        ({"normalizer": value}, "normalizer must be a positive number")
+        for value in (0, -1, math.nan)
+    ],
+    ids=str,
+)
+def test_constants_that_make_no_loss(options, says):
+    arguments = example(images=1)
+    with pytest.raises(ValueError, match=says):
+        detection_loss(*arguments, **options)
+
+
+def test_the_ends_of_the_constants_are_legal():
+    """Without focus and with alpha 1 only positives are left: their cross-entropy, by torch."""
+    logits, deltas, matches = example(classes=1)
+    positive = matches.labels == 0
+    loss = detection_loss(logits, deltas, matches, alpha=1, gamma=0, box_weight=0, normalizer=1)
+    expected = F.binary_cross_entropy_with_logits(
+        logits[positive], torch.ones_like(logits[positive]), reduction="sum"
+    )
+    torch.testing.assert_close(loss.total, expected, rtol=1e-5, atol=0)
+
+
+def test_answers_of_other_images_or_anchors():
+    logits, deltas, matches = example(images=2, anchors=9, classes=5)
+    with pytest.raises(ValueError, match=r"got \[2, 9, 5\] and \[1, 9\]"):
+        focal_loss(logits, matches.labels[:1])
+    with pytest.raises(ValueError, match=r"deltas are \[2, 8, 4\] and those of matches"):
+        box_loss(deltas[:, 1:], matches)

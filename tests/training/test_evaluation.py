@@ -425,15 +425,18 @@ def test_a_limit_of_detections_that_is_none_is_named(most):
         coco_ap_from_detections([], [], "a", max_detections=most)
 
 
-@pytest.mark.parametrize("area_cuts", [(96, 32), (0, 32)])
+@pytest.mark.parametrize(
+    "area_cuts", [(96, 32), (0, 32), (32,), (1, 2, 3), 32, None, ("a", "b"), (math.nan, 96)]
+)
 def test_bad_area_cuts(area_cuts):
     with pytest.raises(ValueError, match="the smaller first"):
         coco_ap_from_detections([], [], CLASSES, area_cuts=area_cuts)
 
 
-def test_bad_iou():
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        precision_recall([], [], CLASSES, iou=50)
+@pytest.mark.parametrize("iou", [50, 0, -0.5, math.nan, "0.5", None, True])
+def test_bad_iou(iou):
+    with pytest.raises(ValueError, match="iou must be a number above 0 and at most 1"):
+        precision_recall([], [], CLASSES, iou=iou)
 
 
 @pytest.mark.parametrize("iou", [0.3, 0.5, 0.75])
@@ -591,3 +594,35 @@ def test_the_model_is_left_as_found_when_detection_fails():
     with pytest.raises(ValueError, match=r"differ in shape: \[\(3, 8, 8\), \(3, 9, 8\)\]"):
         detect_dataset(model, Dataset(2, size=lambda index: (8 + index, 8)), progress=False)
     assert all(module.training for module in model.modules())
+
+
+class Unread:
+    """A data set that nobody may look into yet."""
+
+    classes = CLASSES
+
+    def __len__(self):
+        raise AssertionError("read")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"batch_size": value}, "batch_size must be a whole number") for value in (0, -1, 1.5, "8")]
+    + [
+        ({name: value}, f"{name} must be a number from 0 to 1")
+        for name in ("score_threshold", "iou_threshold")
+        for value in (-0.1, 1.1, math.nan, "0.5", None)
+    ]
+    + [({"max_detections": value}, "max_detections must be a whole") for value in (0, -1, 1.5)],
+)
+@pytest.mark.parametrize("call", [detect_dataset, coco_ap])
+def test_limits_that_cannot_be_meant_are_refused_before_the_data_set_is_read(call, options, says):
+    with pytest.raises(ValueError, match=says):
+        call(Detector(), Unread(), **options)
+
+
+def test_what_the_figures_need_is_asked_before_the_data_set_is_read():
+    with pytest.raises(ValueError, match="the smaller first"):
+        coco_ap(Detector(), Unread(), area_cuts=(96, 32))
+    with pytest.raises(ValueError, match="a Subset has no classes"):
+        coco_ap(Detector(), torch.utils.data.Subset(Unread(), [0]))
