@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from effdet_lite.arguments import positive_number, whole_number
+from effdet_lite.arguments import positive_number, positive_share, whole_number
 
 OCTAVES = (0, 1 / 3, 2 / 3)
 # (width, height) factors. The official code has 1.4 and 0.7 where the exact 1:2 box of equal area
@@ -29,10 +29,12 @@ def anchor_grid(
     shapes (scale outer).
 
     height, width: of the image in pixels. scale: side of a level's smallest square anchor, in
-    strides of that level. Raises ValueError for sizes and scales that are not positive.
+    strides of that level. Raises ValueError for sizes and scales that are not positive, and for
+    levels that are not whole numbers from 0 to 30.
     """
     height, width = whole_number("height", height), whole_number("width", width)
     scale = positive_number("scale", scale)
+    levels = [whole_number("each of levels", level, least=0, most=30) for level in levels]
     boxes = [level_anchors(height, width, level, scale) for level in levels]
     # A copy for each caller, who may write into it.
     return torch.tensor(np.concatenate(boxes), device=device)
@@ -43,7 +45,7 @@ def level_anchors(height: int, width: int, level: int, scale: float) -> np.ndarr
     """The anchors of one level, float32 [rows * columns * 9, 4].
 
     A level with stride s has them centered at (i + 1/2) s, with sides
-    scale * s * 2^octave * aspect.
+    scale * s * 2^octave * aspect. Arguments as in `anchor_grid`, which checks them.
     """
     rows, columns = -(-height // 2**level), -(-width // 2**level)
     stride = np.array([width / columns, height / rows])  # (x, y), in pixels
@@ -60,27 +62,37 @@ def level_anchors(height: int, width: int, level: int, scale: float) -> np.ndarr
 grid = anchor_grid  # `anchors.grid`, where the module's name says the rest
 
 
-def iou(boxes: Tensor, anchors: Tensor, areas: Tensor | None = None) -> Tensor:
+def iou(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Intersection over union. boxes [..., M, 4], anchors [..., A, 4] -> [..., M, A]; 0 where a box
-    has no area.
-
-    areas [..., A] stand in for the anchors' own in the union.
+    has no area. Raises ValueError for boxes without four coordinates.
     """
+    overlap = intersection(boxes, anchors)
+    union = area(boxes)[..., :, None] + area(anchors)[..., None, :] - overlap
+    return overlap / union.clamp(min=1e-8)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """boxes [..., 4] -> [...], in square pixels."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return (x2 - x1) * (y2 - y1)
+
+
+def intersection(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """The area that each box shares with each anchor: [..., M, 4], [..., A, 4] -> [..., M, A]."""
+    _check_coordinates(boxes, anchors)
     x1, y1, x2, y2 = boxes[..., None].unbind(-2)  # [..., M, 1]
-    left, top, right, bottom = anchors[..., None, :, :].movedim(-1, 0).contiguous()  # [..., 1, A]
+    # Contiguous, for the next four lines read each of these M times. [..., 1, A]
+    left, top, right, bottom = anchors[..., None, :, :].movedim(-1, 0).contiguous()
     overlap_x = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp(min=0)
     overlap_y = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp(min=0)
-    overlap = overlap_x * overlap_y
-    if areas is None:
-        areas = (right - left) * (bottom - top)
-    union = (x2 - x1) * (y2 - y1) + areas - overlap
-    return overlap / union.clamp(min=1e-8)
+    return overlap_x * overlap_y
 
 
 def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
     """Boxes as offsets from anchors, both [..., 4] -> (dx, dy, dw, dh): center in anchor sides,
-    sides as logarithms.
+    sides as logarithms. Raises ValueError for boxes without four coordinates.
     """
+    _check_coordinates(boxes, anchors)
     center, side = _center_side(boxes)
     anchor_center, anchor_side = _center_side(anchors)
     # The official box coder adds 1e-7 to both sides, so that a box without area has finite offsets.
@@ -89,7 +101,11 @@ def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
-    """The inverse of `encode`: deltas [..., 4] and anchors [..., 4] -> boxes [..., 4]."""
+    """The inverse of `encode`: deltas [..., 4] and anchors [..., 4] -> boxes [..., 4].
+
+    Raises ValueError for deltas or boxes without four numbers.
+    """
+    _check_coordinates(deltas, anchors)
     anchor_center, anchor_side = _center_side(anchors)
     shift, growth = deltas.chunk(2, -1)
     center = anchor_center + shift * anchor_side
@@ -124,7 +140,8 @@ def match(
         threshold: above 0, at most 1.
 
     Raises:
-        ValueError: when boxes and labels do not belong together.
+        ValueError: when boxes and labels do not belong together, labels are not whole numbers, or
+        the threshold is out of range.
     """
     check_objects(boxes, labels, threshold)
     matched = Matches(
@@ -137,29 +154,50 @@ def match(
             continue
         objects, classes = objects[known].to(anchors), classes[known].to(matched.labels)
         overlap = iou(objects, anchors).nan_to_num(0)  # [n, A]
-        largest, answers_for = overlap.max(0)  # of each anchor, [A]
-        # The last object first, so that of several with one best anchor the first has it.
+        # Of each anchor: its largest overlap, and the object that it would answer for. [A] each.
+        largest, answers_for = overlap.max(0)
+        positive = largest >= threshold  # [A]
+        # Then each object takes its best anchor, however little the two overlap. The last object
+        # goes first, so that of several with one best anchor the first has it in the end.
         for index in reversed(range(len(objects))):
             best = overlap[index].argmax()
             if overlap[index, best] > 0:
-                largest[best], answers_for[best] = 1, index
-        positive = largest >= threshold
-        target = answers_for[positive]
+                positive[best] = True
+                answers_for[best] = index
+        target = answers_for[positive]  # [P], the object of each positive anchor
         matched.labels[image, positive] = classes[target]
         matched.deltas[image, positive] = encode(objects[target], anchors[positive])
     return matched
 
 
 def check_objects(boxes: Sequence[Tensor], labels: Sequence[Tensor], threshold: float) -> None:
-    """Raise a ValueError unless each image has as many boxes as labels, and 0 < threshold <= 1."""
-    counts = [len(image_labels) if image_labels.ndim == 1 else -1 for image_labels in labels]
-    if counts != [len(image_boxes) for image_boxes in boxes]:
+    """Raise a ValueError unless each image has as many boxes as labels, the labels are whole
+    numbers, and 0 < threshold <= 1.
+    """
+    if len(boxes) != len(labels) or not all(map(_belong_together, boxes, labels)):
         raise ValueError(
             "for each image give boxes [n, 4] and labels [n]; got "
             f"{[list(x.shape) for x in boxes]} and {[list(x.shape) for x in labels]}."
         )
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}.")
+    for image_labels in labels:
+        if len(image_labels) and image_labels.is_floating_point():
+            raise ValueError(f"labels must be whole numbers, got {image_labels.dtype}.")
+    positive_share("threshold", threshold)
+
+
+def _belong_together(boxes: Tensor, labels: Tensor) -> bool:
+    """Whether these are boxes [n, 4] and labels [n]; of no object, empty ones of any shape."""
+    if labels.ndim != 1 or len(boxes) != len(labels):
+        return False
+    return len(labels) == 0 or boxes.shape[1:] == (4,)
+
+
+def _check_coordinates(boxes: Tensor, anchors: Tensor) -> None:
+    if boxes.shape[-1:] != (4,) or anchors.shape[-1:] != (4,):
+        raise ValueError(
+            f"boxes and anchors must be [..., 4], got {list(boxes.shape)} and "
+            f"{list(anchors.shape)}."
+        )
 
 
 def _center_side(boxes: Tensor) -> tuple[Tensor, Tensor]:

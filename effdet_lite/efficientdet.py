@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, anchor_grid
-from effdet_lite.arguments import whole_number
+from effdet_lite.arguments import shown, whole_number
 from effdet_lite.efficientnet import EfficientNet, check_images, layer_style
 from effdet_lite.fusion import FusionNetwork
 from effdet_lite.layers import LayerStyle, SeparableConv
@@ -20,21 +20,206 @@ from effdet_lite.losses import Losses, detection_loss
 from effdet_lite.matching import fast_match
 from effdet_lite.modes import evaluation_mode
 from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig, efficientdet
-from effdet_lite.suppression import Candidates, best_pairs, suppress
+from effdet_lite.suppression import Candidates, best_pairs, check_limits, suppress
 
 # A fresh model gives each class this probability, so that the loss does not begin with a million
 # false alarms.
 PRIOR = 0.01
 
 
+class EfficientDet(nn.Module):
+    """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of
+    any aspect ratio.
+
+    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. Training
+    asks for `loss`, export for `candidates`, and neither looks further: a subclass in one file may
+    have another backbone (`build_backbone`) or other heads (`build_heads`, `forward`, `loss` and
+    `candidates`), and is trained, saved, loaded and exported like this one. It is built from
+    (config, num_classes) alone, and a file of it names the subclass.
+
+    Raises ValueError for something else than an EfficientDetConfig, and for a num_classes that is
+    not a whole number of at least 1.
+    """
+
+    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90):
+        super().__init__()
+        if not isinstance(config, EfficientDetConfig):
+            raise ValueError(
+                f"config must be an EfficientDetConfig, got {shown(config)}; from_name takes names."
+            )
+        self.config = config
+        self.num_classes = whole_number("num_classes", num_classes)
+        self.backbone = self.build_backbone(config)
+        self.fusion = FusionNetwork(
+            config.graph,
+            self.backbone.level_channels[config.min_level - 1 :],
+            config.fusion_channels,
+            config.fusion_repeats,
+            config.weighting,
+            layer_style(config.backbone),
+        )
+        self.build_heads(config, self.num_classes)
+
+    def build_backbone(self, config: EfficientDetConfig) -> nn.Module:
+        """A module with `features(images)`, [P1 ... P5], and `level_channels`, their channels."""
+        return EfficientNet(config.backbone, num_classes=None)
+
+    def build_heads(self, config: EfficientDetConfig, num_classes: int) -> None:
+        """Make the heads that `forward` runs, as attributes."""
+        channels, repeats, levels = config.fusion_channels, config.head_repeats, len(config.levels)
+        style = layer_style(config.backbone)
+        self.class_head = Head(channels, repeats, levels, num_classes, style)
+        self.box_head = Head(channels, repeats, levels, 4, style)
+        # The bias whose sigmoid is PRIOR.
+        nn.init.constant_(self.class_head.predict.pointwise.bias, math.log(PRIOR / (1 - PRIOR)))
+
+    @classmethod
+    def from_name(cls, name: str, num_classes: int = 90) -> "EfficientDet":
+        """One of "d0" ... "d7x" as published, with fresh weights. Raises ValueError for another."""
+        if name not in EFFICIENTDETS:
+            raise ValueError(
+                f"there is no EfficientDet {name!r}; choose one of {', '.join(EFFICIENTDETS)}."
+            )
+        return cls(EFFICIENTDETS[name], num_classes)
+
+    @classmethod
+    def from_phi(cls, phi: float, num_classes: int = 90) -> "EfficientDet":
+        """The formula's detector for any phi from -3 to 7; below 0 the course's small models (see
+        `scaling`). Raises ValueError for another phi.
+        """
+        return cls(efficientdet(phi), num_classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """images [N, 3, H, W] -> class logits [N, A, K] and box deltas [N, A, 4].
+
+        Raises ValueError for images that are none, or of a size that is not legal.
+        """
+        maps = self.pyramid(images)
+        return self.class_head(maps), self.box_head(maps)
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """images [N, 3, H, W] -> for each level, fine to coarse, a map [N, C, H / 2^l, W / 2^l].
+
+        Raises ValueError as `forward` does.
+        """
+        check_images(images)
+        check_size(*images.shape[-2:], self.config.max_level)
+        return self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
+
+    def anchors(self, height: int, width: int) -> Tensor:
+        """The anchors of an image of this size, [A, 4], xyxy in pixels, on the model's device.
+
+        Raises ValueError for a size that is not legal, and names the nearest that are.
+        """
+        check_size(height, width, self.config.max_level)
+        device = next(self.parameters()).device
+        return anchor_grid(height, width, self.config.levels, self.config.anchor_scale, device)
+
+    @torch.no_grad()
+    def detect(
+        self,
+        images: Tensor,
+        score_threshold: float = 0.05,
+        iou_threshold: float = 0.5,
+        max_detections: int = 100,
+    ) -> list[dict[str, Tensor]]:
+        """Objects in each image [N, 3, H, W], best first, in evaluation mode.
+
+        Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor
+        may answer for several classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside
+        the image), "scores" [n], "labels" [n].
+
+        Raises ValueError for images that are none or not in 0-1, and for a threshold outside 0-1 or
+        a max_detections that is not a whole number of at least 1.
+        """
+        check_limits(score_threshold, iou_threshold, max_detections)
+        check_images(images)
+        check_range(images)
+        # What is made in inference mode cannot be written into, but callers rescale boxes: only the
+        # network runs in it.
+        with evaluation_mode(self), torch.inference_mode():
+            outputs = self(images)
+        size = tuple(images.shape[-2:])
+        return self.decode(outputs, size, score_threshold, iou_threshold, max_detections)
+
+    def decode(
+        self,
+        outputs: tuple[Tensor, Tensor],
+        size: tuple[int, int],
+        score_threshold: float = 0.05,
+        iou_threshold: float = 0.5,
+        max_detections: int = 100,
+    ) -> list[dict[str, Tensor]]:
+        """From what calling the model gave to what `detect` returns; arguments as there.
+
+        size: (height, width) of the images. Raises ValueError for limits that cannot be meant.
+        """
+        found = self.candidates(outputs, size)
+        return suppress(found, score_threshold, iou_threshold, max_detections)
+
+    def candidates(self, outputs: tuple[Tensor, Tensor], size: tuple[int, int]) -> Candidates:
+        """The boxes that suppression chooses from. outputs: what calling the model gave; size:
+        (height, width) of the images.
+        """
+        class_logits, box_deltas = outputs
+        return best_pairs(class_logits, box_deltas, self.anchors(*size), size)
+
+    def loss(
+        self,
+        outputs: tuple[Tensor, Tensor],
+        targets: Sequence[dict],
+        size: tuple[int, int],
+        *,
+        alpha: float = 0.25,
+        gamma: float = 1.5,
+        reduce: Callable[[Tensor], Tensor] | None = None,
+    ) -> Losses:
+        """The loss of a batch, `losses.detection_loss`.
+
+        Args:
+            outputs: what calling the model gave.
+            targets: "boxes" [n, 4] (xyxy, pixels) and "labels" [n] of each image.
+            size: (height, width) of the images.
+            alpha, gamma: of the focal loss.
+            reduce: where several processes train together, each with a part of the batch, a
+                function that takes this one's count of positive anchors and returns that of all.
+
+        Raises:
+            ValueError: for boxes, labels or constants that `losses` and `anchors.match` refuse.
+        """
+        class_logits, box_deltas = outputs
+        device = class_logits.device
+        boxes = [target["boxes"].as_subclass(Tensor).to(device) for target in targets]
+        labels = [target["labels"].to(device) for target in targets]
+        matches = fast_match(self.anchors(*size), boxes, labels)
+        positives = (matches.labels >= 0).sum()
+        if reduce is not None:
+            positives = reduce(positives)
+        return detection_loss(
+            class_logits, box_deltas, matches, normalizer=positives + 1, alpha=alpha, gamma=gamma
+        )
+
+    # A detector's file names its class, and whoever loads it finds the class here by that name:
+    # Python calls `__init_subclass__` once for each subclass that a program defines.
+    subclasses: ClassVar[dict[str, type["EfficientDet"]]] = {}
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        EfficientDet.subclasses[cls.__name__] = cls
+
+
 class Head(nn.Module):
     """`repeats` separable convolutions, and a last one with `outputs` numbers for each anchor.
 
-    The convolutions are shared by all levels; each level has batch norms of its own.
+    The convolutions are shared by all levels; each level has batch norms of its own. Raises
+    ValueError for numbers that are not whole and at least 1.
     """
 
     def __init__(self, channels: int, repeats: int, levels: int, outputs: int, style: LayerStyle):
         super().__init__()
+        sizes = {"channels": channels, "repeats": repeats, "levels": levels, "outputs": outputs}
+        for name, size in sizes.items():
+            whole_number(name, size)
         self.outputs = outputs
         self.convs = nn.ModuleList(SeparableConv(channels, channels) for _ in range(repeats))
         self.norms = nn.ModuleList(
@@ -55,157 +240,6 @@ class Head(nn.Module):
             x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs], anchors outer
             answers.append(x.unflatten(3, (-1, self.outputs)).flatten(1, 3))
         return torch.cat(answers, 1)
-
-
-class EfficientDet(nn.Module):
-    """The detector. Images are [N, 3, H, W], RGB in 0-1; H and W are multiples of 2**max_level, of
-    any aspect ratio.
-
-    Calling it gives (class logits [N, A, K], box deltas [N, A, 4]); `detect` gives boxes. Training
-    asks for `loss`, export for `candidates`, and neither looks further: a subclass in one file may
-    have another backbone (`build_backbone`) or other heads (`build_heads`, `forward`, `loss` and
-    `candidates`), and is trained, saved, loaded and exported like this one. It is built from
-    (config, num_classes) alone, and a file of it names the subclass.
-    """
-
-    subclasses: ClassVar[dict[str, type["EfficientDet"]]] = {}
-
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__(**options)
-        EfficientDet.subclasses[cls.__name__] = cls
-
-    def __init__(self, config: EfficientDetConfig = EfficientDetConfig(), num_classes: int = 90):
-        super().__init__()
-        self.config = config
-        self.num_classes = whole_number("num_classes", num_classes)
-        self.backbone = self.build_backbone(config)
-        self.fusion = FusionNetwork(
-            config.graph,
-            self.backbone.level_channels[config.min_level - 1 :],
-            config.fusion_channels,
-            config.fusion_repeats,
-            config.weighting,
-            layer_style(config.backbone),
-        )
-        self.build_heads(config, self.num_classes)
-
-    def build_backbone(self, config: EfficientDetConfig) -> nn.Module:
-        """A module with `features(images)`, [P1 ... P5], and `level_channels`, their channels."""
-        return EfficientNet(config.backbone, num_classes=None)
-
-    def build_heads(self, config: EfficientDetConfig, num_classes: int) -> None:
-        """Make the heads that `forward` runs, as attributes."""
-        shape = config.fusion_channels, config.head_repeats, len(config.levels)
-        style = layer_style(config.backbone)
-        self.class_head = Head(*shape, num_classes, style)
-        self.box_head = Head(*shape, 4, style)
-        nn.init.constant_(self.class_head.predict.pointwise.bias, math.log(PRIOR / (1 - PRIOR)))
-
-    @classmethod
-    def from_name(cls, name: str, num_classes: int = 90) -> "EfficientDet":
-        """One of "d0" ... "d7x" as published, with fresh weights."""
-        if name not in EFFICIENTDETS:
-            raise ValueError(
-                f"there is no EfficientDet {name!r}; choose one of {', '.join(EFFICIENTDETS)}."
-            )
-        return cls(EFFICIENTDETS[name], num_classes)
-
-    @classmethod
-    def from_phi(cls, phi: float, num_classes: int = 90) -> "EfficientDet":
-        """The formula's detector for any phi from -3 to 7; below 0 the course's small models (see
-        `scaling`).
-        """
-        return cls(efficientdet(phi), num_classes)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """images [N, 3, H, W] -> class logits [N, A, K] and box deltas [N, A, 4]."""
-        maps = self.pyramid(images)
-        return self.class_head(maps), self.box_head(maps)
-
-    def pyramid(self, images: Tensor) -> list[Tensor]:
-        """images [N, 3, H, W] -> for each level, fine to coarse, a map [N, C, H / 2^l, W / 2^l]."""
-        check_images(images)
-        check_size(*images.shape[-2:], self.config.max_level)
-        return self.fusion(self.backbone.features(images)[self.config.min_level - 1 :])
-
-    def anchors(self, height: int, width: int) -> Tensor:
-        """The anchors of an image of this size, [A, 4], xyxy in pixels, on the model's device."""
-        check_size(height, width, self.config.max_level)
-        device = next(self.parameters()).device
-        return anchor_grid(height, width, self.config.levels, self.config.anchor_scale, device)
-
-    def loss(
-        self,
-        outputs: tuple[Tensor, Tensor],
-        targets: Sequence[dict],
-        size: tuple[int, int],
-        *,
-        alpha: float = 0.25,
-        gamma: float = 1.5,
-        reduce: Callable[[Tensor], Tensor] | None = None,
-    ) -> Losses:
-        """The loss of a batch, `losses.detection_loss`.
-
-        Args:
-            outputs: what calling the model gave.
-            targets: "boxes" [n, 4] (xyxy, pixels) and "labels" [n] of each image.
-            size: (height, width) of the images.
-            alpha, gamma: of the focal loss.
-            reduce: sums a count over all processes that train together.
-        """
-        class_logits, box_deltas = outputs
-        device = class_logits.device
-        boxes = [target["boxes"].as_subclass(Tensor).to(device) for target in targets]
-        labels = [target["labels"].to(device) for target in targets]
-        matches = fast_match(self.anchors(*size), boxes, labels)
-        positives = (matches.labels >= 0).sum()
-        if reduce is not None:
-            positives = reduce(positives)
-        return detection_loss(
-            class_logits, box_deltas, matches, normalizer=positives + 1, alpha=alpha, gamma=gamma
-        )
-
-    def candidates(self, outputs: tuple[Tensor, Tensor], size: tuple[int, int]) -> Candidates:
-        """The boxes that suppression chooses from. outputs: what calling the model gave; size:
-        (height, width) of the images.
-        """
-        class_logits, box_deltas = outputs
-        return best_pairs(class_logits, box_deltas, self.anchors(*size), size)
-
-    def decode(
-        self,
-        outputs: tuple[Tensor, Tensor],
-        size: tuple[int, int],
-        score_threshold: float = 0.05,
-        iou_threshold: float = 0.5,
-        max_detections: int = 100,
-    ) -> list[dict[str, Tensor]]:
-        """From what calling the model gave to what `detect` returns."""
-        found = self.candidates(outputs, size)
-        return suppress(found, score_threshold, iou_threshold, max_detections)
-
-    @torch.no_grad()
-    def detect(
-        self,
-        images: Tensor,
-        score_threshold: float = 0.05,
-        iou_threshold: float = 0.5,
-        max_detections: int = 100,
-    ) -> list[dict[str, Tensor]]:
-        """Objects in each image [N, 3, H, W], best first, in evaluation mode.
-
-        Boxes of one class that overlap by more than iou_threshold leave only the best. An anchor
-        may answer for several classes. Returns for each image "boxes" [n, 4] (xyxy, pixels, inside
-        the image), "scores" [n], "labels" [n].
-        """
-        check_images(images)
-        check_range(images)
-        # What is made in inference mode cannot be written into, but callers rescale boxes: only the
-        # network runs in it.
-        with evaluation_mode(self), torch.inference_mode():
-            outputs = self(images)
-        size = tuple(images.shape[-2:])
-        return self.decode(outputs, size, score_threshold, iou_threshold, max_detections)
 
 
 def check_range(images: Tensor) -> None:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from effdet_lite.arguments import whole_number
+from effdet_lite.arguments import positive_number, shown, whole_number
 from effdet_lite.layers import ConvNorm, FusedMBConv, LayerStyle, MBConv
-from effdet_lite.scaling import EFFICIENTNETS, EfficientNetConfig, round_channels
+from effdet_lite.scaling import EFFICIENTNETS, MOST_FUSED, EfficientNetConfig, round_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -31,16 +31,17 @@ class Stage(NamedTuple):
 
 # Table 1 of the paper, whose "resolution" column is each stage's input.
 B0_STAGES = (
-    Stage(expand_ratio=1, channels=16, blocks=1, kernel=3, stride=1),
-    Stage(expand_ratio=6, channels=24, blocks=2, kernel=3, stride=2),
-    Stage(expand_ratio=6, channels=40, blocks=2, kernel=5, stride=2),
+    Stage(expand_ratio=1, channels=16, blocks=1, kernel=3, stride=1),  # its output is P1
+    Stage(expand_ratio=6, channels=24, blocks=2, kernel=3, stride=2),  # P2
+    Stage(expand_ratio=6, channels=40, blocks=2, kernel=5, stride=2),  # P3
     Stage(expand_ratio=6, channels=80, blocks=3, kernel=3, stride=2),
-    Stage(expand_ratio=6, channels=112, blocks=3, kernel=5, stride=1),
+    Stage(expand_ratio=6, channels=112, blocks=3, kernel=5, stride=1),  # P4
     Stage(expand_ratio=6, channels=192, blocks=4, kernel=5, stride=2),
-    Stage(expand_ratio=6, channels=320, blocks=1, kernel=3, stride=1),
+    Stage(expand_ratio=6, channels=320, blocks=1, kernel=3, stride=1),  # P5
 )
 B0_STEM, B0_HEAD = 32, 1280
-# P1 ... P5: the last stage before each halving of the map, and the last stage of all.
+# P1 ... P5 leave the last stage of each resolution: the one before the next stride of 2, and the
+# last of all. So not stage 3, after which stage 4 goes on at the same resolution.
 LEVEL_STAGES = (0, 1, 2, 4, 6)
 
 
@@ -49,8 +50,11 @@ def scaled_stages(width: float, depth: float, fused_stages: int = 0) -> tuple[St
     official code does.
 
     The first `fused_stages` of the stages that widen are fused, with EfficientNetV2's ratio and
-    kernel.
+    kernel. Raises ValueError for factors that are not positive, or more fused stages than there
+    are.
     """
+    width, depth = positive_number("width", width), positive_number("depth", depth)
+    fused_stages = whole_number("fused_stages", fused_stages, 0, MOST_FUSED)
     table = [
         stage._replace(fused=True, expand_ratio=4, kernel=3)
         if 1 <= index <= fused_stages
@@ -74,13 +78,19 @@ def layer_style(config: EfficientNetConfig) -> LayerStyle:
 class EfficientNet(nn.Module):
     """A backbone (`features`) and, if `num_classes` is given, a classifier (calling the model).
 
-    Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalized inside.
+    Images are [N, 3, H, W], RGB in 0-1, of any size; they are normalized inside. Raises ValueError
+    for something else than an EfficientNetConfig, and for a num_classes that is not a whole number
+    of at least 1.
     """
 
     def __init__(
         self, config: EfficientNetConfig = EfficientNetConfig(), num_classes: int | None = 1000
     ):
         super().__init__()
+        if not isinstance(config, EfficientNetConfig):
+            raise ValueError(
+                f"config must be an EfficientNetConfig, got {shown(config)}; from_name takes names."
+            )
         if num_classes is not None:
             num_classes = whole_number("num_classes", num_classes)
         style = layer_style(config)
@@ -121,7 +131,10 @@ class EfficientNet(nn.Module):
 
     @classmethod
     def from_name(cls, name: str, num_classes: int | None = 1000) -> "EfficientNet":
-        """One of "b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out."""
+        """One of "b0" ... "b7" with fresh weights; `num_classes=None` leaves the classifier out.
+
+        Raises ValueError for another name.
+        """
         if name not in EFFICIENTNETS:
             raise ValueError(
                 f"there is no EfficientNet {name!r}; choose one of {', '.join(EFFICIENTNETS)}."
@@ -134,7 +147,10 @@ class EfficientNet(nn.Module):
         return level_channels(self.config.width)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)]."""
+        """images [N, 3, H, W] -> [P1 ... P5]; level l is [N, C_l, ceil(H / 2^l), ceil(W / 2^l)].
+
+        Raises ValueError for images that are none, see `check_images`.
+        """
         check_images(images)
         x = normalized(images.to(self.stem.conv.weight.dtype))
         # Channels last: torch's fast path for 1x1 and depthwise convolutions, on CPUs and on GPUs.
@@ -148,7 +164,10 @@ class EfficientNet(nn.Module):
         return [maps[stage] for stage in LEVEL_STAGES]
 
     def forward(self, images: Tensor) -> Tensor:
-        """images [N, 3, H, W] -> class logits [N, num_classes]."""
+        """images [N, 3, H, W] -> class logits [N, num_classes].
+
+        Raises ValueError for a network without a classifier, and for images that are none.
+        """
         if self.classifier is None:
             raise ValueError(
                 "this EfficientNet was built without a classifier; pass num_classes, or call "
@@ -182,7 +201,8 @@ def check_images(images: Tensor) -> None:
 
 
 def level_channels(width: float) -> tuple[int, ...]:
-    """Channels of P1 ... P5 for B0's table at this width."""
+    """Channels of P1 ... P5 for B0's table at this width. Raises ValueError unless width > 0."""
+    width = positive_number("width", width)
     return tuple(round_channels(B0_STAGES[stage].channels * width) for stage in LEVEL_STAGES)
 
 

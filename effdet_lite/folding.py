@@ -48,7 +48,7 @@ def _fold_fusion_node(node: FusionNode) -> None:
     node.conv.pointwise = fuse_conv_bn_eval(node.conv.pointwise, node.norm)
     node.norm = nn.Identity()
     # A single input that nothing changed is still the caller's: it must not be overwritten.
-    if len(node.steps) > 1:
+    if len(node.coarser_by) > 1:
         _activate_in_place(node)
 
 

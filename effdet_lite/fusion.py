@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effdet_lite.arguments import whole_number
+from effdet_lite.arguments import one_of, whole_number
 from effdet_lite.graphs import WEIGHTINGS, FusionGraph, Node, bifpn, fpn, panet
 from effdet_lite.layers import ConvNorm, LayerStyle, SeparableConv, max_pool
 
@@ -26,15 +26,20 @@ def fusion_weights(weights: Tensor, weighting: str) -> Tensor:
         weights: what the node has learned, [inputs].
         weighting: "fast": not below 0, and divided by their sum. "softmax". "unbounded": as they
             are. "sum": all 1.
+
+    Raises:
+        ValueError: for another weighting.
     """
     if weighting == "fast":
         weights = F.relu(weights)
         return weights / (weights.sum() + 1e-4)
     if weighting == "softmax":
         return weights.softmax(0)
+    if weighting == "unbounded":
+        return weights
     if weighting == "sum":
         return torch.ones_like(weights)
-    return weights
+    raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}.")
 
 
 class FusionNode(nn.Module):
@@ -54,9 +59,10 @@ class FusionNode(nn.Module):
         weighting: str,
         style: LayerStyle,
     ):
-        """inputs: (level, channels) of each."""
+        """level: of this node. inputs: (level, channels) of each."""
         super().__init__()
-        self.steps = [source - level for source, _ in inputs]
+        # How many levels coarser than this node each input is; below 0, how many finer.
+        self.coarser_by = [input_level - level for input_level, _ in inputs]
         self.project = nn.ModuleList(
             ConvNorm(width, channels, bias=True, style=style)
             if width != channels
@@ -77,21 +83,24 @@ class FusionNode(nn.Module):
         return self.norm(self.conv(self.activation(fused)))
 
     def extra_repr(self) -> str:
-        return f"steps={self.steps}, weighting={self.weighting!r}"
+        return f"coarser_by={self.coarser_by}, weighting={self.weighting!r}"
 
     def fuse(self, maps: Sequence[Tensor], size: torch.Size) -> Tensor:
-        """The weighted sum of the projected inputs, resized to this level."""
+        """The weighted sum of the projected inputs [N, C, H_i, W_i], resized to this level,
+        [N, C, H, W].
+        """
         weights = None
         if self.weighting != "sum":
             weights = fusion_weights(self.weights, self.weighting)
         total = None
-        for index, (x, steps) in enumerate(zip(maps, self.steps, strict=True)):
-            for _ in range(-steps):
+        for index, (x, coarser_by) in enumerate(zip(maps, self.coarser_by, strict=True)):
+            finer_by = -coarser_by
+            for _ in range(finer_by):  # never, for an input that is coarser
                 x = max_pool(x)
-            # A weight commutes with enlarging, so it is applied where the map is small.
+            # Weighted first and enlarged then, for the result is the same and the map is small.
             if weights is not None:
                 x = x * weights[index]
-            if steps > 0:
+            if coarser_by > 0:
                 x = F.interpolate(x, size, mode="nearest")
             total = x if total is None else total + x
         return total
@@ -110,7 +119,8 @@ class FusionNetwork(nn.Module):
         weighting: "fast", "softmax", "unbounded" or "sum", see `fusion_weights`.
 
     Raises:
-        ValueError: when there are more maps than levels, or for an unknown weighting.
+        ValueError: when there are more maps than levels, for an unknown weighting, for numbers that
+        are not whole and at least 1, and for a node with a name that torch's modules use.
     """
 
     def __init__(
@@ -123,16 +133,18 @@ class FusionNetwork(nn.Module):
         style: LayerStyle = LayerStyle(),
     ):
         super().__init__()
-        if weighting not in WEIGHTINGS:
-            raise ValueError(
-                f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}."
-            )
+        if not isinstance(graph, FusionGraph):
+            raise ValueError(f"graph must be a FusionGraph, such as bifpn(...), got {graph!r}.")
+        one_of("weighting", weighting, WEIGHTINGS)
         if not 1 <= len(in_channels) <= len(graph.levels):
             raise ValueError(
                 f"the graph has {len(graph.levels)} levels, so give 1 to {len(graph.levels)} "
                 f"in_channels, got {len(in_channels)}."
             )
-        repeats = whole_number("repeats", repeats)
+        for width in in_channels:
+            whole_number("each of in_channels", width)
+        whole_number("channels", channels)
+        whole_number("repeats", repeats)
         self.graph = graph
         self.backbone_levels = len(in_channels)
         extra_levels = len(graph.levels) - len(in_channels)
@@ -143,46 +155,62 @@ class FusionNetwork(nn.Module):
             else None
         )
 
-        arriving = [*in_channels, *[channels] * extra_levels]
+        # The first cell reads the backbone's maps, each further one the maps of the cell before it.
+        first_widths = [*in_channels, *[channels] * extra_levels]
+        further_widths = [channels] * len(graph.levels)
         self.cells = nn.ModuleList()
-        for _ in range(repeats):
-            widths = {
-                f"P{level}_in": width for level, width in zip(graph.levels, arriving, strict=True)
-            }
-            cell = nn.ModuleDict()
-            for node in graph.nodes:
-                inputs = [
-                    (graph.level_of(name), widths.get(name, channels)) for name in node.inputs
-                ]
-                cell[node.name] = FusionNode(node.level, inputs, channels, weighting, style)
-            self.cells.append(cell)
-            arriving = [channels] * len(graph.levels)
+        for index in range(repeats):
+            incoming_widths = first_widths if index == 0 else further_widths
+            self.cells.append(make_cell(graph, incoming_widths, channels, weighting, style))
         self.apply(_initialize)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """maps: the backbone's, fine to coarse, [N, C_l, H_l, W_l]. Returns [N, channels, H_l, W_l]
-        for each level.
+        for each level of the graph. Raises ValueError for another number of maps.
         """
         if len(maps) != self.backbone_levels:
             raise ValueError(f"this network takes {self.backbone_levels} maps, got {len(maps)}.")
         maps = self.extend(list(maps))
+        sizes = {level: x.shape[-2:] for level, x in zip(self.graph.levels, maps, strict=True)}
         for cell in self.cells:
-            known = {f"P{level}_in": x for level, x in zip(self.graph.levels, maps, strict=True)}
-            sizes = {level: x.shape[-2:] for level, x in zip(self.graph.levels, maps, strict=True)}
+            # Every map of this cell by its name: those that come in, and then each node's output.
+            map_of = dict(zip(self.graph.incoming, maps, strict=True))
             for node in self.graph.nodes:
-                known[node.name] = cell[node.name](
-                    [known[name] for name in node.inputs], sizes[node.level]
-                )
-            maps = [known[name] for name in self.graph.outputs]
+                inputs = [map_of[name] for name in node.inputs]
+                map_of[node.name] = cell[node.name](inputs, sizes[node.level])
+            maps = [map_of[name] for name in self.graph.outputs]
         return maps
 
     def extend(self, maps: list[Tensor]) -> list[Tensor]:
-        """Add the levels beyond the backbone's, such as P6 and P7."""
+        """The backbone's maps [N, C_l, H_l, W_l], and the levels beyond, such as P6 and P7."""
         coarsest = maps[-1] if self.project_extra is None else self.project_extra(maps[-1])
         for _ in range(len(self.graph.levels) - len(maps)):
             coarsest = max_pool(coarsest)
             maps.append(coarsest)
         return maps
+
+
+def make_cell(
+    graph: FusionGraph,
+    incoming_widths: Sequence[int],
+    channels: int,
+    weighting: str,
+    style: LayerStyle,
+) -> nn.ModuleDict:
+    """One `FusionNode` for each node of the graph, by its name, so that a state dict can be read.
+
+    incoming_widths: channels of the maps that come in, fine to coarse. The other arguments are
+    those of `FusionNetwork`. Raises ValueError for a node with a name that torch's modules use.
+    """
+    width_of = dict(zip(graph.incoming, incoming_widths, strict=True))
+    width_of |= {node.name: channels for node in graph.nodes}
+    cell = nn.ModuleDict()
+    for node in graph.nodes:
+        if hasattr(cell, node.name):  # such as "train": the node would be in the method's place
+            raise ValueError(f"{node.name!r} cannot name a node: torch's modules use that name.")
+        inputs = [(graph.level_of(name), width_of[name]) for name in node.inputs]
+        cell[node.name] = FusionNode(node.level, inputs, channels, weighting, style)
+    return cell
 
 
 def _initialize(module: nn.Module) -> None:

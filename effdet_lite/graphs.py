@@ -14,27 +14,12 @@ from effdet_lite.arguments import whole_number
 # How a node adds its inputs; `fusion.fusion_weights` has the formulas.
 WEIGHTINGS = ("fast", "softmax", "unbounded", "sum")
 
-# Nodes become submodules by their names, so that a state dict can be read. These names are taken:
-# torch's modules have them themselves.
-TAKEN = frozenset(
-    """T_destination add_module apply bfloat16 buffers call_super_init children clear compile cpu
-    cuda double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
-    get_submodule half ipu items keys load_state_dict modules mtia named_buffers named_children
-    named_modules named_parameters parameters pop register_backward_hook register_buffer
-    register_forward_hook register_forward_pre_hook register_full_backward_hook
-    register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter
-    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
-    set_submodule share_memory state_dict to to_empty train training type update values xpu
-    zero_grad""".split()  # noqa: SIM905  a column of sixty lines otherwise
-)
-
 
 @dataclass(frozen=True)
 class Node:
     """One fusion: `inputs` are resized to `level`, added and convolved.
 
-    "P4_in" is the map that comes in at level 4.
+    "P4_in" is the map that comes in at level 4. Raises ValueError for what is no such node.
     """
 
     name: str
@@ -42,26 +27,18 @@ class Node:
     inputs: tuple[str, ...]
 
     def __post_init__(self):
-        if isinstance(self.inputs, list):  # as JSON has it; a frozen dataclass sets its fields so
-            object.__setattr__(self, "inputs", tuple(self.inputs))
-        if isinstance(self.inputs, str):
-            raise ValueError(
-                f"inputs of node {self.name!r} must be a tuple: write ({self.inputs!r},)."
-            )
-        if not isinstance(self.inputs, tuple):
-            raise ValueError(f"inputs of node {self.name!r} must be names, got {self.inputs!r}.")
-        if not self.inputs:
-            raise ValueError(f"node {self.name!r} has no inputs; give it at least one.")
-        name = self.name
+        name, inputs = self.name, self.inputs
+        if isinstance(inputs, str):
+            raise ValueError(f"inputs of node {name!r} must be a tuple: write ({inputs!r},).")
+        if not isinstance(inputs, tuple):
+            raise ValueError(f"inputs of node {name!r} must be a tuple of names, got {inputs!r}.")
+        if not inputs:
+            raise ValueError(f"node {name!r} has no inputs; give it at least one.")
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise ValueError(
                 f"{name!r} cannot name a node; use letters, digits and _, such as 'P4_td'."
             )
-        if name in TAKEN:
-            raise ValueError(f"{name!r} cannot name a node: torch's modules use that name.")
-        object.__setattr__(
-            self, "level", whole_number(f"the level of node {name!r}", self.level, least=0)
-        )
+        whole_number(f"the level of node {name!r}", self.level, least=0)
 
 
 @dataclass(frozen=True)
@@ -82,7 +59,7 @@ class FusionGraph:
     def __post_init__(self):
         self._check_names()
         self._check_inputs()
-        # A frozen dataclass sets its own fields in this way.
+        # `self.nodes = ...` is what frozen dataclasses forbid everyone, themselves included.
         object.__setattr__(self, "nodes", self._in_running_order())
 
     @property
@@ -108,15 +85,18 @@ class FusionGraph:
         return tuple((source, node.name) for node in self.nodes for source in node.inputs)
 
     def level_of(self, name: str) -> int:
-        """The level of a node or of an incoming map."""
-        levels = {node.name: node.level for node in self.nodes}
-        levels |= dict(zip(self.incoming, self.levels, strict=True))
+        """The level of a node or of an incoming map. Raises ValueError for another name."""
+        levels = dict(zip(self.incoming, self.levels, strict=True))
+        for node in self.nodes:
+            levels[node.name] = node.level
+        if name not in levels:
+            raise ValueError(f"graph {self.name!r} has no {name!r}; it has {', '.join(levels)}.")
         return levels[name]
 
     def to_dict(self) -> dict:
         """The graph as plain values, for JSON."""
         nodes = [
-            {"name": node.name, "level": node.level, "inputs": list(node.inputs)}
+            {"name": node.name, "level": int(node.level), "inputs": list(node.inputs)}
             for node in self.nodes
         ]
         return {"name": self.name, "nodes": nodes}
@@ -125,7 +105,9 @@ class FusionGraph:
     def from_dict(cls, values: dict) -> "FusionGraph":
         """The graph that `to_dict` made into plain values. Raises ValueError for other values."""
         try:
-            nodes = tuple(Node(**node) for node in values["nodes"])
+            nodes = tuple(
+                Node(**node | {"inputs": _as_tuple(node["inputs"])}) for node in values["nodes"]
+            )
             return cls(values["name"], nodes)
         except (KeyError, TypeError):
             raise ValueError(
@@ -136,6 +118,8 @@ class FusionGraph:
     def _check_names(self) -> None:
         if not isinstance(self.name, str):
             raise ValueError(f"the name of a graph must be text, got {self.name!r}.")
+        if not isinstance(self.nodes, (tuple, list)):
+            raise ValueError(f"the nodes of a graph must be a tuple, got {self.nodes!r:.100}.")
         if not self.nodes:
             raise ValueError(f"graph {self.name!r} has no nodes.")
         for node in self.nodes:
@@ -158,39 +142,51 @@ class FusionGraph:
                 )
 
     def _check_inputs(self) -> None:
-        known = [*self.incoming, *(node.name for node in self.nodes)]
+        sources = [*self.incoming, *(node.name for node in self.nodes)]
         for node in self.nodes:
             for source in node.inputs:
-                if source not in known:
+                if source not in sources:
                     raise ValueError(
                         f"node {node.name!r} has the unknown input {source!r}; known here: "
-                        f"{', '.join(known)}."
+                        f"{', '.join(sources)}."
                     )
 
     def _in_running_order(self) -> tuple[Node, ...]:
-        nodes = {node.name: node for node in self.nodes}
+        """The nodes such that each comes after its inputs. Raises ValueError for a cycle."""
         sorter = TopologicalSorter({node.name: node.inputs for node in self.nodes})
         try:
-            order = list(sorter.static_order())
+            order = list(sorter.static_order())  # names, those of the incoming maps included
         except CycleError as error:
             cycle = " -> ".join(error.args[1][::-1])
             raise ValueError(f"graph {self.name!r} has a cycle: {cycle}.") from None
-        # Keep the author's order where it runs, so that a list reads as it was written.
-        seen = set(self.incoming)
+        # Where the author's own order runs, it stays, so that a list reads as it was written.
+        if self._runs_as_written():
+            return tuple(self.nodes)
+        node_of = {node.name: node for node in self.nodes}
+        return tuple(node_of[name] for name in order if name in node_of)
+
+    def _runs_as_written(self) -> bool:
+        ready = set(self.incoming)
         for node in self.nodes:
-            if not seen.issuperset(node.inputs):
-                return tuple(nodes[name] for name in order if name in nodes)
-            seen.add(node.name)
-        return tuple(self.nodes)
+            if not ready.issuperset(node.inputs):
+                return False
+            ready.add(node.name)
+        return True
 
 
 def fpn(levels: Sequence[int]) -> FusionGraph:
-    """FPN: from coarse to fine, each level adds what comes down to what comes in."""
+    """FPN: from coarse to fine, each level adds what comes down to what comes in.
+
+    levels: two or more neighboring levels, in any order. Raises ValueError for others.
+    """
     return FusionGraph("FPN", _top_down(levels, prune=False))
 
 
 def panet(levels: Sequence[int]) -> FusionGraph:
-    """PANet: FPN, and then a second path from fine to coarse."""
+    """PANet: FPN, and then a second path from fine to coarse.
+
+    levels: two or more neighboring levels, in any order. Raises ValueError for others.
+    """
     return FusionGraph("PANet", bifpn(levels, skip=False, prune=False).nodes)
 
 
@@ -204,6 +200,9 @@ def bifpn(
         bottom_up: add the path from fine to coarse.
         skip: let each level's output see the map that came in there.
         prune: leave out the nodes that would have one input, at both ends of the pyramid.
+
+    Raises:
+        ValueError: for levels that are no whole numbers, fewer than two, or not neighbors.
     """
     if not bottom_up:
         # Each node is its level's only output, so there is nothing to prune and nothing to skip.
@@ -235,6 +234,11 @@ def _top_down(levels: Sequence[int], prune: bool) -> tuple[Node, ...]:
         nodes.append(Node(f"P{level}_td", level, (f"P{level}_in", above)))
         above = f"P{level}_td"
     return tuple(nodes)
+
+
+def _as_tuple(inputs: object) -> object:
+    """JSON has lists where a node has a tuple."""
+    return tuple(inputs) if isinstance(inputs, list) else inputs
 
 
 def _sorted_levels(levels: Sequence[int]) -> list[int]:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
+from effdet_lite.arguments import positive_number, share, whole_number
+
 Padding = Literal["same", "symmetric"]
 
 
@@ -24,6 +26,9 @@ class LayerStyle:
         "symmetric" is torchvision's kernel // 2 on each side. Sizes and costs are equal, values are
         not.
     norm_epsilon, norm_momentum: of batch norm; momentum is torch's, 1 minus TensorFlow's.
+
+    Raises ValueError for a padding of another name, an epsilon that is not positive, and a momentum
+    outside 0-1.
     """
 
     padding: Padding = "same"
@@ -33,6 +38,8 @@ class LayerStyle:
     def __post_init__(self):
         if self.padding not in ("same", "symmetric"):
             raise ValueError(f'padding must be "same" or "symmetric", got {self.padding!r}.')
+        positive_number("norm_epsilon", self.norm_epsilon)
+        share("norm_momentum", self.norm_momentum)
 
     def norm(self, channels: int) -> nn.BatchNorm2d:
         """A batch norm with this style's constants."""
@@ -40,10 +47,12 @@ class LayerStyle:
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's padding before and after one axis, such that the output has ceil(size / stride)
-    positions.
+    """TensorFlow's padding before and after one axis, in pixels, such that the output has
+    ceil(size / stride) positions.
     """
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    positions = -(-size // stride)  # ceil(size / stride)
+    reach = (positions - 1) * stride + kernel  # of all windows together
+    total = max(reach - size, 0)
     return total // 2, total - total // 2
 
 
@@ -60,8 +69,11 @@ def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution whose output has ceil(size / stride) positions, padded in either style; the
-    kernel is odd.
+    """A convolution whose output has ceil(size / stride) positions, padded in either style.
+
+    [N, c_in, H, W] -> [N, c_out, ceil(H / stride), ceil(W / stride)]. Raises ValueError for sizes
+    that are not whole numbers of at least 1, an even kernel, and groups that do not divide both
+    channel counts.
     """
 
     def __init__(
@@ -74,10 +86,14 @@ class Conv2d(nn.Conv2d):
         bias: bool = False,
         padding: Padding = "same",
     ):
+        sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride, "groups": groups}
+        for name, size in sizes.items():
+            whole_number(name, size)
         if kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that it has a center, got {kernel}.")
-        # At stride 1 both styles pad alike, so the convolution can do it without a copy of its
-        # input.
+        # torch's own convolution can only pad both ends alike. At stride 1 "same" does so too: an
+        # odd kernel needs kernel // 2 at each end. At stride 2 the ends may differ, and `pad_same`
+        # has to make a padded copy of the input first.
         self.pads_itself = padding == "symmetric" or stride == 1
         super().__init__(
             c_in,
@@ -103,15 +119,16 @@ def max_pool(x: Tensor) -> Tensor:
     The padding is minus infinity, as in TensorFlow: the maps are signed, so that zeros would win
     along the border.
     """
-    # Even sizes need padding below and to the right only, where a window cut short by ceil_mode
-    # does the same.
+    # On even sizes "same" is one row below and one column on the right. `ceil_mode` lets the last
+    # window hang over the edge by that one, and takes the largest of what is inside: the same,
+    # without a padded copy.
     if x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0:
         return F.max_pool2d(x, 3, 2, ceil_mode=True)
     return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, 2)
 
 
 class ConvNorm(nn.Module):
-    """Convolution and batch norm; with `activation`, SiLU after them."""
+    """Convolution and batch norm; with `activation`, SiLU after them. Shapes as in `Conv2d`."""
 
     def __init__(
         self,
@@ -137,10 +154,14 @@ class ConvNorm(nn.Module):
 class SqueezeExcite(nn.Module):
     """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over
     the image.
+
+    squeezed: channels between the two 1x1 convolutions.
     """
 
     def __init__(self, channels: int, squeezed: int):
         super().__init__()
+        whole_number("channels", channels)
+        whole_number("squeezed", squeezed)
         self.reduce = nn.Conv2d(channels, squeezed, 1)
         self.expand = nn.Conv2d(squeezed, channels, 1)
 
@@ -159,6 +180,10 @@ class MBConv(nn.Module):
     The gate is squeezed to a quarter of the block's *input* channels, not of the widened ones: B0
     would otherwise have 8.4 million parameters. The last convolution has no activation. The input
     is added where its shape allows it.
+
+    [N, c_in, H, W] -> [N, c_out, ceil(H / stride), ceil(W / stride)]. drop_path: the share of
+    images for which, in training, the block answers its input alone (stochastic depth). Raises
+    ValueError for sizes that are not whole numbers of at least 1 and a drop_path outside 0-1.
     """
 
     def __init__(
@@ -173,7 +198,7 @@ class MBConv(nn.Module):
         style: LayerStyle = LayerStyle(),
     ):
         super().__init__()
-        widened = c_in * expand_ratio
+        widened = c_in * whole_number("expand_ratio", expand_ratio)
         self.expand = (
             ConvNorm(c_in, widened, activation=True, style=style)
             if expand_ratio > 1
@@ -185,7 +210,7 @@ class MBConv(nn.Module):
         self.squeeze_excite = SqueezeExcite(widened, squeezed_channels(c_in))
         self.project = ConvNorm(widened, c_out, style=style)
         self.has_skip = stride == 1 and c_in == c_out
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = StochasticDepth(share("drop_path", drop_path), "row")
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.expand(x)  # [N, c_in * expand_ratio, H, W]
@@ -198,7 +223,8 @@ class FusedMBConv(nn.Module):
     """MBConv with one dense convolution (3x3) that widens and filters at once, and no gate.
 
     It has more MACs on a fine map and takes less time, for a depthwise convolution moves much
-    memory for few MACs. EfficientNetV2, arXiv 2104.00298, section 3.2.
+    memory for few MACs. Arguments, shapes and errors are MBConv's. EfficientNetV2, arXiv
+    2104.00298, section 3.2.
     """
 
     def __init__(
@@ -213,11 +239,11 @@ class FusedMBConv(nn.Module):
         style: LayerStyle = LayerStyle(),
     ):
         super().__init__()
-        widened = c_in * expand_ratio
+        widened = c_in * whole_number("expand_ratio", expand_ratio)
         self.expand = ConvNorm(c_in, widened, kernel, stride, activation=True, style=style)
         self.project = ConvNorm(widened, c_out, style=style)
         self.has_skip = stride == 1 and c_in == c_out
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = StochasticDepth(share("drop_path", drop_path), "row")
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.project(self.expand(x))
@@ -225,12 +251,15 @@ class FusedMBConv(nn.Module):
 
 
 def squeezed_channels(c_in: int) -> int:
-    """Channels inside the squeeze-and-excitation of a block with c_in input channels."""
+    """Channels inside the squeeze-and-excitation of a block with c_in input channels: a quarter."""
     return max(1, c_in // 4)
 
 
 class SeparableConv(nn.Module):
-    """A depthwise 3x3 convolution, then a pointwise one with a bias; nothing between them."""
+    """A depthwise 3x3 convolution, then a pointwise one with a bias; nothing between them.
+
+    [N, c_in, H, W] -> [N, c_out, H, W].
+    """
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()

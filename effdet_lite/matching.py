@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from effdet_lite.anchors import ANCHORS_PER_POSITION, Matches, check_objects, encode, iou
+from effdet_lite.anchors import (
+    ANCHORS_PER_POSITION,
+    Matches,
+    area,
+    check_objects,
+    encode,
+    intersection,
+    iou,
+)
 
 # Neighboring anchors that are judged together before each is looked at: those of four positions in
 # a row. Fewer make more groups to judge, more make groups so wide that fewer can be ruled out.
@@ -62,7 +70,9 @@ def _pairs(boxes: Tensor, anchors: Tensor, threshold: float) -> tuple[Tensor, Te
     low, high = anchors[members].chunk(2, -1)  # [groups, GROUP, 2] each
     hulls = torch.cat([low.amin(1), high.amax(1)], -1)
     smallest = (high - low).prod(-1).amin(1)
-    bound = iou(boxes, hulls, smallest)  # [M, groups]
+    # This bound is an IoU with the hull, whose area in the union is that of the smallest anchor.
+    overlap = intersection(boxes, hulls)
+    bound = overlap / (area(boxes)[:, None] + smallest - overlap).clamp(min=1e-8)  # [M, groups]
 
     # The least IoU that matters to an object: the threshold, or the best of its most promising
     # group if that is less.

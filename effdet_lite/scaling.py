@@ -9,12 +9,15 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 
-from effdet_lite.arguments import is_number, one_of, positive_number, share, whole_number
+from effdet_lite.arguments import is_number, one_of, positive_number, share, shown, whole_number
 from effdet_lite.graphs import NECKS, WEIGHTINGS, FusionGraph
 
 PADDINGS = ("same", "symmetric")
 MOST_FUSED = 6  # stages: all but the first
-MOST_SCALE = 100  # factors and repeats: thirty times the largest published network
+# Limits far above every published network (3.1 and 8), so that a slip of the finger is refused in a
+# sentence, before it asks for more memory than there is.
+MOST_FACTOR = 100  # of B0's channels or blocks
+MOST_REPEATS = 100  # of the feature network's cells, or of a head's convolutions
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class EfficientNetConfig:
         TensorFlow network's.
     fused_stages: how many stages after the first have `layers.FusedMBConv` in place of MBConv, as
         EfficientNetV2 has on its fine maps. 0 is EfficientNet.
+
+    Raises ValueError for a value that no network has.
     """
 
     width: float = 1.0
@@ -43,14 +48,14 @@ class EfficientNetConfig:
 
     def __post_init__(self):
         for name in ("width", "depth", "norm_epsilon"):
-            _check(self, name, positive_number)
+            _check_field(self, name, positive_number)
         for name in ("dropout", "stochastic_depth", "norm_momentum"):
-            _check(self, name, share)
-        if max(self.width, self.depth) > MOST_SCALE:
-            raise ValueError(f"width and depth must be at most {MOST_SCALE}, got {self}.")
-        _check(self, "resolution", whole_number)
-        _check(self, "fused_stages", whole_number, 0, MOST_FUSED)
-        _check(self, "padding", one_of, PADDINGS)
+            _check_field(self, name, share)
+        if max(self.width, self.depth) > MOST_FACTOR:
+            raise ValueError(f"width and depth must be at most {MOST_FACTOR}, got {self}.")
+        _check_field(self, "resolution", whole_number)
+        _check_field(self, "fused_stages", whole_number, 0, MOST_FUSED)
+        _check_field(self, "padding", one_of, PADDINGS)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class EfficientDetConfig:
     anchor_scale: side of a level's smallest square anchor, in strides of that level.
     weighting: how a node adds its inputs: "fast", "softmax", "unbounded" or "sum".
     neck: the feature network: "bifpn", "fpn", "panet", or a FusionGraph of the same levels.
+
+    Raises ValueError for a value that no detector has, and for two that do not fit together.
     """
 
     resolution: int = 512
@@ -79,14 +86,14 @@ class EfficientDetConfig:
     neck: str | FusionGraph = "bifpn"
 
     def __post_init__(self):
-        _check(self, "fusion_channels", whole_number)
-        _check(self, "fusion_repeats", whole_number, 1, MOST_SCALE)
-        _check(self, "head_repeats", whole_number, 1, MOST_SCALE)
-        _check(self, "min_level", whole_number, 1, 5)
-        _check(self, "max_level", whole_number, 5, 12)
-        _check(self, "resolution", whole_number)
-        _check(self, "anchor_scale", positive_number)
-        _check(self, "weighting", one_of, WEIGHTINGS)
+        _check_field(self, "fusion_channels", whole_number)
+        _check_field(self, "fusion_repeats", whole_number, 1, MOST_REPEATS)
+        _check_field(self, "head_repeats", whole_number, 1, MOST_REPEATS)
+        _check_field(self, "min_level", whole_number, 1, 5)
+        _check_field(self, "max_level", whole_number, 5, 12)
+        _check_field(self, "resolution", whole_number)
+        _check_field(self, "anchor_scale", positive_number)
+        _check_field(self, "weighting", one_of, WEIGHTINGS)
         if self.resolution % 2**self.max_level:
             raise ValueError(
                 f"resolution must be a multiple of {2**self.max_level} for levels up to "
@@ -95,7 +102,7 @@ class EfficientDetConfig:
         if not isinstance(self.backbone, EfficientNetConfig):
             raise ValueError(f"backbone must be an EfficientNetConfig, got {self.backbone!r:.100}.")
         if not isinstance(self.neck, FusionGraph):
-            _check(self, "neck", one_of, tuple(NECKS))
+            _check_field(self, "neck", one_of, tuple(NECKS))
         if self.graph.levels != self.levels:
             raise ValueError(
                 f"the neck {self.graph.name!r} is for levels P{self.graph.levels[0]} to "
@@ -134,10 +141,14 @@ class EfficientDetConfig:
         return cls(**values)
 
 
-def _check(config: object, name: str, check: Callable, *limits: object) -> None:
-    """Replace a field by what `check` makes of it: numpy's numbers become Python's."""
-    # A frozen dataclass sets its own fields in this way.
-    object.__setattr__(config, name, check(name, getattr(config, name), *limits))
+def _check_field(config: object, name: str, check: Callable, *limits: object) -> None:
+    """Check one field, and put in its place what `check` returns.
+
+    That is the same value in Python's own type: numpy's numbers could not be written as JSON.
+    """
+    value = check(name, getattr(config, name), *limits)
+    # `config.name = value` is what frozen dataclasses forbid everyone, themselves included.
+    object.__setattr__(config, name, value)
 
 
 def _known(cls: type, values: object) -> dict:
@@ -164,7 +175,13 @@ class Published:
 def round_channels(channels: float, divisor: int = 8) -> int:
     """The nearest multiple of 8, half up, but never below 90 % of the wish. Official code,
     `round_filters`.
+
+    Raises ValueError for channels that are no finite number, and a divisor that is not whole and at
+    least 1.
     """
+    if not is_number(channels) or not math.isfinite(channels):
+        raise ValueError(f"channels must be a number, got {shown(channels)}.")
+    divisor = whole_number("divisor", divisor)
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
@@ -176,11 +193,13 @@ def efficientnet(
     resolution 224 gamma^phi.
 
     phi: any real number from -3 to 7; 0 is B0. alpha, beta, gamma: growth of each dimension for one
-    step of phi, > 0.
+    step of phi, from 0.01 to 100. Raises ValueError for others, and for a network that becomes more
+    than a hundred times as wide or deep as B0.
     """
     _check_phi(phi)
     for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma}.items():
-        positive_number(name, value)
+        if not 0.01 <= positive_number(name, value) <= 100:
+            raise ValueError(f"{name} must be from 0.01 to 100, got {value}.")
     return EfficientNetConfig(
         width=beta**phi,
         depth=alpha**phi,
@@ -197,7 +216,8 @@ def efficientdet(phi: float) -> EfficientDetConfig:
     What is not a whole number is rounded: channels to the nearest 8, repeats to the nearest 1,
     resolution to the nearest legal one. Below 0 the formulas alone would give nothing useful, so
     there (the course's small models): BiFPN and heads are repeated at least once, and levels are
-    P2-P6 with anchor scale 2, since 128-256 px images have small objects.
+    P2-P6 with anchor scale 2, since 128-256 px images have small objects. Raises ValueError for
+    another phi.
     """
     _check_phi(phi)
     min_level, max_level, anchor_scale = (2, 6, 2.0) if phi < 0 else (3, 7, 4.0)

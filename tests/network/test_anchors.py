@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torchvision.ops import box_iou
 
 from effdet_lite import anchors
-from effdet_lite.anchors import decode, encode, grid, iou
+from effdet_lite.anchors import area, decode, encode, grid, intersection, iou
 
 
 def random_boxes(number, height, width, largest=None, generator=None):
@@ -91,6 +91,19 @@ def test_grids_that_cannot_be(arguments):
         grid(*arguments)
 
 
+@pytest.mark.parametrize("level", [-1, 31, 3.5, "3", None])
+def test_levels_that_cannot_be(level):
+    with pytest.raises(ValueError, match="each of levels must be a whole number from 0 to 30"):
+        grid(64, 64, (3, level), 4.0)
+
+
+@pytest.mark.parametrize("call", [iou, encode, decode])
+@pytest.mark.parametrize("shapes", [((2, 2), (2, 4)), ((2, 4), (2, 5)), ((4, 2), (4, 2)), ((), ())])
+def test_boxes_without_four_coordinates(call, shapes):
+    with pytest.raises(ValueError, match=r"boxes and anchors must be \[..., 4\], got"):
+        call(*(torch.rand(shape) for shape in shapes))
+
+
 # --- IoU and offsets ---
 
 
@@ -120,13 +133,11 @@ def test_iou_of_boxes_without_area_is_zero():
     assert iou(points[:0], points).shape == (0, 3)
 
 
-def test_iou_with_other_areas_by_hand():
-    """The overlap 25 of boxes of 100: 25 / (100 + 100 - 25), and 25 / (100 + 50 - 25) if the anchor
-    counts as 50.
-    """
-    box, anchor = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[5.0, 5, 15, 15]])
-    assert iou(box, anchor).item() == pytest.approx(1 / 7)
-    assert iou(box, anchor, torch.tensor([50.0])).item() == pytest.approx(0.2)
+def test_areas_and_iou_by_hand():
+    """Boxes of 100 and 200 that share 25."""
+    box, anchor = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[5.0, 5, 15, 25]])
+    assert (area(box), area(anchor), intersection(box, anchor)) == (100, 200, 25)
+    assert iou(box, anchor).item() == pytest.approx(25 / 275)
 
 
 def test_iou_of_batches_of_boxes_with_batches_of_anchors():

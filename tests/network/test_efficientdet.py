@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from effdet_lite import efficientdet, efficientnet, suppression
 from effdet_lite.anchors import match
-from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.efficientdet import EfficientDet, Head
 from effdet_lite.layers import LayerStyle
 from effdet_lite.losses import detection_loss
 from effdet_lite.scaling import EfficientDetConfig, EfficientNetConfig
@@ -346,6 +346,25 @@ def test_unknown_names(name):
 def test_impossible_numbers_of_classes(classes):
     with pytest.raises(ValueError, match="num_classes must be a whole number of at least 1"):
         EfficientDet(SMALL, classes)
+
+
+@pytest.mark.parametrize("config", ["d0", None, SMALL.backbone])
+def test_what_is_no_configuration(config):
+    with pytest.raises(ValueError, match=r"config must be an EfficientDetConfig, got .*from_name"):
+        EfficientDet(config)
+
+
+@pytest.mark.parametrize("name", ["channels", "repeats", "levels", "outputs"])
+def test_heads_that_cannot_be(name):
+    sizes = {"channels": 8, "repeats": 1, "levels": 3, "outputs": 4, name: 0}
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
+        Head(**sizes, style=LayerStyle())
+
+
+def test_limits_are_refused_before_the_network_runs(model, monkeypatch):
+    monkeypatch.setattr(model, "forward", None)
+    with pytest.raises(ValueError, match="max_detections must be a whole number"):
+        model.detect(torch.rand(1, 3, 64, 64), max_detections=0)
 
 
 def test_impossible_weighting():

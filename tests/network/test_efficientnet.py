@@ -17,6 +17,7 @@ from effdet_lite.efficientnet import (
     B0_STAGES,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    LEVEL_STAGES,
     EfficientNet,
     level_channels,
     scaled_stages,
@@ -256,6 +257,27 @@ def test_without_classifier_only_features():
 def test_unknown_names(name):
     with pytest.raises(ValueError, match=r"there is no EfficientNet .*choose one of b0, b1"):
         EfficientNet.from_name(name)
+
+
+@pytest.mark.parametrize("config", ["b0", None, 1.0])
+def test_what_is_no_configuration(config):
+    with pytest.raises(ValueError, match=r"config must be an EfficientNetConfig, got .*from_name"):
+        EfficientNet(config)
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("nan"), "1", None])
+def test_tables_that_cannot_be(factor):
+    for call in (lambda x: scaled_stages(x, 1), lambda x: scaled_stages(1, x), level_channels):
+        with pytest.raises(ValueError, match=r"(width|depth) must be a positive number"):
+            call(factor)
+    with pytest.raises(ValueError, match="fused_stages must be a whole number from 0 to 6"):
+        scaled_stages(1, 1, 7)
+
+
+def test_p1_to_p5_leave_the_last_stage_of_each_resolution():
+    strides = [stage.stride for stage in B0_STAGES]
+    last = [n for n in range(len(strides)) if strides[n + 1 : n + 2] in ([2], [])]
+    assert list(LEVEL_STAGES) == last
 
 
 @pytest.mark.parametrize("classes", [0, -1])

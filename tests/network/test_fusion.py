@@ -271,11 +271,31 @@ def test_each_use_of_a_map_has_its_own_projection():
         ({"in_channels": ()}, "give 1 to 2 in_channels, got 0"),
         ({"in_channels": (8, 8, 8)}, "got 3"),
         ({"repeats": 0}, "repeats must be a whole number of at least 1"),
+        ({"channels": 0}, "channels must be a whole number of at least 1"),
+        ({"in_channels": (8, 8.5)}, "each of in_channels must be a whole number of at least 1"),
+        ({"graph": "bifpn"}, r"graph must be a FusionGraph, such as bifpn\(...\), got 'bifpn'"),
     ],
 )
 def test_networks_that_cannot_be(change, says):
     with pytest.raises(ValueError, match=says):
         FusionNetwork(**{"graph": bifpn((3, 4)), "in_channels": (8, 8), "channels": 8} | change)
+
+
+def test_names_that_torch_has_taken():
+    """The oracle is torch's own ModuleDict, which refuses them."""
+    theirs = [name for name in dir(nn.ModuleDict()) if not name.startswith("_")]
+    assert {"train", "training", "keys", "to"} <= {*theirs}
+    for name in theirs:
+        with pytest.raises(KeyError):
+            nn.ModuleDict({name: nn.Identity()})
+        graph = fusion.FusionGraph("mine", (fusion.Node(name, 3, ("P3_in",)),))
+        with pytest.raises(ValueError, match=f"'{name}' cannot name a node: torch's modules use"):
+            FusionNetwork(graph, (8,), 8)
+
+
+def test_unknown_weights_are_refused():
+    with pytest.raises(ValueError, match=r"weighting must be one of fast.*got 'max'"):
+        fusion.fusion_weights(torch.ones(2), "max")
 
 
 def test_wrong_number_of_maps():

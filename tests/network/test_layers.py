@@ -2,6 +2,8 @@
 out.
 """
 
+import math
+
 import pytest
 import torch
 import torchvision
@@ -14,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from effdet_lite import layers
-from effdet_lite.layers import Conv2d, LayerStyle, MBConv, SeparableConv, SqueezeExcite
+from effdet_lite.layers import Conv2d, FusedMBConv, LayerStyle, MBConv, SeparableConv, SqueezeExcite
 
 # --- padding ---
 
@@ -166,6 +168,39 @@ def test_separable_conv_equals_one_dense_convolution():
 def test_unknown_padding_is_refused():
     with pytest.raises(ValueError, match='padding must be "same" or "symmetric", got \'valid\''):
         LayerStyle("valid")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"norm_epsilon": value}, "must be a positive number") for value in (0, -1e-3, math.nan, "1")]
+    + [({"norm_momentum": value}, "must be a number from 0 to 1") for value in (-0.1, 1.1, None)],
+)
+def test_norms_that_cannot_be(options, says):
+    with pytest.raises(ValueError, match=says):
+        LayerStyle(**options)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "3", None, True])
+@pytest.mark.parametrize("name", ["c_in", "c_out", "kernel", "stride", "groups"])
+def test_convolutions_that_cannot_be(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1"):
+        Conv2d(**{"c_in": 4, "c_out": 4, name: value})
+
+
+@pytest.mark.parametrize("block", [MBConv, FusedMBConv])
+def test_blocks_that_cannot_be(block):
+    with pytest.raises(ValueError, match="expand_ratio must be a whole number of at least 1"):
+        block(4, 4, expand_ratio=0)
+    with pytest.raises(ValueError, match="drop_path must be a number from 0 to 1, got 1.5"):
+        block(4, 4, drop_path=1.5)
+    with pytest.raises(ValueError, match="c_out must be a whole number of at least 1, got 0"):
+        block(4, 0)
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (4, 0), (4, 1.5)])
+def test_gates_that_cannot_be(sizes):
+    with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+        SqueezeExcite(*sizes)
 
 
 @pytest.mark.parametrize("kernel", [2, 4])

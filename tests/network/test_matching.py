@@ -189,12 +189,26 @@ def test_empty_tensors_of_another_type_are_empty(assign):
         ([torch.rand(2, 4)], [torch.tensor([1, 2]), torch.tensor([1])]),
         (torch.rand(2, 4), torch.tensor([1, 2])),
         ([torch.rand(1, 4)], [torch.tensor([[1]])]),
+        ([torch.rand(2, 5)], [torch.tensor([1, 2])]),
+        ([torch.rand(4)], [torch.tensor([1, 2, 3, 4])]),
     ],
-    ids=["a label is missing", "an image is missing", "not a list", "labels [n, 1]"],
+    ids=[
+        "a label is missing",
+        "an image is missing",
+        "not a list",
+        "labels [n, 1]",
+        "boxes [n, 5]",
+        "boxes [n]",
+    ],
 )
 def test_boxes_and_labels_that_do_not_belong_together(assign, boxes, labels):
     with pytest.raises(ValueError, match=r"for each image give boxes \[n, 4\] and labels \[n\]"):
         assign(grid(64, 64, (3, 4), 4.0), boxes, labels)
+
+
+def test_labels_that_are_not_whole(assign):
+    with pytest.raises(ValueError, match=r"labels must be whole numbers, got torch.float32"):
+        assign(grid(64, 64, (3, 4), 4.0), [torch.rand(1, 4)], [torch.tensor([1.5])])
 
 
 def test_objects_with_a_label_below_0_take_no_anchor_from_others(assign):
@@ -218,9 +232,9 @@ def test_flushed_denormals_change_nothing(assign):
         torch.set_flush_denormal(False)
 
 
-@pytest.mark.parametrize("threshold", [0, -0.1, 1.01, float("nan")])
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.01, float("nan"), "0.5", None])
 def test_thresholds_that_cannot_be(assign, threshold):
-    with pytest.raises(ValueError, match="threshold must be above 0 and at most 1"):
+    with pytest.raises(ValueError, match="threshold must be a number above 0 and at most 1"):
         assign(grid(64, 64, (3, 4), 4.0), [torch.rand(1, 4)], [torch.tensor([0])], threshold)
 
 

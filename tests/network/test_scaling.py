@@ -244,6 +244,22 @@ def test_growth_must_be_positive(name, value):
         scaling.efficientnet(1, **{name: value})
 
 
+@pytest.mark.parametrize("value", [1e300, 1e-300, 101, 0.001])
+@pytest.mark.parametrize("name", ["alpha", "beta", "gamma"])
+def test_growth_without_end(name, value):
+    for phi in (-3, 7):
+        with pytest.raises(ValueError, match=f"{name} must be from 0.01 to 100"):
+            scaling.efficientnet(phi, **{name: value})
+
+
+@pytest.mark.parametrize("channels", [math.nan, math.inf, "8", None])
+def test_channels_that_are_no_number(channels):
+    with pytest.raises(ValueError, match="channels must be a number"):
+        scaling.round_channels(channels)
+    with pytest.raises(ValueError, match="divisor must be a whole number of at least 1"):
+        scaling.round_channels(8, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
