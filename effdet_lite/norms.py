@@ -37,6 +37,19 @@ def synchronized_norms(model: nn.Module) -> Iterator[None]:
             del norm.forward
 
 
+@contextmanager
+def training_mode(model: nn.Module) -> Iterator[None]:
+    """Training mode inside the `with` block, with norms over all processes; evaluation mode
+    afterwards.
+    """
+    with synchronized_norms(model):
+        model.train()
+        try:
+            yield
+        finally:
+            model.eval()
+
+
 def global_batch_norm(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
     """Batch norm of x [N, C, H, W] over the batches of all processes.
 

@@ -46,6 +46,11 @@ class _Sum(torch.autograd.Function):
         return _Sum.apply(gradient)
 
 
+def any_process(wish: bool) -> bool:
+    """Whether one of the processes wishes it: they stop together."""
+    return bool(added_up(torch.tensor(float(wish), device=this_process().device)))
+
+
 @torch.no_grad()
 def add_up_gradients(model: nn.Module) -> None:
     """Give each process the sum of all processes' gradients, in place.

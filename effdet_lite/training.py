@@ -8,13 +8,8 @@ Everything random is a function of (seed, step): a run that was killed and resum
 same weights. The caller's own random numbers stay as they were.
 """
 
-import copy
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +17,15 @@ from torch.utils.data import Dataset
 
 from effdet_lite.batches import batches
 from effdet_lite.beginning import begin, open_sets
-from effdet_lite.checkpoint import save_detector
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.evaluation import coco_ap_from_detections, detect_dataset
-from effdet_lite.folding import folded
+from effdet_lite.milestones import evaluate, finish
 from effdet_lite.modes import half_precision
-from effdet_lite.norms import synchronized_norms
+from effdet_lite.norms import training_mode
 from effdet_lite.optimizing import ema_decay, learning_rate, update_ema
-from effdet_lite.processes import add_up_gradients, added_up, this_process
+from effdet_lite.processes import add_up_gradients, added_up, any_process, this_process
 from effdet_lite.progress import Stopwatch, progress_bar
 from effdet_lite.randomness import own_numbers
-from effdet_lite.run import FIGURES, Run
+from effdet_lite.run import Run
 from effdet_lite.settings import TrainConfig
 from effdet_lite.troubles import ends_in_a_sentence, last_good
 
@@ -81,7 +74,7 @@ def train(
                 if any_process(on_step is not None and on_step(run.history[-1]) is True):
                     run.save()
                     break
-    keep(run)
+    finish(run)
     return run.history
 
 
@@ -154,84 +147,6 @@ def is_test_due(run: Run) -> bool:
     if run.test_set is None or not run.history or "ap" in run.history[-1]:
         return False
     return _is_due(run.step, run.config.evaluate_every, run.config.steps)
-
-
-def evaluate(
-    model: nn.Module, test_set: Dataset, max_detections: int = 100, progress: bool = True
-) -> dict:
-    """AP, AP50 and AP75 of the model as a detector's file keeps it: in half precision.
-
-    Warns of pictures with more objects than max_detections, of which some must be missed.
-    """
-    model = copy.deepcopy(model).half().float()
-    with own_numbers(0, next(model.parameters()).device):
-        detections, targets = detect_dataset(
-            folded(model), test_set, max_detections=max_detections, progress=progress
-        )
-    most = max(len(target["labels"]) for target in targets)
-    if most > max_detections:
-        warnings.warn(
-            f"a test picture has {most} objects, and no more than {max_detections} are looked for: "
-            "raise max_detections.",
-            stacklevel=2,
-        )
-    figures = coco_ap_from_detections(
-        detections, targets, test_set.classes, max_detections=max_detections
-    )
-    return {name: figures[name] for name in FIGURES}
-
-
-def keep(run: Run) -> None:
-    """Give the model the moving average, and write the detector if the run is finished."""
-    detector = run.recalibrated()
-    run.model.load_state_dict(detector.state_dict())
-    run.model.eval()
-    process, config = this_process(), run.config
-    if run.checkpoint and process.is_main_process and run.step == config.steps:
-        # Where it was made is nobody's business.
-        made_by = asdict(
-            replace(
-                config,
-                output=None,
-                start=config.start and Path(config.start).name,
-                data=config.data.partition(":")[0],
-                test_data=config.test_data and config.test_data.partition(":")[0],
-            )
-        )
-        last = run.history[-1]
-        save_detector(
-            run.checkpoint.with_name("detector.safetensors"),
-            detector,
-            run.train_set.classes,
-            config.image_size,
-            training=made_by,
-            seconds=round(last["seconds"], 1),
-            result=_as_json({name: last[name] for name in FIGURES if name in last}),
-        )
-    process.wait_for_everyone()
-
-
-@contextmanager
-def training_mode(model: nn.Module) -> Iterator[None]:
-    """Training mode inside the `with` block, with norms over all processes; evaluation mode
-    afterwards.
-    """
-    with synchronized_norms(model):
-        model.train()
-        try:
-            yield
-        finally:
-            model.eval()
-
-
-def any_process(wish: bool) -> bool:
-    """Whether one of the processes wishes it: they stop together."""
-    return bool(added_up(torch.tensor(float(wish), device=this_process().device)))
-
-
-def _as_json(figures: dict[str, float]) -> dict[str, float | None]:
-    """The figures, with null where there is none: JSON knows no nan."""
-    return {name: None if math.isnan(value) else value for name, value in figures.items()}
 
 
 def _is_due(step: int, every: int, last: int) -> bool:

@@ -48,6 +48,7 @@ ORDER = [
     "beginning",
     "troubles",
     "progress",
+    "milestones",
     "training",
     "predict",
     "export",

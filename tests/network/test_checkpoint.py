@@ -167,6 +167,17 @@ def test_a_detector_comes_back_and_half_precision_changes_little(tmp_path, detec
             )  # half: 2^-11
 
 
+# A graph in which a node has the name of one of torch's own methods.
+LEVELS = range(3, 8)
+TAKEN = {
+    "neck": {
+        "name": "mine",
+        "nodes": [
+            {"name": "train" if level == 5 else f"P{level}_out", "level": level, "inputs": [name]}
+            for level, name in ((level, f"P{level}_in") for level in LEVELS)
+        ],
+    }
+}
 HEADER = {"classes": ["x", "y", "z"], "size": [64, 64]}
 
 
@@ -178,6 +189,7 @@ HEADER = {"classes": ["x", "y", "z"], "size": [64, 64]}
         ({"classes": 3}, "classes must be names, got 3"),
         ({"config": {}}, "(does not fit its own configuration|must be a multiple of 128)"),
         ({"config": {"backbone": {"width": -1}}}, "width must be a positive number, got -1"),
+        ({"config": TAKEN}, "'train' cannot name a node: torch's modules use that name"),
         ({"config": {"backbone": {}, "color": 1}}, "EfficientDetConfig has no 'color'"),
         ({"config": [1]}, "must be names and values, got"),
     ],

@@ -191,7 +191,7 @@ def test_convolutions_that_cannot_be(name, value):
 def test_blocks_that_cannot_be(block):
     with pytest.raises(ValueError, match="expand_ratio must be a whole number of at least 1"):
         block(4, 4, expand_ratio=0)
-    with pytest.raises(ValueError, match="drop_path must be a number from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"drop_path must be a number from 0 to 1, got 1.5"):
         block(4, 4, drop_path=1.5)
     with pytest.raises(ValueError, match="c_out must be a whole number of at least 1, got 0"):
         block(4, 0)
