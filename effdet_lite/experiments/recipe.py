@@ -31,7 +31,7 @@ FLIPS = {"horizontal_flip": 0.5, "vertical_flip": 0.5}
 AUGMENTATIONS = {
     "none": eval_transforms(SIZE),
     "flips": train_transforms(SIZE, zoom=(1, 1), color=0, **FLIPS),
-    "flips, zoom, colour": train_transforms(SIZE, **FLIPS),
+    "flips, zoom, color": train_transforms(SIZE, **FLIPS),
 }
 
 

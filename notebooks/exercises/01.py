@@ -71,7 +71,7 @@ def accept_layers(layers):
             return f"kernel, stride and dilation are whole numbers from 1 on; {layer} has another."
         kernel, stride, _ = layer
         if kernel % 2 == 0:
-            return f"kernels have a centre, so they are odd; {kernel} is not."
+            return f"kernels have a center, so they are odd; {kernel} is not."
         macs += cost.conv2d(16, 16, kernel, side, side, stride=stride).macs
         side = -(-side // stride)
     field = field_of(layers)

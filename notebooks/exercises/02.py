@@ -47,7 +47,7 @@ WISHES = (11, 17.6, 20, 123.2)
 
 
 def accept_stages(stages):
-    """None if stem and these stages fulfil what 02.5 asks; otherwise what is missing."""
+    """None if stem and these stages fulfill what 02.5 asks; otherwise what is missing."""
     if not all(isinstance(stage, Stage) for stage in stages):
         return "write a list of Stage(expand_ratio, channels, blocks, kernel, stride)."
     for stage in stages:

@@ -24,7 +24,7 @@ def top_down(laterals, enlarge=enlarged, add=np.add):
     return merged
 
 
-def neighbours_only(laterals):
+def neighbors_only(laterals):
     """What comes in at the level above, and not what was merged there."""
     return [fine + enlarged(coarse) for fine, coarse in itertools.pairwise(laterals)] + [laterals[-1]]
 
@@ -100,7 +100,7 @@ EXERCISES = {
     "04.3": Exercise(
         top_down,
         [
-            (neighbours_only, "what comes down is the merged map above, so that P3 also hears of P5."),
+            (neighbors_only, "what comes down is the merged map above, so that P3 also hears of P5."),
             (
                 lambda laterals: top_down(laterals, lambda coarse: np.tile(coarse, (2, 2))),
                 "np.tile lays copies of the map side by side; each number has to become a block of 2 × 2.",

@@ -27,7 +27,7 @@ def fused_by(rectify=True, epsilon=EPSILON, divide=True, where="below"):
 
 
 def by_softmax(numbers, weights):
-    """The other normalised way."""
+    """The other normalized way."""
     powers = [math.exp(weight) for weight in weights]
     return sum(number * power for number, power in zip(numbers, powers, strict=True)) / sum(powers)
 

@@ -105,8 +105,8 @@ EXERCISES = {
         BOX,
         [
             (torch.tensor([24.0, 32.0, 56.0, 48.0]), "the shift is right; dw = log 2 makes the box twice as wide."),
-            (torch.tensor([24.0, 32.0, 88.0, 48.0]), "it grows around its centre, not from its left edge."),
-            (torch.tensor([40.0, 40.0, 64.0, 16.0]), "that is centre and sides; answer as xyxy."),
+            (torch.tensor([24.0, 32.0, 88.0, 48.0]), "it grows around its center, not from its left edge."),
+            (torch.tensor([40.0, 40.0, 64.0, 16.0]), "that is center and sides; answer as xyxy."),
             (
                 torch.tensor([0.25, 15.5, 64.25, 31.5]) + torch.tensor([0.0, 24, 0, 24]),
                 "dx and dy count in sides of the anchor, not in pixels.",
@@ -115,7 +115,7 @@ EXERCISES = {
             (torch.tensor([8.0, 40.0, 72.0, 56.0]), "dy = −0.5 moves the box up by half of the anchor's height."),
             (torch.tensor([40 - 16 * math.log(2), 32, 40 + 16 * math.log(2), 48]), "dw is a logarithm: e^dw."),
         ],
-        "centre + shift · side, then side · e^growth, then back to corners.",
+        "center + shift · side, then side · e^growth, then back to corners.",
     ),
     "06.3": Exercise(
         PLAIN / EASY_NO,

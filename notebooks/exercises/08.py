@@ -24,7 +24,7 @@ HALF_LIFE = math.log(0.5) / math.log(0.998)
 
 
 def accept_anchors(answer):
-    """None if these levels and this scale fulfil what 08.1 asks; otherwise what is missing."""
+    """None if these levels and this scale fulfill what 08.1 asks; otherwise what is missing."""
     try:
         (finest, coarsest), scale = answer
         levels = tuple(range(int(finest), int(coarsest) + 1))

@@ -5,7 +5,7 @@ from effdet_lite.teach.kit.checks import Exercise
 
 import numpy as np
 
-LABELLED, UNLABELLED = 800, 50
+LABELED, UNLABELED = 800, 50
 
 CHANNELS, CLASSES = 32, 5
 DEPTHWISE = 9 * CHANNELS
@@ -35,13 +35,13 @@ PHOTOGRAPHS = [[0.9, 0.8, 0.4, 0.3], [0.9, 0.5, 0.4], [0.8, 0.7, 0.6, 0.5, 0.2],
 
 EXERCISES = {
     "10.1": Exercise(
-        LABELLED / (LABELLED + UNLABELLED),
+        LABELED / (LABELED + UNLABELED),
         [
             (1.0, "it is perfect, but its judge is not: a box without a label beside it counts as wrong."),
-            (UNLABELLED / LABELLED, "that compares the two kinds; precision is right boxes over all boxes."),
-            (UNLABELLED / (LABELLED + UNLABELLED), "that is the share of wrong boxes."),
-            ((LABELLED - UNLABELLED) / LABELLED, "no label is lost: 800 boxes are right, of 850 that it gives."),
-            ((LABELLED + UNLABELLED) / LABELLED, "a share is not above 1: right boxes over all boxes."),
+            (UNLABELED / LABELED, "that compares the two kinds; precision is right boxes over all boxes."),
+            (UNLABELED / (LABELED + UNLABELED), "that is the share of wrong boxes."),
+            ((LABELED - UNLABELED) / LABELED, "no label is lost: 800 boxes are right, of 850 that it gives."),
+            ((LABELED + UNLABELED) / LABELED, "a share is not above 1: right boxes over all boxes."),
         ],
         "precision: boxes that are right by the labels, over all boxes that it gives.",
         tolerance=2e-3,

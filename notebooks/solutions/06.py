@@ -4,7 +4,7 @@
 answer = (4 * 6) / (8 * 6 + 6 * 12 - 4 * 6)
 
 # %% 06.2
-# The anchor's centre is (32, 48), its sides 32 and 16. The box's centre is (32 + 8, 48 - 8), its sides 64 and 16.
+# The anchor's center is (32, 48), its sides 32 and 16. The box's center is (32 + 8, 48 - 8), its sides 64 and 16.
 answer = [40 - 32, 40 - 8, 40 + 32, 40 + 8]
 
 # %% 06.3
