@@ -81,7 +81,7 @@ def cost_of(width: float, depth: float, resolution: int) -> Cost:
 
 
 @functools.lru_cache(maxsize=64)
-def network_toward(
+def network_towards(
     alpha: float, beta: float, gamma: float, factor: float
 ) -> tuple[float, float, int]:
     """(width, depth, resolution) of the base network scaled by alpha^phi, beta^phi, gamma^phi.
@@ -110,9 +110,9 @@ def planned(seeds: Sequence[int] = SEEDS, factors: Sequence[int] = FACTORS) -> l
     for seed in seeds:
         runs.append(Run("base", 1, *BASE, seed))
         for name in INNER:
-            runs.append(Run(name, 2, *network_toward(*GRID[name], 2), seed))
+            runs.append(Run(name, 2, *network_towards(*GRID[name], 2), seed))
         for name, factor in itertools.product(DIRECTIONS, factors):
-            runs.append(Run(name, factor, *network_toward(*DIRECTIONS[name], factor), seed))
+            runs.append(Run(name, factor, *network_towards(*DIRECTIONS[name], factor), seed))
     return sorted(runs, key=lambda run: (run.factor > 4, run.seed, -run.cost.macs))
 
 
