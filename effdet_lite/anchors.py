@@ -5,6 +5,7 @@ EfficientDet's anchors and its matching follow RetinaNet (arXiv 1708.02002, sect
 are those of the official checkpoints (effdet/anchors.py). All boxes are xyxy in pixels.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def level_anchors(height: int, width: int, level: int, scale: float) -> np.ndarr
     A level with stride s has them centered at (i + 1/2) s, with sides
     scale * s * 2^octave * aspect. Arguments as in `anchor_grid`, which checks them.
     """
-    rows, columns = -(-height // 2**level), -(-width // 2**level)
+    rows, columns = math.ceil(height / 2**level), math.ceil(width / 2**level)
     stride = np.array([width / columns, height / rows])  # (x, y), in pixels
     y, x = np.mgrid[:rows, :columns] + 0.5
     centers = np.stack([x, y], -1)[:, :, None] * stride  # [rows, columns, 1, 2]

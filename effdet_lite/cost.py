@@ -5,6 +5,7 @@ write "FLOPs" where they count MACs. Normalization, activation, pooling and bias
 counted; neither are they in the papers, nor in `torch.utils.flop_counter`.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -85,8 +86,9 @@ def conv2d(
     if c_in % groups or c_out % groups:
         raise ValueError(f"groups={groups} must divide both c_in={c_in} and c_out={c_out}.")
     weights = kernel_h * kernel_w * (c_in // groups) * c_out
-    positions = -(-height // stride_h) * -(-width // stride_w)
-    return Cost(params=weights + c_out * bool(bias), macs=weights * positions)
+    biases = c_out if bias else 0
+    positions = math.ceil(height / stride_h) * math.ceil(width / stride_w)
+    return Cost(params=weights + biases, macs=weights * positions)
 
 
 def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
@@ -95,7 +97,8 @@ def linear(c_in: int, c_out: int, *, bias: bool = True) -> Cost:
     Raises ValueError for channels that are not whole numbers of at least 1.
     """
     c_in, c_out = whole_number("c_in", c_in), whole_number("c_out", c_out)
-    return Cost(params=c_in * c_out + c_out * bool(bias), macs=c_in * c_out)
+    biases = c_out if bias else 0
+    return Cost(params=c_in * c_out + biases, macs=c_in * c_out)
 
 
 def norm(channels: int) -> Cost:

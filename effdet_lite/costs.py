@@ -4,6 +4,7 @@
 tables alone; each function mirrors the module that it is about, and tests hold the two together.
 """
 
+import math
 import numbers
 from collections.abc import Sequence
 
@@ -150,4 +151,4 @@ def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str,
 
 
 def _halve(size: int) -> int:
-    return -(-size // 2)
+    return math.ceil(size / 2)

@@ -237,8 +237,9 @@ class Head(nn.Module):
         for level, x in enumerate(maps):
             for conv, norms in zip(self.convs, self.norms, strict=True):
                 x = self.activation(norms[level](conv(x)))
-            x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs], anchors outer
-            answers.append(x.unflatten(3, (-1, self.outputs)).flatten(1, 3))
+            x = self.predict(x).permute(0, 2, 3, 1)  # [N, H_l, W_l, 9 * outputs]
+            x = x.unflatten(3, (-1, self.outputs))  # [N, H_l, W_l, 9, outputs]
+            answers.append(x.flatten(1, 3))  # [N, H_l * W_l * 9, outputs]
         return torch.cat(answers, 1)
 
 

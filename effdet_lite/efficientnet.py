@@ -100,6 +100,7 @@ class EfficientNet(nn.Module):
         channels = round_channels(B0_STEM * config.width)
         self.stem = ConvNorm(3, channels, 3, stride=2, activation=True, style=style)
         self.stages = nn.ModuleList()
+        # The deeper a block, the more often it is left out in training: from 0 to stochastic_depth.
         blocks_before, blocks_in_all = 0, sum(stage.blocks for stage in table)
         for stage in table:
             blocks = nn.ModuleList()

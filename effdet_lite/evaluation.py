@@ -195,10 +195,7 @@ def precision_recall(
     """
     iou = positive_share("iou", iou)
     result = coco_arrays(detections, targets, len(classes), (iou,), COCO_AREA_CUTS, max_detections)
-    precision, score = (
-        np.where(result[key] < 0, np.nan, result[key])[0, :, :, 0, 0]
-        for key in ("precision", "scores")
-    )
+    precision, score = _curves(result["precision"]), _curves(result["scores"])
     recall = np.linspace(0, 1, 101)
     return {
         name: {"recall": recall, "precision": precision[:, i], "score": score[:, i]}
@@ -246,6 +243,14 @@ def class_names(dataset: Dataset) -> Sequence[str]:
             ".classes, or take `subset(indices)` of a data set of this package, which has them."
         )
     return dataset.classes
+
+
+def _curves(values: np.ndarray) -> np.ndarray:
+    """[recall, class] of the library's [IoU, recall, class, size, 1], at the first IoU and for
+    objects of all sizes; nan for its -1, which stands where there is no object to find.
+    """
+    curves = values[0, :, :, 0, 0]
+    return np.where(curves < 0, np.nan, curves)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -5,6 +5,7 @@ Sources: EfficientNet (arXiv 1905.11946, appendix), MobileNetV2 for the inverted
 from the official code.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +51,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """TensorFlow's padding before and after one axis, in pixels, such that the output has
     ceil(size / stride) positions.
     """
-    positions = -(-size // stride)  # ceil(size / stride)
+    positions = math.ceil(size / stride)
     reach = (positions - 1) * stride + kernel  # of all windows together
     total = max(reach - size, 0)
     return total // 2, total - total // 2

@@ -18,7 +18,7 @@ from torchvision.models import get_model_weights
 from effdet_lite.download import download
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import EfficientNet
-from effdet_lite.layers import Conv2d
+from effdet_lite.layers import Conv2d, LayerStyle
 from effdet_lite.places import cache_folder
 from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS
 
@@ -241,8 +241,10 @@ def _some(keys: list[str], count: int = 3) -> str:
 
 def set_style(model: nn.Module, padding: str, norm_epsilon: float) -> None:
     """Give a model the padding and the norm epsilon that its weights were trained with, in place:
-    its layers, and the configuration that describes them.
+    its layers, and the configuration that describes them. Raises ValueError for a style that there
+    is not.
     """
+    LayerStyle(padding, norm_epsilon)  # which refuses it
     style = {"padding": padding, "norm_epsilon": norm_epsilon}
     for module in model.modules():
         if isinstance(module, EfficientDet):

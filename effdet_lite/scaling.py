@@ -7,7 +7,7 @@ stand here, side by side.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 from effdet_lite.arguments import is_number, one_of, positive_number, share, shown, whole_number
 from effdet_lite.graphs import NECKS, WEIGHTINGS, FusionGraph
@@ -122,7 +122,7 @@ class EfficientDetConfig:
 
     def to_dict(self) -> dict:
         """The configuration as plain values, for JSON."""
-        values = asdict(replace(self, neck="bifpn"))
+        values = asdict(self)
         values["neck"] = self.neck.to_dict() if isinstance(self.neck, FusionGraph) else self.neck
         return values
 

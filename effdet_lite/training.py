@@ -84,17 +84,19 @@ def train_step(run: Run, images: Tensor, targets: list[dict]) -> dict:
 
     Returns its learning rate and losses, of all processes together. Raises FloatingPointError.
     """
-    config, model, step, device = run.config, run.model, run.step, this_process().device
+    config, model = run.config, run.model
+    device = this_process().device
+    rate = learning_rate(run.step, config)
     images = images.to(device)
     targets = [
         {name: target[name].as_subclass(Tensor).to(device) for name in ("boxes", "labels")}
         for target in targets
     ]
     for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(step, config)
+        group["lr"] = rate
 
     half = half_precision(device.type, enabled=_is_half(config.precision))
-    with own_numbers(config.seed + step, device), half:
+    with own_numbers(config.seed + run.step, device), half:
         outputs = model(images)
     # Each process divides by what all of them found, so that losses and gradients add up.
     losses = model.loss(
@@ -112,14 +114,14 @@ def train_step(run: Run, images: Tensor, targets: list[dict]) -> dict:
     # Before the weights change, so that no checkpoint is spoiled.
     if not math.isfinite(loss + norm.item()):
         raise FloatingPointError(
-            f"the loss is {loss} and its gradient {norm.item()} at step {step + 1}; lower "
+            f"the loss is {loss} and its gradient {norm.item()} at step {run.step + 1}; lower "
             f"learning_rate ({config.learning_rate}) or raise warmup; {last_good(run.checkpoint)}."
         )
     run.optimizer.step()
     run.optimizer.zero_grad()
-    update_ema(run.ema, model, ema_decay(step, config))
+    update_ema(run.ema, model, ema_decay(run.step, config))
     return {
-        "learning_rate": learning_rate(step, config),
+        "learning_rate": rate,
         "loss": loss,
         "class_loss": class_loss,
         "box_loss": box_loss,
