@@ -79,7 +79,10 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def intersection(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """The area that each box shares with each anchor: [..., M, 4], [..., A, 4] -> [..., M, A]."""
+    """The area that each box shares with each anchor: [..., M, 4], [..., A, 4] -> [..., M, A].
+
+    Raises ValueError for boxes without four coordinates.
+    """
     _check_coordinates(boxes, anchors)
     x1, y1, x2, y2 = boxes[..., None].unbind(-2)  # [..., M, 1]
     # Contiguous, for the next four lines read each of these M times. [..., 1, A]

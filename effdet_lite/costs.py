@@ -30,6 +30,9 @@ def cost_by_stage(
         width, depth, fused_stages: as in `scaling.EfficientNetConfig`.
         resolution: of the input image in pixels; one number, or (height, width).
         num_classes: of the classifier.
+
+    Raises:
+        ValueError: for values that no such network has.
     """
     if isinstance(resolution, numbers.Integral):
         resolution = (resolution, resolution)
@@ -131,7 +134,8 @@ def head_cost(channels: int, repeats: int, outputs: int, sizes: Sequence[tuple[i
 
 def cost_by_part(config: EfficientDetConfig, num_classes: int = 90) -> dict[str, Cost]:
     """Cost of an EfficientDet's "backbone", "fusion", "class_head" and "box_head", whatever its
-    neck, on one image of its resolution.
+    neck, on one image of its resolution. Raises ValueError for a num_classes that is not a whole
+    number of at least 1.
     """
     channels, repeats = config.fusion_channels, config.head_repeats
     sizes = [(config.resolution // 2**level,) * 2 for level in config.levels]

@@ -111,6 +111,7 @@ class EfficientDet(nn.Module):
 
         Raises ValueError for a size that is not legal, and names the nearest that are.
         """
+        height, width = whole_number("height", height, 0), whole_number("width", width, 0)
         check_size(height, width, self.config.max_level)
         device = next(self.parameters()).device
         return anchor_grid(height, width, self.config.levels, self.config.anchor_scale, device)

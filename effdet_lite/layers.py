@@ -156,7 +156,8 @@ class SqueezeExcite(nn.Module):
     """Multiply each channel by a gate in 0-1 that is computed from the means of all channels over
     the image.
 
-    squeezed: channels between the two 1x1 convolutions.
+    squeezed: channels between the two 1x1 convolutions. Raises ValueError for channels that are not
+    whole numbers of at least 1.
     """
 
     def __init__(self, channels: int, squeezed: int):
@@ -224,8 +225,8 @@ class FusedMBConv(nn.Module):
     """MBConv with one dense convolution (3x3) that widens and filters at once, and no gate.
 
     It has more MACs on a fine map and takes less time, for a depthwise convolution moves much
-    memory for few MACs. Arguments, shapes and errors are MBConv's. EfficientNetV2, arXiv
-    2104.00298, section 3.2.
+    memory for few MACs. Arguments and shapes are MBConv's, and it raises ValueError as MBConv
+    does. EfficientNetV2, arXiv 2104.00298, section 3.2.
     """
 
     def __init__(

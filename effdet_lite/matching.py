@@ -26,8 +26,8 @@ GROUP = 4 * ANCHORS_PER_POSITION
 def fast_match(
     anchors: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor], threshold: float = 0.5
 ) -> Matches:
-    """Assign objects to anchors, for a batch at once; arguments, answer and errors are those of
-    `anchors.match`.
+    """Assign objects to anchors, for a batch at once; arguments and answer are those of
+    `anchors.match`, and it raises ValueError as that does.
     """
     check_objects(boxes, labels, threshold)
     counts = torch.tensor([len(image_labels) for image_labels in labels], dtype=torch.long)

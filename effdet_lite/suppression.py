@@ -41,7 +41,7 @@ def postprocess(
     """`EfficientDet.decode` for any anchors. effdet/bench.py, `_post_process`.
 
     class_logits [N, A, K], box_deltas [N, A, 4], anchors [A, 4]; size: (height, width) that the
-    boxes are clipped to.
+    boxes are clipped to. Raises ValueError for a limit that cannot be meant; see `check_limits`.
     """
     found = best_pairs(class_logits, box_deltas, anchors, size)
     return suppress(found, score_threshold, iou_threshold, max_detections)

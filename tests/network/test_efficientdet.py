@@ -361,6 +361,13 @@ def test_heads_that_cannot_be(name):
         Head(**sizes, style=LayerStyle())
 
 
+@pytest.mark.parametrize("side", ["64", 64.0, None, -64])
+def test_anchors_of_sizes_that_are_none(model, side):
+    for size in ((64, side), (side, 64)):
+        with pytest.raises(ValueError, match="must be a whole number of at least 0"):
+            model.anchors(*size)
+
+
 def test_limits_are_refused_before_the_network_runs(model, monkeypatch):
     monkeypatch.setattr(model, "forward", None)
     with pytest.raises(ValueError, match="max_detections must be a whole number"):
