@@ -1,0 +1,81 @@
+"""A task that only a neck with a way up can solve.
+
+The class of a large disc is the pattern of the mark on it (`data.PatternedMarks`). The backbone
+computes each level from its own pooled picture, and pooling turns every pattern into the same gray.
+So nothing but the neck can carry the pattern from P2 to the level where the disc is found. Recipe
+and necks are those of `necks`, one cell each, plain sums, five seeds.
+
+    python -m effdet_lite.experiments.way_up            every run; finished ones are kept
+    python -m effdet_lite.experiments.way_up --quick    seed 0, 20 steps each
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from effdet_lite.data import PatternedMarks
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.experiments import necks
+from effdet_lite.experiments.plain import PooledDetector, detector
+from effdet_lite.experiments.run import Plan, main
+
+GRAPHS = necks.GRAPHS
+WITH_A_WAY_UP = ("PANet", "BiFPN")
+STEPS = 600
+SEEDS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One detector to train. graph: a key of GRAPHS."""
+
+    graph: str
+    seed: int = 0
+
+
+def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
+    """Every run, the first seed first."""
+    return [Run(graph, seed) for seed in seeds for graph in GRAPHS]
+
+
+@functools.lru_cache(maxsize=4)
+def pictures(asks: str, split: str, length: int) -> PatternedMarks:
+    """The same pictures for every run, kept once they are drawn. asks: see `PatternedMarks`."""
+    return PatternedMarks(split, necks.SIZE, length, seed=1, asks=asks, cache=True)
+
+
+def begun(run: Run) -> EfficientDet:
+    """The run's detector before its first step."""
+    torch.manual_seed(run.seed)
+    return detector(GRAPHS[run.graph], 6, kind=PooledDetector)
+
+
+def trained(run: Run, steps: int = STEPS) -> dict:
+    """Train this detector, and return its row: the run, and the figures of `necks.fit`."""
+    train_set = pictures("disc", "train", steps * necks.BATCH)
+    test_set = pictures("disc", "test", necks.TEST_PICTURES)
+    return asdict(run) | necks.fit(begun(run), train_set, test_set, steps, run.seed)
+
+
+def settings(steps: int = STEPS) -> dict:
+    """What all runs have in common."""
+    return {
+        "steps": steps,
+        "batch": necks.BATCH,
+        "learning_rate": necks.RATE,
+        "test_pictures": necks.TEST_PICTURES,
+    }
+
+
+def plan(quick: bool = False) -> Plan:
+    """What the command trains."""
+    if not quick:
+        return Plan(planned(), trained, settings())
+    steps = necks.QUICK_STEPS
+    return Plan(planned((0,)), functools.partial(trained, steps=steps), settings(steps))
+
+
+if __name__ == "__main__":
+    main("way_up", __doc__, plan)
