@@ -57,22 +57,24 @@ def trained(run: Run) -> dict:
     return asdict(run) | necks.fit(begun(run), train_set, test_set, run.steps, run.seed)
 
 
-def settings() -> dict:
-    """What all runs have in common."""
-    return {
+def settings(steps: int | None = None) -> dict:
+    """What all runs have in common. steps: where all have as many."""
+    common = {
         "batch": necks.BATCH,
         "learning_rate": necks.RATE,
         "train_pictures": TRAIN_PICTURES,
         "test_pictures": necks.TEST_PICTURES,
     }
+    return common if steps is None else {"steps": steps} | common
 
 
 def plan(quick: bool = False) -> Plan:
     """What the command trains."""
     if not quick:
         return Plan(planned(), trained, settings())
-    runs = [replace(run, steps=necks.QUICK_STEPS) for run in planned((0,)) if run.steps == STEPS]
-    return Plan(runs, trained, settings())
+    steps = necks.QUICK_STEPS
+    runs = [replace(run, steps=steps) for run in planned((0,)) if run.steps == STEPS]
+    return Plan(runs, trained, settings(steps))
 
 
 if __name__ == "__main__":
