@@ -12,7 +12,7 @@ so they are also trained for 2,000 steps.
     python -m effdet_lite.experiments.round_trip --quick    seed 0, 20 steps each
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -21,7 +21,7 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import PooledDetector, detector
 from effdet_lite.experiments.run import Plan, main
-from effdet_lite.experiments.way_up import pictures
+from effdet_lite.experiments.way_up import pictures, solved
 
 STEPS = 1000
 LENGTHS = ((1, STEPS), (2, STEPS), (3, STEPS), (3, 2 * STEPS))  # (cells, steps)
@@ -55,6 +55,21 @@ def trained(run: Run) -> dict:
     train_set = pictures("far", "train", TRAIN_PICTURES)
     test_set = pictures("far", "test", necks.TEST_PICTURES)
     return asdict(run) | necks.fit(begun(run), train_set, test_set, run.steps, run.seed)
+
+
+def asked_by_cells(rows: Sequence[Mapping]) -> dict[tuple[int, int], list[float]]:
+    """AP50 of the marks that are asked for, one a seed, by (cells, steps)."""
+    found = {}
+    for row in rows:
+        found.setdefault((row["cells"], row["steps"]), []).append(row["asked"])
+    return found
+
+
+def one_and_more_cells(rows: Sequence[Mapping]) -> tuple[list[bool], list[bool]]:
+    """Whether each run solved the task (`way_up.solved`): of two and three cells, and of one."""
+    more = [solved(row) for row in rows if row["cells"] > 1]
+    one = [solved(row) for row in rows if row["cells"] == 1]
+    return more, one
 
 
 def settings(steps: int | None = None) -> dict:

@@ -10,7 +10,7 @@ and necks are those of `necks`, one cell each, plain sums, five seeds.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -57,6 +57,37 @@ def trained(run: Run, steps: int = STEPS) -> dict:
     train_set = pictures("disc", "train", steps * necks.BATCH)
     test_set = pictures("disc", "test", necks.TEST_PICTURES)
     return asdict(run) | necks.fit(begun(run), train_set, test_set, steps, run.seed)
+
+
+# --- What the rows say ---
+
+
+def solved(row: Mapping, above: float = 0.5) -> bool:
+    """Whether a run found the classes that are asked for.
+
+    A run either guesses, which gives an AP50 of about 0.35, or finds nearly all of them; so counts
+    of runs say more than means.
+    """
+    return row["asked"] > above
+
+
+def by_way_up(rows: Sequence[Mapping], above: float = 0.5) -> tuple[list[bool], list[bool]]:
+    """Whether each run solved its task: of the necks with a way up, and of FPN and no fusion.
+
+    rows: of this experiment, or those of one task in the results of `necks`.
+    """
+    ways = [], []
+    for row in rows:
+        ways[row["graph"] not in WITH_A_WAY_UP].append(solved(row, above))
+    return ways
+
+
+def asked_by_neck(rows: Sequence[Mapping]) -> dict[str, list[float]]:
+    """AP50 of the classes that are asked for, one a seed, for each neck."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["graph"], []).append(row["asked"])
+    return found
 
 
 def settings(steps: int = STEPS) -> dict:

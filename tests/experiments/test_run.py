@@ -120,7 +120,24 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
     assert told.startswith("python -m effdet_lite.experiments.necks: ") and str(path) in told
 
 
-@pytest.mark.parametrize("name", ["compound", "necks", "pruning", "reach", "recipe", "transfer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compound",
+        "fpn_parts",
+        "necks",
+        "one_level",
+        "pairs",
+        "pruning",
+        "reach",
+        "recipe",
+        "round_trip",
+        "stability",
+        "transfer",
+        "way_up",
+        "weighting_times",
+    ],
+)
 def test_every_experiment_says_what_it_trains(name, experiment_script, capsys, monkeypatch):
     """`--help` shows the commands as they are written, each on a line of its own."""
     script = experiment_script(name)

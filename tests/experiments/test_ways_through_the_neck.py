@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from effdet_lite.data import marks
 from effdet_lite.experiments.plain import LEVELS, PooledBackbone
+from effdet_lite.experiments.run import stored_results
 
 # Sums of equal numbers in another order differ in their last bits; what a pattern changes is more.
 LAST_BITS, SEEN = 1e-4, 0.01
@@ -120,3 +121,37 @@ def test_the_heads_see_what_the_neck_gives(way_up):
     on_finest = 9 * (128 // 2 ** LEVELS[0]) ** 2
     told = abs(logits - logits[:1]).amax((0, 2))
     assert told[:on_finest].max() > SEEN and told[on_finest:].max() < LAST_BITS
+
+
+def test_runs_are_counted_by_what_their_neck_can(way_up, round_trip):
+    rows = [
+        {"graph": "FPN", "asked": 0.36},
+        {"graph": "PANet", "asked": 0.99},
+        {"graph": "no fusion", "asked": 0.61},
+        {"graph": "BiFPN", "asked": 0.5},
+        {"graph": "FPN", "asked": 0.34},
+    ]
+    assert way_up.by_way_up(rows) == ([True, False], [False, True, False])
+    assert way_up.by_way_up(rows, above=0.35) == ([True, True], [True, True, False])
+    assert way_up.asked_by_neck(rows)["FPN"] == [0.36, 0.34]
+
+    rows = [
+        {"cells": 1, "steps": 1000, "asked": 0.35},
+        {"cells": 3, "steps": 1000, "asked": 0.4},
+        {"cells": 2, "steps": 1000, "asked": 1.0},
+        {"cells": 3, "steps": 2000, "asked": 0.9},
+    ]
+    assert round_trip.one_and_more_cells(rows) == ([False, True, True], [False])
+    assert round_trip.asked_by_cells(rows)[3, 2000] == [0.9]
+
+
+def test_the_stored_runs_on_colored_dots_count_as_another_hand_counted_them(way_up):
+    """Of the bottom-up task in the results of notebook 05: 33 of 42 runs with a way up solve it, 1
+    of 12 with FPN, 1 of 6 without fusion.
+    """
+    rows = [row for row in stored_results("necks")["runs"] if row["task"] == "bottom-up"]
+    rows += [row for row in stored_results("pruning")["runs"] if row["task"] == "bottom-up"]
+    known = {"BiFPN, not pruned": "BiFPN", "PANet, pruned": "PANet"}
+    rows = [row | {"graph": known.get(row["graph"], row["graph"])} for row in rows]
+    up, others = way_up.by_way_up(rows)
+    assert (sum(up), len(up), sum(others), len(others)) == (33, 42, 2, 18)
