@@ -226,11 +226,9 @@ def error_kinds(
     class or badly placed for it. Every detection counts: leave weak ones out before. Raises
     ValueError unless 0 < background_iou < iou <= 1.
     """
-    if not 0 < background_iou < iou <= 1:
-        raise ValueError(
-            "pass 0 < background_iou < iou <= 1, not "
-            f"background_iou={background_iou} and iou={iou}."
-        )
+    iou = positive_share("iou", iou)
+    if positive_share("background_iou", background_iou) >= iou:
+        raise ValueError(f"background_iou must be below iou, {iou}, got {background_iou}.")
     pairs = checked(detections, targets)
     return [judge(found, target, iou, background_iou) for found, target in pairs]
 

@@ -7,16 +7,17 @@ from the official code.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
-from effdet_lite.arguments import positive_number, share, whole_number
+from effdet_lite.arguments import one_of, positive_number, share, whole_number
 
 Padding = Literal["same", "symmetric"]
+PADDINGS = get_args(Padding)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class LayerStyle:
     norm_momentum: float = 0.01
 
     def __post_init__(self):
-        if self.padding not in ("same", "symmetric"):
-            raise ValueError(f'padding must be "same" or "symmetric", got {self.padding!r}.')
+        one_of("padding", self.padding, PADDINGS)
         positive_number("norm_epsilon", self.norm_epsilon)
         share("norm_momentum", self.norm_momentum)
 
@@ -73,8 +73,8 @@ class Conv2d(nn.Conv2d):
     """A convolution whose output has ceil(size / stride) positions, padded in either style.
 
     [N, c_in, H, W] -> [N, c_out, ceil(H / stride), ceil(W / stride)]. Raises ValueError for sizes
-    that are not whole numbers of at least 1, an even kernel, and groups that do not divide both
-    channel counts.
+    that are not whole numbers of at least 1, a padding of another name, an even kernel, and groups
+    that do not divide both channel counts.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Conv2d(nn.Conv2d):
         sizes = {"c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride, "groups": groups}
         for name, size in sizes.items():
             whole_number(name, size)
+        one_of("padding", padding, PADDINGS)
         if kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that it has a center, got {kernel}.")
         # torch's own convolution can only pad both ends alike. At stride 1 "same" does so too: an

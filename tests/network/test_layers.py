@@ -166,8 +166,9 @@ def test_separable_conv_equals_one_dense_convolution():
 
 
 def test_unknown_padding_is_refused():
-    with pytest.raises(ValueError, match='padding must be "same" or "symmetric", got \'valid\''):
-        LayerStyle("valid")
+    for call in (LayerStyle, lambda padding: Conv2d(4, 4, 3, padding=padding)):
+        with pytest.raises(ValueError, match="padding must be one of same, symmetric, got 'valid'"):
+            call("valid")
 
 
 @pytest.mark.parametrize(

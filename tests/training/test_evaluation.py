@@ -513,10 +513,19 @@ def test_every_kind_of_error_has_the_name_that_tide_gives_it():
     assert KINDS[0] == "right" and IGNORED not in KINDS
 
 
-@pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.5, 0), (1.5, 0.1)])
-def test_bad_thresholds_of_kinds(thresholds):
-    with pytest.raises(ValueError, match="0 < background_iou < iou <= 1"):
-        error_kinds([], [], iou=thresholds[0], background_iou=thresholds[1])
+@pytest.mark.parametrize(
+    ("iou", "background_iou", "says"),
+    [
+        (0.5, 0.5, "background_iou must be below iou, 0.5, got 0.5"),
+        (0.5, 0, "background_iou must be a number above 0 and at most 1"),
+        (0.5, math.nan, "background_iou must be a number above 0 and at most 1"),
+        (1.5, 0.1, "iou must be a number above 0 and at most 1, got 1.5"),
+        ("0.5", 0.1, "iou must be a number above 0 and at most 1, got '0.5'"),
+    ],
+)
+def test_bad_thresholds_of_kinds(iou, background_iou, says):
+    with pytest.raises(ValueError, match=says):
+        error_kinds([], [], iou=iou, background_iou=background_iou)
 
 
 class Dataset:
