@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from timm.layers import make_divisible
 
-from effdet_lite import scaling
+from effdet_lite import layers, scaling
 from effdet_lite.efficientnet import cost_by_stage, scaled_stages
 from effdet_lite.graphs import fpn, panet
 from effdet_lite.scaling import (
@@ -291,6 +291,11 @@ def test_detectors_that_cannot_be(change, says):
 def test_backbones_that_cannot_be(change):
     with pytest.raises(ValueError, match=r"must be a (positive|whole) number"):
         EfficientNetConfig(**change)
+
+
+def test_layers_know_the_same_paddings():
+    """`scaling` is free of torch, so that it cannot ask `layers`."""
+    assert scaling.PADDINGS == layers.PADDINGS
 
 
 def test_configurations_do_not_change_and_can_be_keys():
