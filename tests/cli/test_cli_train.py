@@ -20,6 +20,7 @@ from effdet_lite.run import read_history
 from effdet_lite.training import TrainConfig
 
 SMALL = ["--size", "64", "64", "--batch-size", "2", "--warmup", "2", "--save-every", "1"]
+SMALL += ["--width", "0.25", "--depth", "0.25"]
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -170,6 +170,7 @@ print(*[name for name in sys.modules if name.startswith("effdet_lite.teach")])
 """
 
 
+@pytest.mark.slow
 def test_what_is_heavy_is_loaded_when_it_is_needed():
     """The package alone loads nothing; all of it but teach/ neither figures nor ONNX.
 

@@ -36,16 +36,25 @@ TENSORS = {
 }
 
 
-@pytest.fixture(scope="module")
-def detector() -> EfficientDet:
-    """A small detector whose norms have seen data, so that its answers are not all alike."""
+PLAIN = efficientdet(-3)
+SMALL = replace(PLAIN, backbone=replace(PLAIN.backbone, width=0.25, depth=0.25))
+
+
+def with_statistics(config) -> EfficientDet:
+    """A detector whose norms have seen data, so that its answers are not all alike."""
     torch.manual_seed(0)
-    model = EfficientDet.from_phi(-3, num_classes=3)
+    model = EfficientDet(config, num_classes=3)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(std=0.1)
             module.running_var.uniform_(0.5, 2)
     return model.eval()
+
+
+@pytest.fixture(scope="module")
+def detector() -> EfficientDet:
+    """A small one, quick to write and to read."""
+    return with_statistics(SMALL)
 
 
 def test_tensors_and_header_come_back_and_the_library_reads_the_file(tmp_path):
@@ -145,7 +154,8 @@ def test_a_missing_file_is_named(tmp_path):
         load_tensors(tmp_path / "none")
 
 
-def test_a_detector_comes_back_and_half_precision_changes_little(tmp_path, detector):
+def test_a_detector_comes_back_and_half_precision_changes_little(tmp_path):
+    detector = with_statistics(PLAIN)
     images = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(1))
     save_detector(tmp_path / "d.safetensors", detector, ("x", "y", "z"), (64, 128), note="kept")
     found, header = load_detector(tmp_path / "d.safetensors")
@@ -252,7 +262,7 @@ def rounded(model: EfficientDet) -> EfficientDet:
 @pytest.mark.parametrize("neck", NECKS, ids=["bifpn", "fpn", "panet", "crossed"])
 def test_a_detector_with_any_neck_answers_alike_after_its_file(tmp_path, neck, weighting):
     torch.manual_seed(0)
-    config = replace(efficientdet(-3), neck=neck, weighting=weighting)
+    config = replace(SMALL, neck=neck, weighting=weighting)
     images = torch.rand(4, 3, 64, 64)
     model = rounded(lively_detector(EfficientDet(config, 2), images))
     save_detector(tmp_path / "d", model, ("a", "b"), (64, 64))
@@ -336,7 +346,7 @@ anything = st.recursive(
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_damage_to_a_header_is_one_sentence(tmp_path, header_and_tensors, data):
@@ -389,7 +399,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_the_old_or_the_new(tmp_path
     versions = [small, {"a": torch.full((1000,), 2.0), "b" * 99: torch.ones(9)}]
     save_tensors(path, versions[0])
     fork = multiprocessing.get_context("fork")
-    writer = fork.Process(target=write_in_turns, args=(path, versions, 1000))
+    writer = fork.Process(target=write_in_turns, args=(path, versions, 500))
     writer.start()
     while writer.is_alive():
         tensors, _ = load_tensors(path)

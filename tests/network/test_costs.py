@@ -97,12 +97,7 @@ def test_cost_by_part_of_d0_to_d7x(name):
     assert cost_by_part(EFFICIENTDETS[name]) == expected
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_cost_by_part_equals_count_for_d0_to_d7x(name, quick_meta):
-    assert_cost_is_counted(EFFICIENTDETS[name])
-
-
-@pytest.mark.parametrize("phi", [-3 + step / 4 for step in range(41)])
+@pytest.mark.parametrize("phi", [-3 + step / 2 for step in range(21)])
 def test_cost_by_part_equals_count_for_any_phi(phi, quick_meta):
     assert_cost_is_counted(by_formula(phi))
 

@@ -133,8 +133,12 @@ def answers(reference, ours, anchors, images):
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("d0", (512, 512)), ("d0", (640, 384)), ("d6", (128, 256)), ("d7x", (256, 256))],
-    ids=["D0", "not square", "plain sum", "with P8"],
+    [
+        pytest.param("d0", (512, 512), id="D0"),
+        pytest.param("d0", (640, 384), id="not square"),
+        pytest.param("d6", (128, 256), id="plain sum"),
+        pytest.param("d7x", (256, 256), id="with P8", marks=pytest.mark.slow),
+    ],
 )
 def test_logits_and_boxes_equal_effdets_at_every_level(name, size):
     reference, ours, anchors, images = lively_pair(name, size)
@@ -150,6 +154,7 @@ def test_logits_and_boxes_equal_effdets_at_every_level(name, size):
         )  # some sides are 2,000 pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(512, 512), (640, 384)])
 def test_without_rounding_boxes_agree_to_a_ten_thousandth_of_a_pixel(size):
     """In double precision; in single precision 1e-6 of a box 2,000 pixels wide is more than that

@@ -52,7 +52,11 @@ def pictures(name: str, size: tuple[int, int]) -> list[Tensor]:
     return [picture.as_subclass(Tensor) for picture in found] + bare
 
 
-@pytest.fixture(scope="module", params=["shapes", "bccd"])
+# To export a detector takes seconds.
+SHIPPED = [pytest.param(name, marks=pytest.mark.slow) for name in ("shapes", "bccd")]
+
+
+@pytest.fixture(scope="module", params=SHIPPED)
 def exported(request, tmp_path_factory, one_thread):
     """(the detector, its header, its ONNX file, pictures)."""
     model, about = load_detector(ROOT / "assets" / "checkpoints" / f"{request.param}.safetensors")

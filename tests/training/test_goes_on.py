@@ -34,6 +34,7 @@ def shapes(length: int = 5, split: str = "train", seed: int = 0) -> ShapesDetect
 
 def config(output: Path | None = None, **changes) -> TrainConfig:
     standard = {"size": SIZE, "batch_size": 2, "steps": 4, "warmup": 1, "save_every": 1}
+    standard |= {"width": 0.25, "depth": 0.25}
     return TrainConfig(**standard | {"output": output} | changes)
 
 

@@ -46,9 +46,11 @@ def shapes(length: int = 5, **options) -> ShapesDetection:
 
 
 def settings(output: Path | None = None, **changes) -> TrainConfig:
-    """The smallest model, and a training of a second."""
+    """A model smaller than phi -3, and a training of a second."""
     standard = {
         "phi": -3.0,
+        "width": 0.25,
+        "depth": 0.25,
         "size": SIZE,
         "batch_size": 2,
         "steps": 6,
@@ -239,8 +241,11 @@ def stop_at(step: int, error: type[BaseException] = Stop):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"optimizer": "sgd", "workers": 2}, {"save_every": 2, "evaluate_every": 3}],
-    ids=["adamw", "sgd, workers", "seldom saved"],
+    [
+        pytest.param({}, id="adamw"),
+        pytest.param({"optimizer": "sgd", "workers": 2}, id="sgd, workers", marks=pytest.mark.slow),
+        pytest.param({"save_every": 2, "evaluate_every": 3}, id="seldom saved"),
+    ],
 )
 def test_stopped_and_resumed_is_never_stopped(tmp_path, changes, straight):
     if changes.get("optimizer"):
@@ -609,6 +614,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """`accelerate launch` for the norms on their own, and for the command; the losses differ by
     rounding alone.
@@ -632,6 +638,8 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
         *("--optimizer", "sgd"),
         *("--learning-rate", "2e-3"),
         *("--clip", "1e9"),
+        *("--width", "0.25"),
+        *("--depth", "0.25"),
     ]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -691,7 +699,7 @@ def test_a_backbone_of_another_size_than_phis():
     """The rest of the detector stays what phi says; B0's stem has 32 channels and its deepest stage
     4 blocks.
     """
-    own, plain = settings(width=0.5, depth=0.25).model_config, settings().model_config
+    own, plain = TrainConfig(width=0.5, depth=0.25).model_config, TrainConfig().model_config
     assert (own.backbone.width, own.backbone.depth) == (0.5, 0.25)
     assert own.fusion_channels == plain.fusion_channels and own.levels == plain.levels
     model = EfficientDet(own, 2)
