@@ -273,7 +273,8 @@ def test_rows_come_back_as_they_were(stopped):
 # --- Files that are damaged ---
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_one_sentence(stopped, data):
     """A tensor lost, renamed or of another shape; or a part of the header."""
