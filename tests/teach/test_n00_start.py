@@ -22,7 +22,7 @@ def test_what_a_detector_finds_is_what_it_answers(picture, monkeypatch):
     (found,) = model.detect(image[None], score_threshold=0.1, iou_threshold=0.5)
     counts = []
     for score in (0.1, 0.3, 0.5, 1.0):
-        figure, words, numbers = detections_view(model, dataset, score, picture)
+        figure, words, numbers, _ = detections_view(model, dataset, score, picture)
         true, seen = (
             [patch.get_bbox().extents for patch in axis.patches if isinstance(patch, Rectangle)]
             for axis in figure.axes

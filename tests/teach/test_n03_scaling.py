@@ -55,7 +55,7 @@ def test_every_setting_of_the_scaling_sliders_has_a_view(phi, alpha, beta, gamma
     others.
     """
     phi, alpha, beta, gamma = phi / 4, alpha / 20, beta / 20, gamma / 20
-    figure, words, numbers = scaling_view(phi, alpha, beta, gamma)
+    figure, words, numbers, _ = scaling_view(phi, alpha, beta, gamma)
     assert words and numbers["α · β² · γ²"] == f"{alpha * beta**2 * gamma**2:.4f}"
     figure.draw_without_rendering()
     shares = [float(share) for share in re.findall(r"(\d+)%", numbers["MACs by part"])]

@@ -82,7 +82,7 @@ def test_a_pyramid_that_does_not_fit_is_refused(resolution, coarsest):
 def test_every_setting_of_the_cost_explorer_has_bars_as_long_as_the_costs():
     for resolution in range(256, 1025, 128):
         for coarsest in (5, 6, 7):
-            figure, _, numbers = pyramid_view(resolution, coarsest)
+            figure, _, numbers, _ = pyramid_view(resolution, coarsest)
             figure.draw_without_rendering()
             ends = np.array(
                 [bar.get_x() + bar.get_width() for bar in figure.axes[0].patches]
@@ -149,7 +149,7 @@ def test_the_measured_points_are_those_of_the_file_and_every_setting_can_be_draw
         (ring, value) for ring, values in pyramids.measured().items() for value in values
     ) == sorted((run["ring"], run["asked"]) for run in runs)
     for ring in range(36, 121, 12):
-        figure, words, numbers = reach_view(ring, ring // 8, ring // 4 % 8)
+        figure, words, numbers, _ = reach_view(ring, ring // 8, ring // 4 % 8)
         figure.draw_without_rendering()
         assert f"A ring of {ring} px" in words and len(numbers) == 4
         line = figure.axes[1].lines[1].get_xydata()

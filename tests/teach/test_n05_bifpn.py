@@ -123,7 +123,7 @@ def test_a_neck_costs_what_torch_counts(switches, weighting):
 @pytest.mark.parametrize("switches", SWITCHES)
 def test_every_setting_of_the_switches_is_drawn_under_its_name(switches):
     for pyramid in PYRAMIDS:
-        figure, words, numbers = switches_view(*switches, 7, "softmax", pyramid)
+        figure, words, numbers, _ = switches_view(*switches, 7, "softmax", pyramid)
         figure.draw_without_rendering()
         drawing, matrix = figure.axes
         arrows = [patch for patch in drawing.patches if isinstance(patch, FancyArrowPatch)]
@@ -137,7 +137,7 @@ def test_every_setting_of_the_switches_is_drawn_under_its_name(switches):
 def test_a_neck_of_ones_own_is_drawn_whatever_it_is():
     pyramid = Pyramid((2, 3, 4, 5), (8, 8, 8, 8), 8, 64)
     for seed in range(12):
-        figure, _, _ = neck_view(random_graph(seed), 2, "sum", pyramid)
+        figure, *_ = neck_view(random_graph(seed), 2, "sum", pyramid)
         figure.draw_without_rendering()
         names = [text.get_text() for text in figure.axes[0].texts]
         assert {node.name for node in random_graph(seed).nodes} <= set(names)
@@ -179,7 +179,7 @@ def test_factors_and_their_slopes_are_autograds(weights, way):
 @pytest.mark.parametrize("epsilon", [1e-4, 0.1, 0.0])
 @pytest.mark.parametrize("weights", [(1, 1), (-1, 0.5), (-1, -2), (0, 0), (3, -2)])
 def test_two_numbers_are_fused_as_torch_fuses_them(weights, epsilon):
-    figure, words, numbers = weighting_view(*weights, epsilon)
+    figure, words, numbers, _ = weighting_view(*weights, epsilon)
     figure.draw_without_rendering()
     positive = torch.relu(torch.tensor(weights, dtype=torch.float64))
     fast = positive / (positive.sum() + epsilon)

@@ -74,7 +74,7 @@ def test_shares_of_objects_are_those_of_effdets_anchors(level, scale, ratio):
 
 def test_every_level_has_a_view_with_nine_anchors_in_it():
     for level in range(2, 8):
-        figure, words, _ = anchors_view(level, 2.0, 2.0, picture=level)
+        figure, words, *_ = anchors_view(level, 2.0, 2.0, picture=level)
         figure.draw_without_rendering()
         lines = [drawn for drawn in figure.axes[0].collections if isinstance(drawn, LineCollection)]
         assert words and sum(len(drawn.get_paths()) for drawn in lines) == 9
@@ -91,7 +91,7 @@ def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
         overlap = box_iou(things, anchors)
         wins = overlap.amax(0) >= threshold
         forced = {int(row.argmax()) for row in overlap if row.max() < threshold}
-        figure, _, numbers = match_view(threshold, picture)
+        figure, _, numbers, _ = match_view(threshold, picture)
         won = int(wins.sum()) + len(forced - set(wins.nonzero().flatten().tolist()))
         assert numbers["that answer for an object"].startswith(f"{won}, ")
         assert (
@@ -111,7 +111,7 @@ def test_what_nms_leaves_is_what_torchvisions_leaves_class_by_class(threshold):
         for label in range(len(unseen_pictures().classes)):
             mine = chosen["labels"] == label
             left += len(nms(chosen["boxes"][mine], chosen["scores"][mine], threshold))
-        figure, words, numbers = nms_view(threshold, 0.2, picture)
+        figure, words, numbers, _ = nms_view(threshold, 0.2, picture)
         assert f"NMS leaves {left}." in words
         assert (
             sum(int(number) for name, number in numbers.items() if name.startswith("boxes left"))

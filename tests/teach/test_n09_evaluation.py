@@ -51,7 +51,7 @@ def test_the_boxes_are_what_the_detector_answers_at_these_thresholds(model, pict
             image[None], score_threshold=score, iou_threshold=overlap, max_detections=1000
         )
         (one,) = error_kinds([found], [target])
-        figure, words, numbers = kinds_view(model, PICTURES, score, overlap, picture)
+        figure, words, numbers, _ = kinds_view(model, PICTURES, score, overlap, picture)
         figure.draw_without_rendering()
         hits = one["kinds"].count("right")
         told = f"{hits} of {len(found['boxes'])} boxes; {hits} of {len(target['boxes'])} objects"
@@ -101,7 +101,7 @@ def test_a_threshold_counts_what_is_left_when_the_weaker_boxes_are_taken_away(
     kept = error_kinds(above(detections, score), targets)
     expected = dict.fromkeys(KINDS, 0)
     for name in CLASSES:
-        _, words, numbers = threshold_view(judged, CLASSES, score, name)
+        _, words, numbers, _ = threshold_view(judged, CLASSES, score, name)
         for part in words.split(": ")[1].rstrip(".").split(", "):
             expected[part.partition(" ")[2]] += int(part.partition(" ")[0])
         assert numbers["recall"].endswith(

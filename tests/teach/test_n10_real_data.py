@@ -133,7 +133,7 @@ def test_for_the_blood_cells_it_says_what_was_chosen_by_hand():
 @pytest.mark.parametrize("finest", [2, 4])
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_every_corner_of_the_explorer_is_a_view(longer, finest, scale):
-    figure, words, numbers = anchor_fit_view(SAMPLES, CLASSES, PHI, longer, finest, scale)
+    figure, words, numbers, _ = anchor_fit_view(SAMPLES, CLASSES, PHI, longer, finest, scale)
     figure.draw_without_rendering()
     one = setting(SAMPLES, CLASSES, PHI, longer, finest, scale)
     assert numbers["boxes with an anchor"] == f"{one.share:.1%} of {5 * len(SAMPLES):,}"
