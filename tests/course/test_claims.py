@@ -60,8 +60,16 @@ TESTED = [row for row in ROWS if row.verdict != NOT_YET]
 each_tested = pytest.mark.parametrize("row", TESTED, ids=lambda row: row.claim)
 
 
-def test_every_claim_has_exactly_one_row():
-    assert [row.claim for row in ROWS] == [f"C{number}" for number in range(1, 26)]
+def test_every_claim_has_one_row_or_one_for_each_of_its_parts():
+    """C21, or C21a, C21b and so on where parts have verdicts of their own."""
+    names = [re.fullmatch(r"(C\d+)([a-z]?)", row.claim).groups() for row in ROWS]
+    by_claim = {
+        claim: "".join(part for _, part in parts)
+        for claim, parts in itertools.groupby(names, key=lambda name: name[0])
+    }
+    assert list(by_claim) == [f"C{number}" for number in range(1, 26)]
+    assert len(ROWS) == sum(max(1, len(parts)) for parts in by_claim.values())
+    assert all("abcdef".startswith(parts) and len(parts) != 1 for parts in by_claim.values())
 
 
 def test_verdicts_are_those_of_the_legend_and_conditions_are_said():

@@ -54,6 +54,13 @@ class Row(NamedTuple):
         }
 
     @property
+    def last_notebook(self) -> str:
+        """The number of the last notebook that the row names, "03" for instance: its closing table
+        has the verdict.
+        """
+        return max(re.findall(r"\[(\d\d)\]", self.where))
+
+    @property
     def items(self) -> list[Item]:
         """The measured values with their labels, in order; ValueError for a number without one."""
         return items(self.measured)
@@ -155,7 +162,7 @@ def closing_table(*claims: Claim) -> None:
         row = by_name[claim.name]
         words = f"{claim.verdict}: {claim.why}" if claim.why else claim.verdict
         if claim.is_part:
-            words = f"part of it; see {row.where}"
+            words = f"part of it: notebook {row.last_notebook} has the verdict"
         elif claim.is_live and claim.verdict != row.verdict:
             words += f" (on this machine; in CLAIMS.md: {row.verdict})"
         if not claim.is_live:
