@@ -12,8 +12,6 @@ tracing does not see what PyTorch allocates.
 
 import argparse
 import copy
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -24,7 +22,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # effdet's, at import
@@ -38,20 +35,19 @@ from effdet.bench import (  # noqa: E402
     _batch_detection,
     _post_process,
 )
+from results_page import describe_machine, write_section  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_weights  # noqa: E402
 from tqdm.auto import tqdm  # noqa: E402
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, match  # noqa: E402
 from effdet_lite.efficientdet import EfficientDet  # noqa: E402
-from effdet_lite.files import whole_file  # noqa: E402
 from effdet_lite.folding import folded  # noqa: E402
 from effdet_lite.matching import fast_match  # noqa: E402
 from effdet_lite.pretrained import load_effdet  # noqa: E402
 from effdet_lite.suppression import postprocess  # noqa: E402
 
 CLASSES = 90
-RESULTS = Path(__file__).with_name("RESULTS.md")
 # effdet writes boxes as (y, x, y, x) and offsets as (dy, dx, dh, dw): value[..., YX] turns one
 # order into the other.
 YX = [1, 0, 3, 2]
@@ -431,21 +427,7 @@ def measure_memory(size: int, jobs: dict[str, int], bar: tqdm) -> list[str]:
 # --- the report ---
 
 
-def describe_machine() -> str:
-    """The processor, and the versions of what ran."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-        cpu = names[0] if names else cpu
-    return (
-        f"{cpu}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {platform.system()}; "
-        f"Python {platform.python_version()}, torch {torch.__version__}, "
-        f"effdet {version('effdet')}, timm {version('timm')}; {date.today()}"
-    )
-
-
-REPORT = """# This package against effdet
+REPORT = """## This package against effdet
 
 Made by `python benchmarks/compare.py`: {machine}.
 
@@ -486,8 +468,9 @@ def compare(size: int, rounds: int, jobs: list, memory_jobs: dict[str, int]) -> 
             contest = make(size, batch, ours, theirs)
             times = take_turns(contest, rounds, bar)
             lines += [table_line(row, times) for row in contest.rows]
+    packages = f"effdet {version('effdet')}, timm {version('timm')}"
     return REPORT.format(
-        machine=describe_machine(),
+        machine=f"{describe_machine()}, {packages}; {date.today()}",
         difference=difference,
         rounds=rounds,
         lines="\n".join(lines + memory),
@@ -514,8 +497,7 @@ def main() -> None:
     else:
         report = compare(512, options.rounds or 15, JOBS, {"inference": 8, "training": 2})
         print(report)
-        with whole_file(RESULTS) as temporary:
-            temporary.write_text(report, encoding="utf-8")
+        write_section(report)
 
 
 if __name__ == "__main__":
