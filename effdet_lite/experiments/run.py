@@ -23,11 +23,14 @@ class Plan:
     runs: frozen dataclasses, all of one kind. train_one(run): the run's row, a dictionary that
     begins with the run's own fields; other processes call it, so it is a function of a module, or
     a `functools.partial` of one. settings: what all runs have in common, as JSON has it.
+    follow: of an experiment that learns from its own results; given all rows so far, it names the
+    further runs that they ask for, finished ones included.
     """
 
     runs: Sequence
     train_one: Callable[[object], dict]
     settings: dict
+    follow: Callable[[list[dict]], Sequence] | None = None
 
 
 def load(path: str | Path) -> dict:
@@ -77,23 +80,49 @@ def run_all(path: str | Path, plan: Plan, processes: int = 2) -> dict:
             f"{path} holds runs with {document['settings']}, these would have {settings}: "
             "move it away, or name another file."
         )
-    place_of = {_values(asdict(run)): place for place, run in enumerate(plan.runs)}
-    fields = list(asdict(plan.runs[0])) if plan.runs else []
+    runs = _all_runs(plan, document)
+    missing = _missing(path, document, runs)
+    if missing:
+        _write(path, document)
+    while missing:
+        _train(path, document, runs, missing, plan.train_one, processes)
+        runs = _all_runs(plan, document)
+        missing = _missing(path, document, runs)
+    return document
+
+
+def _all_runs(plan: Plan, document: dict) -> list:
+    """What the plan names, and what follows from the rows that are there."""
+    return [*plan.runs, *(plan.follow(document["runs"]) if plan.follow else ())]
+
+
+def _missing(path: Path, document: dict, runs: Sequence) -> list:
+    """The runs that have no row yet. Raises ValueError for rows of another kind of run."""
+    fields = list(asdict(runs[0])) if runs else []
     try:
         done = {_values(row, fields) for row in document["runs"]}
     except KeyError as error:
         raise ValueError(f"{path} holds runs without {error}: move it away.") from None
-    missing = [run for run in plan.runs if _values(asdict(run)) not in done]
-    if not missing:
-        return document
-    _write(path, document)
-    with tqdm(total=len(plan.runs), initial=len(plan.runs) - len(missing), unit="run") as bar:
-        for row in _rows(missing, plan.train_one, processes):
+    return [run for run in runs if _values(asdict(run)) not in done]
+
+
+def _train(
+    path: Path,
+    document: dict,
+    runs: Sequence,
+    missing: Sequence,
+    train_one: Callable,
+    processes: int,
+) -> None:
+    """Add the rows of the missing runs to the document and to the file, in the order of `runs`."""
+    fields = list(asdict(runs[0]))
+    place_of = {_values(asdict(run)): place for place, run in enumerate(runs)}
+    with tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run") as bar:
+        for row in _rows(missing, train_one, processes):
             document["runs"].append(row)
             document["runs"].sort(key=lambda row: place_of.get(_values(row, fields), len(place_of)))
             _write(path, document)
             bar.update()
-    return document
 
 
 def _values(row: Mapping, fields: Sequence[str] | None = None) -> tuple:

@@ -132,10 +132,13 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
         "reach",
         "recipe",
         "round_trip",
+        "search",
         "stability",
+        "towers",
         "transfer",
         "way_up",
         "weighting_times",
+        "window",
     ],
 )
 def test_every_experiment_says_what_it_trains(name, experiment_script, capsys, monkeypatch):
@@ -149,3 +152,30 @@ def test_every_experiment_says_what_it_trains(name, experiment_script, capsys, m
         assert f"{os.linesep}    python -m effdet_lite.experiments.{name}{command} " in told
     quick, whole = script.plan(quick=True), script.plan()
     assert 0 < len(quick.runs) < len(whole.runs) and quick.settings != whole.settings
+
+
+def followed(rows):
+    """After both first runs, two more; after those, one that needs their sum."""
+    if len(rows) < 2:
+        return []
+    runs = [Run("c", rows[0]["twice"] + 1), Run("c", rows[1]["twice"] + 5)]
+    if len(rows) < 4:
+        return runs
+    return [*runs, Run("d", rows[2]["twice"] + rows[3]["twice"])]
+
+
+def test_runs_that_follow_from_results_are_trained_until_none_is_left(tmp_path, monkeypatch):
+    # In this process: that others can do it is tested above.
+    monkeypatch.setattr(
+        "effdet_lite.experiments.run._rows", lambda runs, train_one, _: map(train_one, runs)
+    )
+    plan = Plan([Run("a", 0), Run("b", 1)], trained, {}, followed)
+    path = tmp_path / "results.json"
+    whole = run_all(path, plan)
+    names = [(row["name"], row["seed"]) for row in whole["runs"]]
+    assert names == [("a", 0), ("b", 1), ("c", 1), ("c", 7), ("d", 16)] and load(path) == whole
+    # A stop between two rounds: what follows is asked of the rows that are there.
+    stopped = whole | {"runs": whole["runs"][:3]}
+    path.write_text(json.dumps(stopped), encoding="utf-8")
+    assert run_all(path, plan) == whole
+    assert run_all(path, Plan(plan.runs, None, {}, followed)) == whole, "nothing is left to train"
