@@ -8,6 +8,7 @@ import torch
 from oracles import macs, parameters
 from torch.nn import functional as F
 
+from effdet_lite.data import ShapesInContext
 from effdet_lite.experiments.plain import LEVELS
 
 
@@ -78,3 +79,13 @@ def test_every_run_is_planned_once(fpn_parts):
         some = [run for run in runs if run.seed == seed]
         assert {run.parts for run in some if run.convolution == "3x3"} == set(fpn_parts.GRAPHS)
         assert {run.convolution for run in some if run.parts == "both"} == {"3x3", "1x1", "none"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["1x1", "none"])
+def test_a_neck_without_three_by_threes_is_trained_and_scored(fpn_parts, kind, monkeypatch):
+    dots = ShapesInContext("train", 128, 64, seed=1, cache=True)
+    monkeypatch.setattr(fpn_parts.necks, "pictures", lambda task, train: dots)
+    row = fpn_parts.trained(fpn_parts.Run(convolution=kind), steps=2)
+    assert len(row["losses"]) == 2 and row["convolution"] == kind
+    assert len(row["block_ratios"]) == 3 and min(row["block_ratios"]) > 0
