@@ -24,7 +24,7 @@ from effdet_lite.experiments.run import Plan, main
 from effdet_lite.experiments.way_up import pictures, solved
 
 STEPS = 1000
-LENGTHS = ((1, STEPS), (2, STEPS), (3, STEPS), (3, 2 * STEPS))  # (cells, steps)
+LENGTHS = ((2, STEPS), (1, STEPS), (3, STEPS), (3, 2 * STEPS))  # (cells, steps)
 TRAIN_PICTURES = 8 * STEPS  # the longer trainings see each one twice
 SEEDS = (0, 1, 2, 3, 4)
 
