@@ -261,10 +261,10 @@ def test_runs_are_told_apart_by_all_that_they_are(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not cells_folder().is_dir(), reason="no blood cells: set EFFDET_LITE_BCCD")
 def test_the_contestants_of_this_environment_run(tmp_path, capsys):
-    arguments = ["--quick", "--only", "effdet_lite", "--only", "ssdlite"]
+    arguments = ["--quick", "--only", "effdet_lite", "--only", "ssdlite", "--track", "as it comes"]
     same_budget.main([*arguments, "--work", str(tmp_path)])
     said = capsys.readouterr().out
     assert said.startswith(HEADING) and "| this package |" in said and "| SSDLite320 |" in said
     rows = json.loads((tmp_path / "quick" / "same_budget.json").read_text())["runs"]
-    assert [row["purpose"] for row in rows] == ["search"] * 2 + ["final"] * 2
+    assert [row["contestant"] for row in rows] == ["effdet_lite", "ssdlite"]
     assert all(row["parameters"] > 1e6 and row["ms"] > 0 for row in rows)
