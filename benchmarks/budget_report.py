@@ -54,7 +54,7 @@ def section(rows: Sequence[dict]) -> str:
         trials=counted(max(map(len, _by_contestant(search).values()), default=0), "run"),
         search_seconds=search[0]["seconds"] if search else 0,
     )
-    parts = [HEADING, introduction]
+    parts = [HEADING, introduction, f"![{in_words(final)}](../assets/same_budget.png)"]
     for track, title in TRACKS.items():
         for seconds in sorted({row["seconds"] for row in final if row["track"] == track}):
             group = [row for row in final if (row["track"], row["seconds"]) == (track, seconds)]
@@ -63,6 +63,20 @@ def section(rows: Sequence[dict]) -> str:
     if search:
         parts += ["### The search", search_table(search)]
     return "\n\n".join(parts) + "\n"
+
+
+def in_words(rows: Sequence[dict]) -> str:
+    """What the figure shows: the mean AP50 on the unseen photographs at each of its points."""
+    sentences = []
+    for track, title in TRACKS.items():
+        for seconds in sorted({row["seconds"] for row in rows if row["track"] == track}):
+            group = [row for row in rows if (row["track"], row["seconds"]) == (track, seconds)]
+            means = [
+                f"{TITLES[name]} {_short(mean(row['scores'][UNSEEN]['ap50'] for row in some))}"
+                for name, some in _by_contestant(group).items()
+            ]
+            sentences.append(f"{title}, {seconds:g} s: {', '.join(means)}.")
+    return f"Mean AP50 on the unseen photographs. {' '.join(sentences)}"
 
 
 def latest(rows: Sequence[dict]) -> list[dict]:
