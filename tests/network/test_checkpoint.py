@@ -199,7 +199,10 @@ HEADER = {"classes": ["x", "y", "z"], "size": [64, 64]}
         ({"classes": 3}, "classes must be names, got 3"),
         ({"config": {}}, "(does not fit its own configuration|must be a multiple of 128)"),
         ({"config": {"backbone": {"width": -1}}}, "width must be a positive number, got -1"),
-        ({"config": TAKEN}, "'train' cannot name a node: torch's modules use that name"),
+        (
+            {"config": TAKEN, "size": [128, 128]},
+            "'train' cannot name a node: torch's modules use that name",
+        ),
         ({"config": {"backbone": {}, "color": 1}}, "EfficientDetConfig has no 'color'"),
         ({"config": [1]}, "must be names and values, got"),
     ],
