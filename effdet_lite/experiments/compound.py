@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as transform
 
 from effdet_lite.cost import Cost
 from effdet_lite.costs import cost_by_stage
 from effdet_lite.efficientnet import EfficientNet
+from effdet_lite.experiments import bottlenecks
 from effdet_lite.experiments.run import Plan, main
 from effdet_lite.optimizing import learning_rate, make_optimizer
 from effdet_lite.scaling import EfficientNetConfig
@@ -169,8 +169,7 @@ def at_resolution(pictures: Tensor, side: int) -> Tensor:
     """uint8 [n, SIDE, SIDE] -> floats in 0-1, [n, 3, side, side], averaged down as a photograph
     would be.
     """
-    small = transform.resize(pictures[:, None], [side, side], antialias=True)
-    return (small.float() / 255).expand(-1, 3, -1, -1)
+    return bottlenecks.at_resolution(pictures, side).expand(-1, 3, -1, -1)
 
 
 def trained(run: Run, steps: int = STEPS, test_pictures: int = TEST_PICTURES) -> dict:

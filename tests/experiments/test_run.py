@@ -123,6 +123,7 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
 @pytest.mark.parametrize(
     "name",
     [
+        "balance",
         "compound",
         "fpn_parts",
         "necks",
