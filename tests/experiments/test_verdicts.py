@@ -92,6 +92,12 @@ def test_gains_are_pooled_over_seeds_and_tasks():
     assert verdict(gained([0.05, -0.04, 0.06, -0.01, 0.02])) == NOT_SEEN
 
 
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=8))
+def test_exchanged_arms_exchange_what_speaks_for_and_against(gains):
+    one, other = gained(gains), gained([-gain for gain in gains])
+    assert (one.p_for, one.p_against) == (other.p_against, other.p_for)
+
+
 def test_a_task_that_loses_is_an_exception_and_no_secret():
     found = gained({"dots": [0.5, 0.6, 0.55], "discs": [0.4, 0.5, 0.6], "shapes": [-0.01, 0, 0]})
     assert verdict(found) == WITH_CARE and found.exception == "no gain: shapes"
