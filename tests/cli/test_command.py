@@ -84,6 +84,8 @@ def test_a_reader_that_has_left_is_no_failure():
 SWALLOWED = """
 import os, signal, sys, time
 from effdet_lite import cli
+# As a terminal starts a command; a script that runs in the background would have it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Library:
     def find_spec(self, name, *_):
         if name == "torch":
@@ -108,14 +110,22 @@ def test_ctrl_c_in_the_first_seconds_is_one_line(words):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "effdet-lite: stopped.\n")
 
 
-def test_after_the_libraries_are_loaded_ctrl_c_is_python_s_again():
-    with console.stopping_at_once():
-        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])
+def test_after_the_libraries_are_loaded_ctrl_c_is_what_it_was(before):
+    """Python's own handler, or ignored, as a script has it that runs in the background."""
+    of_this_process = signal.signal(signal.SIGINT, before)
+    try:
+        with console.stopping_at_once():
+            if before is signal.default_int_handler:
+                assert signal.getsignal(signal.SIGINT) is not before
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, of_this_process)
 
 
 # --- OpenMP on a busy machine ---

@@ -144,11 +144,18 @@ def test_killed_ten_times_at_random_moments(tmp_path, server, straight):
     assert_same_files(straight(40), tmp_path / "run")
 
 
+# As a terminal starts a command; a script that runs in the background would have Ctrl-C ignored.
+AT_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
+
 @pytest.mark.slow
 def test_interrupted_at_the_keyboard_it_says_so_in_one_line(tmp_path, server, straight):
     command = Command(server, tmp_path / "run", 16)
     for wait in (0.0, 0.11):
-        child = command.start()
+        child = command.start(AT_A_TERMINAL)
         command.wait_for_a_checkpoint()
         time.sleep(wait)
         os.kill(child, signal.SIGINT)
