@@ -15,7 +15,8 @@ Each task has one knob, a number that makes it harder in one way:
   as the network has channels, so many kinds ask for width.
 
 These tasks were made to differ. They show what a dimension does where it is needed, and they are no
-sample of the tasks of the world. What decided their form, in pilots of 400 steps:
+sample of the tasks of the world. What decided their form, in pilots of 250 to 400 steps with one
+seed and one rate, scored on validation pictures:
 
 - Each mark of "span" is bright or dark with equal chance in every class, wherever it lies. So no
   sum over windows with one mark each tells the class. Squeeze-and-excitation would see all four
@@ -28,6 +29,10 @@ sample of the tasks of the world. What decided their form, in pilots of 400 step
   resolution well enough for .94 with four times the MACs as width.
 - Several patches for "kinds". With one stamp of 4 x 4 cells a picture, of 64 patterns, four times
   the MACs were worth as much as depth (.64) as they were as width (.66).
+
+As they stand now: "detail" base .51, width .58, resolution .95; "span" base .52, width .49, depth
+.88; "kinds", with 16 of them, base .71, depth .83, width .96. All networks have four times the
+MACs of the base, and most of them still learned when the pilot ended.
 """
 
 import math

@@ -145,6 +145,31 @@ def accuracy_at(
     )
 
 
+def regrets_at(
+    validation: Sequence[Row],
+    test: Sequence[Row],
+    task: str,
+    seconds: float,
+    directions: Sequence[str],
+    factors: Sequence[int] = (1, 2, 4, 8),
+) -> dict[str, list[float]]:
+    """As `regrets`, at equal training time in place of equal MACs: what each direction loses
+    against the one that validation chose for this time. Raises ValueError as `accuracy_at` does.
+    """
+
+    def at_that_time(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
+        return {name: accuracy_at(rows, task, name, seconds, factors) for name in directions}
+
+    chosen_by, scored = at_that_time(validation), at_that_time(test)
+    best = max(directions, key=lambda name: spread(list(chosen_by[name].values())).mean)
+    return {
+        name: [
+            scored[best][seed] - other[seed] for seed in sorted(scored[best].keys() & other.keys())
+        ]
+        for name, other in scored.items()
+    }
+
+
 def interaction(rows: Sequence[Row], task: str, factor: int) -> list[float]:
     """How much more `factor` times the width brings to the grown network than to the base network,
     for each seed that all four have. Above 0, width is worth more after depth and resolution grew.

@@ -119,6 +119,28 @@ def test_accuracy_at_a_time_is_numpys_interpolation(seconds):
         assert found[seed] == pytest.approx(np.interp(np.log(seconds), times, values))
 
 
+def test_at_equal_time_a_slow_direction_loses_what_it_wins_at_equal_macs():
+    """Depth is better at each factor and takes twice the seconds: 20 s pay for depth 2, or for
+    width 4.
+    """
+    table = {
+        ("far", "base", 1): 0.1,
+        ("far", "depth", 2): 0.6,
+        ("far", "depth", 4): 0.8,
+        ("far", "width", 2): 0.5,
+        ("far", "width", 4): (0.7, 0.9),
+    }
+    some = rows(table)
+    for row in some:
+        if row["direction"] == "width":
+            row["seconds"] /= 2
+        if row["direction"] == "base":
+            row["seconds"] = 5.0
+    assert regret.regrets(some, some, "far", 2, DIRECTIONS)["width"] == pytest.approx([0.1, 0.1])
+    found = regret.regrets_at(some, some, "far", 20, DIRECTIONS, (1, 2, 4))
+    assert found["depth"] == pytest.approx([0.1, 0.3]) and found["width"] == [0, 0]
+
+
 def test_a_time_that_was_not_measured_is_refused():
     with pytest.raises(ValueError, match=r"trained for 10\.0 to 20\.0 s, got 30\.0"):
         regret.accuracy_at(TEST, "near", "depth", 30, (1, 2))
