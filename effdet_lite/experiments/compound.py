@@ -27,6 +27,7 @@ from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.experiments import bottlenecks
 from effdet_lite.experiments.run import Plan, main
 from effdet_lite.optimizing import learning_rate, make_optimizer
+from effdet_lite.randomness import own_numbers
 from effdet_lite.scaling import EfficientNetConfig
 from effdet_lite.settings import TrainConfig
 from effdet_lite.starting import zero_init_residual
@@ -179,13 +180,13 @@ def trained(run: Run, steps: int = STEPS, test_pictures: int = TEST_PICTURES) ->
     50 steps, and processor seconds of training. The recipe is the package's, and the same for all.
     """
     images, labels, test_images, test_labels = pictures_for_all(steps, test_pictures)
-    torch.manual_seed(run.seed)
     config = EfficientNetConfig(
         run.width, run.depth, run.resolution, dropout=0, stochastic_depth=0, norm_momentum=0.1
     )
-    network = EfficientNet(config, len(CLASSES)).to(memory_format=torch.channels_last)
-    started = time.process_time()
-    losses = _train(network, run, steps, images, labels)
+    with own_numbers(run.seed):
+        network = EfficientNet(config, len(CLASSES)).to(memory_format=torch.channels_last)
+        started = time.process_time()
+        losses = _train(network, run, steps, images, labels)
     seconds = time.process_time() - started
     last = losses[-50:]
     return asdict(run) | {

@@ -21,6 +21,7 @@ from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import LEVELS, detector
 from effdet_lite.experiments.run import Plan, main
 from effdet_lite.fusion import FusionGraph, Node, fpn
+from effdet_lite.randomness import own_numbers
 
 STEPS = 200
 SEEDS = (0, 1, 2, 3, 4)
@@ -81,8 +82,8 @@ def begun(run: Run) -> EfficientDet:
     A node's separable convolution is a depthwise 3x3 and a pointwise 1x1. "1x1" leaves the second
     alone, "none" neither; activation and norm stay.
     """
-    torch.manual_seed(run.seed)
-    model = detector(GRAPHS[run.parts], 6)
+    with own_numbers(run.seed):
+        model = detector(GRAPHS[run.parts], 6)
     for cell in model.fusion.cells:
         for node in cell.values():
             if run.convolution == "1x1":

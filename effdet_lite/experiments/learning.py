@@ -18,6 +18,7 @@ from effdet_lite.experiments.bottlenecks import SIDE, TASKS, Task, at_resolution
 from effdet_lite.experiments.classifiers import accuracy, fit, in_parts
 from effdet_lite.experiments.run import loss_in_parts
 from effdet_lite.experiments.sizes import Size, Stack
+from effdet_lite.randomness import own_numbers
 from effdet_lite.settings import TrainConfig
 from effdet_lite.starting import zero_init_residual
 
@@ -72,14 +73,14 @@ def learn(
     Returns params and macs, counted; accuracy, 0-1; loss, the training loss of each tenth in nats;
     improved, by how much the last fifth of the steps lowered it; and processor seconds of training.
     """
-    torch.manual_seed(seed)
-    network = Stack(size, task.classes).to(memory_format=torch.channels_last)
     images, labels = pictures(task, "training", steps * BATCH)
     recipe = TrainConfig(
         steps=steps, batch_size=BATCH, learning_rate=rate, warmup=steps // 10, seed=seed
     )
-    zero_init_residual(network)
-    order = torch.randperm(len(images)).split(BATCH)
+    with own_numbers(seed):
+        network = Stack(size, task.classes).to(memory_format=torch.channels_last)
+        zero_init_residual(network)
+        order = torch.randperm(len(images)).split(BATCH)
     started = time.process_time()
     losses = fit(
         network,

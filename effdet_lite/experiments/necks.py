@@ -27,6 +27,7 @@ from effdet_lite.evaluation import coco_ap_from_detections, detect_dataset
 from effdet_lite.experiments.plain import CHANNELS, LEVELS, SIZE, detector
 from effdet_lite.experiments.run import Plan, loss_in_parts, main
 from effdet_lite.fusion import FusionGraph, Node, bifpn, fpn, fusion_weights, panet
+from effdet_lite.randomness import own_numbers
 from effdet_lite.training import TrainConfig, train
 
 STEPS = {"shapes": 600, "top-down": 400, "bottom-up": 400}  # of each task
@@ -150,9 +151,9 @@ def train_once(
     """
     if train_set is None:
         train_set = pictures(run.task, True)
-    torch.manual_seed(run.seed)
     graph = neck or GRAPHS[run.graph]
-    model = detector(graph, len(train_set.classes), run.weighting, run.repeats, run.channels)
+    with own_numbers(run.seed):
+        model = detector(graph, len(train_set.classes), run.weighting, run.repeats, run.channels)
     config = recipe_for(steps or STEPS[run.task], run.seed)
     history = train(config, train_set, model=model, progress=progress, on_step=on_step)
     return model, history

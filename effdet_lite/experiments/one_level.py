@@ -28,6 +28,7 @@ from effdet_lite.efficientnet import layer_style
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import PlainDetector, detector
 from effdet_lite.experiments.run import Plan, main
+from effdet_lite.randomness import own_numbers
 from effdet_lite.scaling import EfficientDetConfig
 
 STEPS = 800
@@ -92,11 +93,11 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
 
 def begun(run: Run, classes: int = 4) -> EfficientDet:
     """The run's detector before its first step."""
-    torch.manual_seed(run.seed)
     graph = necks.GRAPHS[run.neck]
-    if run.level == ALL:
-        return detector(graph, classes)
-    model = detector(graph, classes, kind=OneLevelDetector)
+    with own_numbers(run.seed):
+        if run.level == ALL:
+            return detector(graph, classes)
+        model = detector(graph, classes, kind=OneLevelDetector)
     model.level = run.level
     return model
 

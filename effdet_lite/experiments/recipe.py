@@ -14,11 +14,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-import torch
-
 from effdet_lite.data import ShapesDetection, eval_transforms, train_transforms
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.run import Plan, loss_in_parts, main
+from effdet_lite.randomness import own_numbers
 from effdet_lite.training import TrainConfig, train
 
 STEPS, LONGER, QUICK_STEPS = 300, 900, 10
@@ -82,8 +81,8 @@ def trained(run: Run, steps: int | None = None) -> dict:
     train_set = ShapesDetection(
         "train", necks.SIZE, run.pictures, 1, AUGMENTATIONS[run.augmentation], cache=True
     )
-    torch.manual_seed(run.seed)
-    model = necks.detector(necks.GRAPHS["BiFPN"], len(train_set.classes), "fast")
+    with own_numbers(run.seed):
+        model = necks.detector(necks.GRAPHS["BiFPN"], len(train_set.classes), "fast")
     recipe = TrainConfig(
         steps=steps,
         batch_size=BATCH,

@@ -15,13 +15,12 @@ so they are also trained for 2,000 steps.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import torch
-
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import PooledDetector, detector
 from effdet_lite.experiments.run import Plan, main
 from effdet_lite.experiments.way_up import pictures, solved
+from effdet_lite.randomness import own_numbers
 
 STEPS = 1000
 LENGTHS = ((2, STEPS), (1, STEPS), (3, STEPS), (3, 2 * STEPS))  # (cells, steps)
@@ -46,8 +45,8 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
 
 def begun(run: Run) -> EfficientDet:
     """The run's detector before its first step."""
-    torch.manual_seed(run.seed)
-    return detector(necks.GRAPHS["BiFPN"], 6, repeats=run.cells, kind=PooledDetector)
+    with own_numbers(run.seed):
+        return detector(necks.GRAPHS["BiFPN"], 6, repeats=run.cells, kind=PooledDetector)
 
 
 def trained(run: Run) -> dict:

@@ -27,6 +27,7 @@ from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import SIZE, detector
 from effdet_lite.experiments.run import Plan, loss_in_parts, main
 from effdet_lite.optimizing import learning_rate, make_optimizer
+from effdet_lite.randomness import own_numbers
 from effdet_lite.settings import TrainConfig
 
 STEPS, QUICK_STEPS = 120, 5
@@ -56,8 +57,8 @@ def planned(seeds: Sequence[int] = SEEDS) -> list[Run]:
 
 def begun(run: Run) -> EfficientDet:
     """The run's detector before its first step."""
-    torch.manual_seed(run.seed)
-    model = detector(necks.GRAPHS["BiFPN"], 6, run.weighting, CELLS)
+    with own_numbers(run.seed):
+        model = detector(necks.GRAPHS["BiFPN"], 6, run.weighting, CELLS)
     if not run.norms:
         for module in list(model.fusion.modules()):
             for name, child in module.named_children():

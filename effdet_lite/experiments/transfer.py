@@ -25,6 +25,7 @@ from effdet_lite.data import open_dataset
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments.run import Plan, loss_in_parts, main
 from effdet_lite.places import cells_folder, shipped_detector
+from effdet_lite.randomness import own_numbers
 from effdet_lite.starting import transfer_weights, zero_init_residual
 from effdet_lite.training import TrainConfig, train
 
@@ -125,11 +126,11 @@ def begun(run: Run, classes: Sequence[str]) -> EfficientDet:
     """The model of this run before its first step."""
     config = recipe(run).model_config
     start = (STARTS | PUBLISHED)[run.start]
-    torch.manual_seed(run.seed)
-    model = EfficientDet(config, len(classes))
-    zero_init_residual(model)
-    if start.backbone_only:
-        whole = EfficientDet(config, len(classes))
+    with own_numbers(run.seed):
+        model = EfficientDet(config, len(classes))
+        zero_init_residual(model)
+        whole = EfficientDet(config, len(classes)) if start.backbone_only else None
+    if whole is not None:
         transfer_weights(whole, start.weights, classes)
         model.backbone.load_state_dict(whole.backbone.state_dict())
     elif start.source:

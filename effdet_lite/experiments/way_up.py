@@ -13,13 +13,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import torch
-
 from effdet_lite.data import PatternedMarks
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import PooledDetector, detector
 from effdet_lite.experiments.run import Plan, main
+from effdet_lite.randomness import own_numbers
 
 GRAPHS = necks.GRAPHS
 WITH_A_WAY_UP = ("PANet", "BiFPN")
@@ -48,8 +47,8 @@ def pictures(asks: str, split: str, length: int) -> PatternedMarks:
 
 def begun(run: Run) -> EfficientDet:
     """The run's detector before its first step."""
-    torch.manual_seed(run.seed)
-    return detector(GRAPHS[run.graph], 6, kind=PooledDetector)
+    with own_numbers(run.seed):
+        return detector(GRAPHS[run.graph], 6, kind=PooledDetector)
 
 
 def trained(run: Run, steps: int = STEPS) -> dict:

@@ -20,6 +20,7 @@ from effdet_lite.experiments.run import Plan, main
 from effdet_lite.graphs import WEIGHTINGS
 from effdet_lite.modes import evaluation_mode
 from effdet_lite.optimizing import make_optimizer
+from effdet_lite.randomness import own_numbers
 from effdet_lite.scaling import EFFICIENTDETS
 from effdet_lite.settings import TrainConfig
 
@@ -50,8 +51,8 @@ def order_of(turn: int) -> tuple[str, ...]:
 @functools.cache
 def contestant(way: str) -> tuple[EfficientDet, torch.optim.Optimizer]:
     """D0 with this weighting and fresh weights, equal for all ways, and its optimizer."""
-    torch.manual_seed(0)
-    model = EfficientDet(replace(EFFICIENTDETS["d0"], weighting=way))
+    with own_numbers(0):
+        model = EfficientDet(replace(EFFICIENTDETS["d0"], weighting=way))
     return model, make_optimizer(model, TrainConfig(learning_rate=1e-4))
 
 

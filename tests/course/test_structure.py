@@ -243,3 +243,15 @@ def test_the_page_for_contributors_names_every_module():
     table = "\n".join(line for line in page.splitlines() if line.startswith("| "))
     named = {name.split("/")[0] for name in re.findall(r"`([\w/]+)`", table)}
     assert not set(ORDER) - named
+
+
+GLOBAL_NUMBERS = re.compile(
+    r"\b(?:torch\.manual_seed|torch\.seed|np\.random\.seed|np\.random\.rand|random\.seed)\("
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_nobody_seeds_the_callers_random_numbers(path):
+    """`randomness.own_numbers` does it for a while, and puts the caller's back."""
+    found = GLOBAL_NUMBERS.findall(path.read_text(encoding="utf-8"))
+    assert not found or path.name == "randomness.py"
