@@ -49,8 +49,16 @@ def load(path: str | Path) -> dict:
 
 
 def stored_results(name: str) -> dict:
-    """The results that come with the course, "necks" for instance; see `load`."""
-    return load(results_file(name))
+    """The results that come with the course, "necks" for instance; see `load`.
+
+    Raises FileNotFoundError, with the command that makes them, where there are none yet.
+    """
+    path = results_file(name)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there are no results in {path} yet: run python -m effdet_lite.experiments.{name}."
+        )
+    return load(path)
 
 
 def loss_in_parts(history: Sequence[Mapping], parts: int = 10) -> list[float]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effdet_lite.experiments import run as experiments_run
 from effdet_lite.experiments.run import Plan, load, loss_in_parts, main, run_all
 from effdet_lite.files import WriteError
 
@@ -34,6 +35,12 @@ def trained(run, note=None):
 
 RUNS = [Run("a", 0), Run("b", 0), Run("a", 1)]
 ROWS = [trained(run) for run in RUNS]
+
+
+def test_results_that_are_not_there_yet_name_the_command_that_makes_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments_run, "results_file", lambda name: tmp_path / f"{name}.json")
+    with pytest.raises(FileNotFoundError, match=r"run python -m effdet_lite.experiments.rates\.$"):
+        experiments_run.stored_results("rates")
 
 
 @pytest.mark.slow
