@@ -144,6 +144,7 @@ def factor_rows(weights_of_seed):
     ]
 
 
+@pytest.mark.slow
 def test_factors_that_agree_over_seeds_are_seen(findings):
     def agreed(seed):
         factors = [0.1 + 0.09 * place for place in range(10)]

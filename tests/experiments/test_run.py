@@ -127,6 +127,7 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
     assert told.startswith("python -m effdet_lite.experiments.necks: ") and str(path) in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -18,7 +18,8 @@ from effdet_lite.data import ShapesDetection
 from effdet_lite.teach.kit.live import LiveTraining
 from effdet_lite.training import TrainConfig, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+# Each test trains, and most of them twice: many seconds in all.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SIDE, STEPS = 64, 6
 TEST_SET = ShapesDetection("test", SIDE, 4)
 ITEMS = [TEST_SET[index] for index in range(2)]
@@ -69,7 +70,6 @@ def test_the_button_stops_and_goes_on_bit_for_bit(tmp_path, straight):
     assert run.button.description == "Finished"
 
 
-@pytest.mark.slow
 def test_other_cells_may_draw_random_numbers_meanwhile(tmp_path):
     """The training's losses are those of the same seed, and the cells' numbers those of a kernel
     without a training.

@@ -58,6 +58,7 @@ def test_any_name_is_drawn_without_a_formula_and_without_a_warning(name):
     assert all(drawn_without_a_warning(["dog", name]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @example("Ꚙ")  # a system's DejaVu Sans may have it, where matplotlib's, of the same name, has not
 @given(st.text(max_size=30))

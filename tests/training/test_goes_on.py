@@ -24,7 +24,8 @@ from effdet_lite.identity import fingerprint
 from effdet_lite.run import read_history
 from effdet_lite.training import TrainConfig, train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+# Each test trains, and most of them twice: many seconds in all.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SIZE = (64, 64)
 
 
@@ -273,7 +274,6 @@ def test_rows_come_back_as_they_were(stopped):
 # --- Files that are damaged ---
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_one_sentence(stopped, data):
