@@ -89,22 +89,12 @@ def asked_by_neck(rows: Sequence[Mapping]) -> dict[str, list[float]]:
     return found
 
 
-def settings(steps: int = STEPS) -> dict:
-    """What all runs have in common."""
-    return {
-        "steps": steps,
-        "batch": necks.BATCH,
-        "learning_rate": necks.RATE,
-        "test_pictures": necks.TEST_PICTURES,
-    }
-
-
 def plan(quick: bool = False) -> Plan:
     """What the command trains."""
     if not quick:
-        return Plan(planned(), trained, settings())
+        return Plan(planned(), trained, necks.settings(STEPS))
     steps = necks.QUICK_STEPS
-    return Plan(planned((0,)), functools.partial(trained, steps=steps), settings(steps))
+    return Plan(planned((0,)), functools.partial(trained, steps=steps), necks.settings(steps))
 
 
 if __name__ == "__main__":
