@@ -41,6 +41,26 @@ def pytest_collection_modifyitems(items):
         in_course = ROOT / "tests" / "course" in item.path.parents
         if isinstance(item, IPyNbCell) or (in_course and item.path.stem != "test_structure"):
             item.add_marker(pytest.mark.course)
+    _longest_first(items)
+
+
+def _longest_first(items):
+    """Put notebooks before slow files, and these before quick ones.
+
+    Files are handed to the workers in this order, so that none of them ends a long one alone.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def length(item):
+        return (_notebook(item.nodeid) is None, item.path not in slow)
+
+    items.sort(key=length)  # keeps the order of equals, so the tests of a file stay together
+
+
+def _notebook(nodeid: str) -> str | None:
+    """The notebook that a test belongs to; nbval writes 01_cost::ipynb::Cell 3."""
+    found = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)
+    return found and found[1]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,9 +73,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class NotebookScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            # nbval writes 01_cost::ipynb::Cell 3
-            notebook = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)
-            return notebook[1] if notebook else super()._split_scope(nodeid)
+            return _notebook(nodeid) or super()._split_scope(nodeid)
 
     return NotebookScheduling(config, log)
 
