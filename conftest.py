@@ -5,6 +5,7 @@ It stands at the top and not in `tests/`, because pytest reads only the conftest
 was asked to run, and `pytest notebooks/01_….ipynb` alone has to behave like the whole run.
 """
 
+import itertools
 import os
 import re
 import tempfile
@@ -16,12 +17,17 @@ from nbval.plugin import IPyNbCell, NbCellError
 
 ROOT = Path(__file__).parent
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
+PROGRESS = pytest.StashKey[Path]()  # the folder with the progress files of the tests
+NUMBERS = itertools.count()
 
 
 def pytest_configure(config):
     """Every kernel sees the same environment, whoever starts pytest and from where."""
     ipython = tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True)
     config.add_cleanup(ipython.cleanup)
+    progress = tempfile.TemporaryDirectory(prefix="progress-", ignore_cleanup_errors=True)
+    config.add_cleanup(progress.cleanup)
+    config.stash[PROGRESS] = Path(progress.name)
     os.environ |= {
         # Sums come out the same on any number of cores, and two workers do not fight for them.
         "OMP_NUM_THREADS": "1",
@@ -92,7 +98,11 @@ def _place(cell: IPyNbCell) -> str:
     return f"{cell.path.name}, code cell [{cell.cell_num + 1}]"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
+    # Nobody's progress: a file that is not there yet, for each test and each notebook's kernel.
+    folder = item.config.stash[PROGRESS]
+    os.environ["EFFDET_LITE_PROGRESS"] = str(folder / f"{next(NUMBERS)}.json")
     broken = getattr(item.parent, "broken", None)
     if isinstance(item, IPyNbCell) and broken:
         pytest.skip(f"{broken} did not finish")

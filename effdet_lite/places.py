@@ -1,4 +1,5 @@
-"""Where things lie: the course, the blood cells, published weights, trained detectors, results.
+"""Where things lie: the course, the blood cells, published weights, trained detectors, results,
+and the learner's progress.
 
 Every other module asks here, so that what one command fetches the next one finds.
 """
@@ -63,6 +64,25 @@ def cells_folder() -> Path:
         return course_folder() / "data" / "bccd"
     except FileNotFoundError:
         return cache_folder() / "bccd"
+
+
+def progress_file() -> Path:
+    """The learner's own file of what they answered and guessed.
+
+    $EFFDET_LITE_PROGRESS, or else effdet_lite/progress.json in the user's data folder
+    ($XDG_DATA_HOME, by default ~/.local/share): outside the course, so that a fresh copy of the
+    course finds it too. Raises FileNotFoundError where the user has no home folder.
+    """
+    if path := os.environ.get("EFFDET_LITE_PROGRESS"):
+        return expanded(path)
+    if folder := os.environ.get("XDG_DATA_HOME"):
+        return expanded(folder) / "effdet_lite" / "progress.json"
+    try:
+        return Path.home() / ".local" / "share" / "effdet_lite" / "progress.json"
+    except RuntimeError:
+        raise FileNotFoundError(
+            "this user has no home folder: name a file for your progress in EFFDET_LITE_PROGRESS."
+        ) from None
 
 
 def shipped_detector(name: str) -> Path:

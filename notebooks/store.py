@@ -27,13 +27,14 @@ class StoreError(Exception):
     """Why a notebook was not stored, in one sentence."""
 
 
-def environment(ipython: str) -> dict[str, str]:
+def environment(fresh: str) -> dict[str, str]:
     """What a kernel finds, as conftest.py has it, so that a fresh run can be compared with what is stored.
 
-    ipython: a folder without anybody's start-up files.
+    fresh: a folder without anybody's start-up files, and without anybody's answers and guesses.
     """
     path = os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")]))
-    ours = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": path, "IPYTHONDIR": ipython}
+    ours = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": path, "IPYTHONDIR": fresh}
+    ours["EFFDET_LITE_PROGRESS"] = str(Path(fresh) / "progress.json")
     # Agg would take the figures out of the outputs.
     return {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | ours
 
@@ -48,8 +49,8 @@ def execute(notebook: nbformat.NotebookNode, name: str) -> None:
     resources = {"metadata": {"path": str(FOLDER)}}
     client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources=resources)
     try:
-        with tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as ipython:
-            client.execute(env=environment(ipython))
+        with tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as fresh:
+            client.execute(env=environment(fresh))
     except CellExecutionError as error:
         reason = " ".join(f"{error.ename}: {error.evalue}".split())
     except CellTimeoutError:

@@ -16,8 +16,10 @@ import numpy as np
 from IPython.display import display
 
 from effdet_lite.places import course_folder
+from effdet_lite.teach.kit import progress
 from effdet_lite.teach.kit.plots import as_array
 
+KEPT_AS = {"not yet": "tried", "correct": "correct"}  # in the learner's progress
 LOOKS = {
     "not tried yet": ("○", "#666666"),
     "not yet": ("✗", "#B34700"),
@@ -77,7 +79,7 @@ def judge(exercise: Exercise, answer: object) -> tuple[str, str]:
 
 def check(name: str, answer: object) -> None:
     """Put on the page what `judge` says of this answer to the exercise `name`, "01.2" for
-    instance.
+    instance, and keep in the learner's progress whether it is tried or correct.
     """
     exercises = load_exercises(name.partition(".")[0])
     if name not in exercises:
@@ -88,10 +90,12 @@ def check(name: str, answer: object) -> None:
     symbol, color = LOOKS[verdict]
     words = f"{symbol} {name} {verdict}" + (f": {hint}" if hint else "")
     style = f"border-left: 4px solid {color}; padding: 0.3em 0.8em; margin: 0.3em 0"
-    display(
-        {"text/html": f'<div style="{style}">{html.escape(words)}</div>', "text/plain": words},
-        raw=True,
-    )
+    page = f'<div style="{style}">{html.escape(words)}</div>'
+    note = progress.keep_result(name, KEPT_AS[verdict]) if verdict in KEPT_AS else ""
+    if note:
+        words += f"\n{note}"
+        page += f"<p>{html.escape(note)}</p>"
+    display({"text/html": page, "text/plain": words}, raw=True)
 
 
 def load_exercises(notebook: str) -> dict[str, Exercise]:

@@ -54,13 +54,18 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Put a table on the page; where there is no HTML it is text in columns."""
+    words = text_table(header, rows)
+    display({"text/html": table_html(header, rows), "text/plain": words}, raw=True)
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+    """Rows of words and formatted numbers as text in columns."""
     lines = [[str(cell) for cell in cells] for cells in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = "\n".join(
+    return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         for cells in lines
     )
-    display({"text/html": table_html(header, rows), "text/plain": text}, raw=True)
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -77,6 +77,14 @@ class CountingButton(ipywidgets.Button):
         super().click()
 
 
+def put(widget: ipywidgets.Widget, fallback: str, words: str) -> None:
+    """Put a widget on the page, and what a page without a kernel shows in its place: HTML, and
+    words where there is no HTML. A stored notebook keeps these two.
+    """
+    view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
+    display({WIDGET: view, "text/html": fallback, "text/plain": words}, raw=True)
+
+
 class Explorer:
     """Controls by the name of the argument that they set, over `view(**values) -> View`.
 
@@ -112,9 +120,7 @@ class Explorer:
         )
         rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
         fallback = f"<p><em>{rest}</em></p>{self.page.value}"
-        view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
-        page = {WIDGET: view, "text/html": fallback, "text/plain": f"explorer at {settings}"}
-        display(page, raw=True)
+        put(box, fallback, f"explorer at {settings}")
 
     def _update(self, change: object) -> None:
         # An exception in a callback would vanish into JupyterLab's log, and leave the old picture

@@ -1,0 +1,145 @@
+"""What a learner guesses with: a field, a list of options, a list to be put in order, a plot.
+
+Each control answers `read()` with the guess, or with a sentence as a ValueError, and shows the
+guess that it is `set` to. All of them work by keyboard: Tab, the arrow keys, Enter and Space.
+"""
+
+from collections.abc import Callable, Sequence
+
+import ipywidgets
+
+from effdet_lite.teach.kit.questions import Choice, Number, Order, Point, Question
+from effdet_lite.teach.kit.typed import number_text
+
+FIELD = ipywidgets.Layout(width="18em", max_width="98%")
+LIST = ipywidgets.Layout(width="max-content", max_width="98%", min_width="12em")
+FITTING = ipywidgets.Layout(width="auto")
+
+
+class NumberControl:
+    """A field for a number. on_enter: called when somebody has typed one."""
+
+    def __init__(self, question: Number, on_enter: Callable[[], None], label: str = "your guess"):
+        self.question, self.on_enter = question, on_enter
+        self._set = ("", None)  # as it is written in the field, and the number itself
+        self._is_typed = True
+        self.field = ipywidgets.Text(
+            description=label,
+            placeholder=question.asks().removeprefix("a number "),
+            continuous_update=False,  # it tells of Enter, and of leaving the field
+            style={"description_width": "initial"},
+            layout=FIELD,
+        )
+        self.field.observe(self._typed, names="value")
+        self.box = ipywidgets.HBox([self.field, ipywidgets.Label(question.unit)])
+
+    def read(self) -> float:
+        """What was typed, as a number."""
+        words, value = self._set
+        if value is not None and self.field.value == words:
+            return value  # with the digits that the field does not show
+        return self.question.read(self.field.value)
+
+    def set(self, value: float) -> None:
+        """Show a guess that was made before."""
+        self._set = (number_text(value), value)
+        self._is_typed = False
+        self.field.value = self._set[0]
+        self._is_typed = True
+
+    def _typed(self, change: object) -> None:
+        if self._is_typed and self.field.value.strip():
+            self.on_enter()
+
+
+class ChoiceControl:
+    """Options, of which one can be chosen."""
+
+    def __init__(self, question: Choice, on_enter: Callable[[], None]):
+        pairs = [(str(option), option) for option in question.options]
+        self.box = ipywidgets.RadioButtons(options=pairs, value=None, layout=LIST)
+
+    def read(self) -> object:
+        """The chosen option."""
+        if self.box.index is None:
+            raise ValueError("Choose one first.")
+        return self.box.value
+
+    def set(self, value: object) -> None:
+        """Choose an option."""
+        self.box.value = value
+
+
+class OrderControl:
+    """A list, and two buttons that move what is selected in it up or down."""
+
+    def __init__(self, question: Order, on_enter: Callable[[], None]):
+        self.order = list(question.order)
+        self.list = ipywidgets.Select(rows=len(self.order), layout=LIST)
+        buttons = []
+        for words, step in (("▲ move up", -1), ("▼ move down", 1)):
+            button = ipywidgets.Button(description=words, layout=FITTING)
+            button.on_click(lambda button, step=step: self.move(step))
+            buttons.append(button)
+        self.box = ipywidgets.HBox([self.list, ipywidgets.VBox(buttons)])
+        self._show(0)
+
+    def move(self, step: int) -> None:
+        """Move what is selected by one place; it stays selected."""
+        place = self.list.index
+        if place is None or not 0 <= place + step < len(self.order):
+            return
+        self.order.insert(place + step, self.order.pop(place))
+        self._show(place + step)
+
+    def read(self) -> Sequence:
+        """The order as it stands."""
+        return tuple(self.order)
+
+    def set(self, value: Sequence) -> None:
+        """Show an order."""
+        if list(value) == self.order:
+            return  # what is selected stays selected
+        self.order = list(value)
+        self._show(0)
+
+    def _show(self, selected: int) -> None:
+        with self.list.hold_sync():  # so that nothing is selected in between
+            self.list.options = [f"{place}. {one}" for place, one in enumerate(self.order, 1)]
+            self.list.index = selected
+
+
+class PointControl:
+    """Two fields, for x and y."""
+
+    def __init__(self, question: Point, on_enter: Callable[[], None]):
+        self.on_enter = on_enter
+        self.fields = [NumberControl(axis, self._typed, axis.words) for axis in question.axes]
+        self.box = ipywidgets.VBox([one.box for one in self.fields])
+
+    def read(self) -> tuple[float, float]:
+        """Both numbers."""
+        x, y = (field.read() for field in self.fields)
+        return x, y
+
+    def set(self, value: Sequence) -> None:
+        """Show a point."""
+        for field, one in zip(self.fields, value, strict=True):
+            field.set(one)
+
+    def _typed(self) -> None:
+        if all(one.field.value.strip() for one in self.fields):
+            self.on_enter()
+
+
+CONTROLS = {
+    Number: NumberControl,
+    Choice: ChoiceControl,
+    Order: OrderControl,
+    Point: PointControl,
+}
+
+
+def control_for(question: Question, on_enter: Callable[[], None]):
+    """The control that a question of this kind is answered with."""
+    return CONTROLS[type(question)](question, on_enter)
