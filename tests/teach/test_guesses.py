@@ -26,7 +26,7 @@ class Shown(NamedTuple):
     """What was put on the page."""
 
     widget: ipywidgets.Widget
-    fallback: str
+    still: str
     words: str
 
     def parts(self, kind):
@@ -56,7 +56,7 @@ def page(monkeypatch):
     """What was put on the page, in its order, by a kernel that knew no question before."""
     new_kernel(monkeypatch)
     shown = []
-    monkeypatch.setattr(guesses, "put", lambda *what: shown.append(Shown(*what)))
+    monkeypatch.setattr(guesses, "put_on_page", lambda *what: shown.append(Shown(*what)))
     return shown
 
 
@@ -195,7 +195,7 @@ def test_a_figure_is_drawn_again_in_its_place_when_its_guess_changes(page):
     with_guesses(figure_of(found), "03.a", n=slider("n", 0, 5, 1))  # before it was asked
     figure = page[-1]
     assert found == [({"03.a": None}, {"n": 1})]
-    assert ">None</td>" in figure.fallback and figure.words == (
+    assert ">None</td>" in figure.still and figure.words == (
         "figure with n = 1, guess 03.a: no guess yet"
     )
     field = ask_cost(page).part(ipywidgets.Text)
@@ -227,10 +227,10 @@ def test_the_closing_table_is_neutral_without_guesses(page):
     guess("03.b", "Which costs least?", options=["depth", "width"])
     show_guesses({"03.a": 2.0346, "03.b": "depth"})
     assert page[-1].words.splitlines()[1:] == [
-        f"03.a {COST}  no guess yet  2.035 ×",
-        "03.b Which costs least?                   no guess yet  depth",
+        f"{COST}  no guess yet  2.035 ×",
+        "Which costs least?                   no guess yet  depth",
     ]
-    assert page[-1].fallback.count("no guess yet") == 2
+    assert page[-1].still.count("no guess yet") == 2
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,14 @@ class NumberControl:
         self._is_typed = True
         self.field = ipywidgets.Text(
             description=label,
-            placeholder=question.asks().removeprefix("a number "),
+            placeholder=question.asks().removeprefix("a number ").removesuffix(f" {question.unit}"),
             continuous_update=False,  # it tells of Enter, and of leaving the field
             style={"description_width": "initial"},
             layout=FIELD,
         )
         self.field.observe(self._typed, names="value")
-        self.box = ipywidgets.HBox([self.field, ipywidgets.Label(question.unit)])
+        unit = "" if question.unit in label else question.unit
+        self.box = ipywidgets.HBox([self.field, ipywidgets.Label(unit)])
 
     def read(self) -> float:
         """What was typed, as a number."""

@@ -25,11 +25,12 @@ from effdet_lite.teach.kit.questions import (
     Point,
     Question,
 )
-from effdet_lite.teach.kit.widgets import Explorer, View, put
+from effdet_lite.teach.kit.widgets import Explorer, View, put_on_page
 
 __all__ = ["draw_guess", "guess", "guessed", "show_guesses", "with_guesses"]
 
 EDGE = f"4px solid {PALETTE['blue']}"
+ROW = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
 CARD = f"border-left: {EDGE}; padding: 0.3em 0.8em; margin: 0.3em 0"
 
 
@@ -87,14 +88,18 @@ def show_guesses(answers: Mapping[str, object]) -> None:
     """
     answers = {name: _checked(name, answer) for name, answer in answers.items()}
     refresh(*answers)
-    page = ipywidgets.HTML(table_html(*_rows(answers)))
+
+    def render() -> str:
+        return table_html(*_rows(answers), numbers_right=False)
 
     def update(change: object) -> None:
-        page.value = table_html(*_rows(answers))
+        page.value = render()
+
+    page = ipywidgets.HTML(render())
 
     for name in answers:
         watch(GUESSES[name], update)
-    put(page, page.value, text_table(*_rows(answers)))
+    put_on_page(page, page.value, text_table(*_rows(answers)))
 
 
 # --- what is asked ---
@@ -143,7 +148,7 @@ def _rows(answers: Mapping[str, object]) -> tuple[list[str], list[list[str]]]:
             continue
         apart = "" if state.value is None else question.distance(state.value, answer)
         told = question.text(answer, ANSWER_DIGITS)
-        rows.append([f"{name} {question.words}", state.text(), told, apart])
+        rows.append([question.words, state.text(), told, apart])
     return ["question", "your guess", "the answer", "your guess is"], rows
 
 
@@ -164,8 +169,9 @@ class _Panel:
         words = (
             f"<b>Your guess first</b> ({self.question.name}): {html.escape(self.question.words)}"
         )
+        row = ipywidgets.HBox([self.control.box, button], layout=ROW)
         self.box = ipywidgets.VBox(
-            [ipywidgets.HTML(words), self.control.box, button, self.status],
+            [ipywidgets.HTML(words), row, self.status],
             layout=ipywidgets.Layout(border_left=EDGE, padding="0.3em 0.8em", margin="0.3em 0"),
         )
         self._changed(note)
@@ -192,14 +198,14 @@ class _Panel:
     def show(self) -> None:
         """Put it on the page: alive with a kernel, and in words without."""
         asks, told = self.question.asks(), self.state.text()
-        fallback = (
+        still = (
             f'<div style="{CARD}"><b>Your guess first</b> ({self.question.name}): '
             f"{html.escape(self.question.words)}<br>{html.escape(asks)}<br>"
             f"<em>{html.escape(told)}</em></div>"
         )
-        put(
+        put_on_page(
             self.box,
-            fallback,
+            still,
             f"guess {self.question.name}: {self.question.words} ({asks}): {told}",
         )
 
@@ -232,4 +238,4 @@ class _GuessedExplorer(Explorer):
         box = ipywidgets.VBox([*self.controls.values(), self.page])
         settings = [f"{one.description} = {one.value}" for one in self.controls.values()]
         settings += [f"guess {name}: {GUESSES[name].text()}" for name in self.names]
-        put(box, self.page.value, f"figure with {', '.join(settings)}")
+        put_on_page(box, self.page.value, f"figure with {', '.join(settings)}")

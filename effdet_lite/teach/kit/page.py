@@ -35,13 +35,16 @@ def img(figure: Figure, alt: str, dpi: int = 90) -> str:
     return f'<img {size} alt="{html.escape(alt, quote=True)}" src="data:{kind};base64,{data}">'
 
 
-def table_html(header: Sequence[str], rows: Sequence[Sequence]) -> str:
-    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left. No
-    header: all "".
+def table_html(
+    header: Sequence[str], rows: Sequence[Sequence], *, numbers_right: bool = True
+) -> str:
+    """Rows of words and formatted numbers as an HTML table; numbers stand right, words left, or
+    all left. No header: all "".
     """
+    right = re.compile(r"[-+−≈]?[\d.]" if numbers_right else "(?!)")
 
     def row(tag: str, cells: Sequence) -> str:
-        sides = ["right" if re.match(r"[-+−≈]?[\d.]", str(cell)) else "left" for cell in cells]
+        sides = ["right" if right.match(str(cell)) else "left" for cell in cells]
         return "".join(
             f'<{tag} style="text-align: {side}">{html.escape(str(cell))}</{tag}>'
             for side, cell in zip(sides, cells, strict=True)

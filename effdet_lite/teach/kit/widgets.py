@@ -22,6 +22,19 @@ LABEL = {"description_width": "15em"}
 WIDE = ipywidgets.Layout(width="36em", max_width="98%")
 
 
+def page_of(widget: ipywidgets.Widget, still: str, words: str) -> dict[str, object]:
+    """A widget as a notebook's output: the widget with a kernel, `still` (HTML) without one, and
+    words where there is no HTML either.
+    """
+    view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
+    return {WIDGET: view, "text/html": still, "text/plain": words}
+
+
+def put_on_page(widget: ipywidgets.Widget, still: str, words: str) -> None:
+    """Show a widget in the output of the cell, as `page_of` has it."""
+    display(page_of(widget, still, words), raw=True)
+
+
 class View(NamedTuple):
     """What an explorer shows: a figure, what it shows in words, and numbers by name, formatted,
     with their units.
@@ -77,14 +90,6 @@ class CountingButton(ipywidgets.Button):
         super().click()
 
 
-def put(widget: ipywidgets.Widget, fallback: str, words: str) -> None:
-    """Put a widget on the page, and what a page without a kernel shows in its place: HTML, and
-    words where there is no HTML. A stored notebook keeps these two.
-    """
-    view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
-    display({WIDGET: view, "text/html": fallback, "text/plain": words}, raw=True)
-
-
 class Explorer:
     """Controls by the name of the argument that they set, over `view(**values) -> View`.
 
@@ -119,8 +124,8 @@ class Explorer:
             f"{control.description} = {control.value}" for control in self.controls.values()
         )
         rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
-        fallback = f"<p><em>{rest}</em></p>{self.page.value}"
-        put(box, fallback, f"explorer at {settings}")
+        still = f"<p><em>{rest}</em></p>{self.page.value}"
+        put_on_page(box, still, f"explorer at {settings}")
 
     def _update(self, change: object) -> None:
         # An exception in a callback would vanish into JupyterLab's log, and leave the old picture
