@@ -5,37 +5,24 @@ Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-
 this is skipped.
 """
 
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
-import nbformat
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).parents[2]
-NOTEBOOK = "notebooks/00_start_here.ipynb"
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+from lab import (
+    IDLE,
+    MINUTE,
+    RUN_ALL,
+    browser_page,
+    needs_chromium,
+    open_notebook,
+    running_lab,
+    write_notebook,
 )
-MINUTE = 60_000  # milliseconds: generous, for a machine that is busy with the other tests
-SETTINGS = {
-    "notebook-extension/tracker": {
-        "windowingMode": "none"
-    },  # every cell in the page, also those out of sight
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
-IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-RUN_ALL = """() => {
-    jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = true })
-}"""
+from lessons import ROOT
+
+pytest.importorskip("playwright.sync_api")
+
+NOTEBOOK = "notebooks/00_start_here.ipynb"
 LIVE = "notebooks/live.ipynb"
 WATCH = """
 import tempfile
@@ -51,92 +38,25 @@ live.show()
 """
 WAIT = "history = await live.ended()\nprint('stopped:', 0 < len(history) < 5000)"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """A JupyterLab of our own on a copy of the notebook, started as a learner starts it; its
-    address with the token.
-    """
+    """A JupyterLab on a copy of the first notebook and on a training of ours."""
     folder = tmp_path_factory.mktemp("lab")
     course = folder / "course"
     (course / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / NOTEBOOK, course / NOTEBOOK)
-    cells = [nbformat.v4.new_code_cell(source) for source in (WATCH, WAIT)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), course / LIVE)
-    for name in ("effdet_lite", "assets", "notebooks/exercises"):
-        (course / name).symlink_to(ROOT / name)
-    for name, values in SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "JPY"))
-    }
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        environment[name] = str(folder / name)
-    options = [
-        f"--port={port}",
-        "--no-browser",
-        "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=secret",
-        "--LabApp.expose_app_in_browser=True",
-        f"--LabApp.user_settings_dir={folder / 'settings'}",
-        f"--LabApp.workspaces_dir={folder / 'workspaces'}",
-    ]
-    command = [sys.executable, "-m", "effdet_lite.cli", "lab", *options]
-    with open(folder / "log", "wb") as log:
-        lab = subprocess.Popen(
-            command, cwd=course, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        yield wait_for(lab, f"http://127.0.0.1:{port}", folder / "log")
-    finally:
-        lab.terminate()  # it stops its kernels first
-        try:
-            lab.wait(60)
-        except subprocess.TimeoutExpired:
-            lab.kill()
-
-
-def wait_for(lab, url, log):
-    """The address once the server answers there."""
-    fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            fetch(f"{url}/api/status?token=secret", timeout=10).close()
-            return f"{url}/?token=secret"  # from where JupyterLab sends the browser to the notebook
-        except OSError:
-            assert lab.poll() is None and time.monotonic() < deadline, log.read_text(
-                encoding="utf-8"
-            )
-            time.sleep(0.2)
+    write_notebook(course / LIVE, WATCH, WAIT)
+    with running_lab(folder) as address:
+        yield address
 
 
 @pytest.fixture
 def page(address):
-    """A browser's page at the address, with what went wrong in it as `page.complaints`."""
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(2 * MINUTE)
-        page.complaints = []
-
-        def heard(message):
-            if message.type == "error":
-                page.complaints.append(f"{message.text} ({message.location['url']})")
-
-        page.on("console", heard)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(address)
+    with browser_page(address) as page:
         yield page
-        browser.close()
 
 
 def changes(page, shown, act):
@@ -174,9 +94,7 @@ def test_the_first_notebook_runs_and_its_explorers_answer_to_keys_and_buttons(pa
 
 
 def test_a_button_stops_a_training_while_a_cell_waits_for_it(page):
-    page.wait_for_function(IDLE)
-    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{LIVE}'}})")
-    page.wait_for_function(f"jupyterapp.shell.currentWidget?.context?.path === '{LIVE}' && {IDLE}")
+    open_notebook(page, LIVE)
     page.evaluate(RUN_ALL)
     shown = page.locator(".jp-OutputArea-output .widget-vbox .widget-html-content")
     shown.get_by_text("Running: step").wait_for()
