@@ -37,12 +37,12 @@ def draw_picture(axis: Axes, image) -> None:
     height, width = pixels.shape[-2:]
     # Small pictures are shown with their pixels, which is quick, and few bytes to send.
     how = "nearest" if max(height, width) <= 256 else "antialiased"
-    axis.imshow(_shrunken(pixels), extent=(0, width, height, 0), interpolation=how)
+    axis.imshow(shrunken_pixels(pixels), extent=(0, width, height, 0), interpolation=how)
     axis.set_axis_off()
     axis.autoscale(False)
 
 
-def _shrunken(pixels: np.ndarray) -> np.ndarray:
+def shrunken_pixels(pixels: np.ndarray) -> np.ndarray:
     """[3, H, W] of 0–1 or uint8 as [h, w, 3] uint8, the longer side at most LARGEST_DRAWN."""
     longest = max(pixels.shape[-2:])
     # First without a copy of the whole, then by areas: a photograph may have 100 million pixels.
