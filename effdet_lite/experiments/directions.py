@@ -71,7 +71,7 @@ def live(
     knob: float,
     direction: str,
     factor: float = 4,
-    steps: int = 300,
+    steps: int = 600,
     seed: int = 0,
     base: Size = EXAMPLE,
 ) -> dict:

@@ -22,7 +22,7 @@ from effdet_lite.randomness import own_numbers
 from effdet_lite.settings import TrainConfig
 from effdet_lite.starting import zero_init_residual
 
-STEPS, BATCH, SCORED_PICTURES = 1000, 64, 4000
+STEPS, BATCH, SCORED_PICTURES = 2000, 32, 4000
 DRAWS = {"training": 1, "validation": 2, "test": 3}  # seeds
 # A network counts as trained when the last fifth of its training lowered the loss by less (nats).
 STILL_LEARNING = 0.02
