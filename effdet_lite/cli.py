@@ -235,6 +235,29 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
     )
 
 
+def _progress(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.places import progress_file
+    from effdet_lite.teach.kit import progress
+
+    if note := progress.read().note:
+        print(note, file=sys.stderr)
+    if options.line is not None:
+        say(progress.paste_line(options.line))
+    elif options.clear:
+        kept, copy = progress.clear()
+        exercises = counted(len(kept.results), "exercise")
+        guesses = counted(len(kept.guesses), "guess", "guesses")
+        say(
+            f"Cleared: {exercises}, {guesses}. A copy is {copy}."
+            if copy
+            else "There is nothing to clear."
+        )
+    else:
+        for line in progress.report():
+            say(line)
+        say(f"Kept in {progress_file()}.")
+
+
 def _use_threads(number: int | None) -> None:
     if number is not None:
         import torch
@@ -249,6 +272,7 @@ COMMANDS = {
     "export": _export,
     "doctor": _doctor,
     "prefetch": _prefetch,
+    "progress": _progress,
 }
 
 

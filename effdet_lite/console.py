@@ -56,9 +56,9 @@ def stop_with(status: int, words: str) -> NoReturn:
     sys.exit(status)
 
 
-def counted(count: int, thing: str) -> str:
-    """1 photo, 2 photos."""
-    return f"{count} {thing}{'s' * (count != 1)}"
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """1 photo, 2 photos; `things`: where the plural is more than an s."""
+    return f"{count} {thing if count == 1 else things or f'{thing}s'}"
 
 
 def first_of(paths: Sequence[Path], most: int = 5) -> str:

@@ -27,6 +27,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     _add_export(commands)
     _add_doctor(commands)
     _add_prefetch(commands)
+    _add_progress(commands)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -139,6 +140,25 @@ def _add_prefetch(commands) -> None:
         description="Fetch the blood cells and the published weights, once. What is there already "
         "is kept.",
         allow_abbrev=False,
+    )
+
+
+def _add_progress(commands) -> None:
+    parser = commands.add_parser(
+        "progress",
+        help="show which exercises of the course you have done",
+        description="Show how many exercises of each notebook are correct, and how many guesses "
+        "you made. It is kept in one file on this machine, and never sent anywhere.",
+        allow_abbrev=False,
+    )
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument(
+        "--line",
+        metavar="NOTEBOOK",
+        help="print the line for one notebook, 08 for instance, to paste for your class",
+    )
+    asked.add_argument(
+        "--clear", action="store_true", help="begin anew; a copy of the file is kept beside it"
     )
 
 

@@ -35,7 +35,8 @@ def no_home(monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.home", nobody)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    for name in ("EFFDET_LITE_CACHE", "XDG_CACHE_HOME", "EFFDET_LITE_BCCD"):
+    names = "EFFDET_LITE_CACHE", "XDG_CACHE_HOME", "EFFDET_LITE_BCCD"
+    for name in (*names, "EFFDET_LITE_PROGRESS", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -74,7 +75,21 @@ def test_the_cache_folder(monkeypatch, tmp_path):
     assert places.cache_folder() == tmp_path / "mine"
 
 
+def test_the_learners_progress(monkeypatch, tmp_path):
+    """By the XDG base directory specification, but for our own variable."""
+    for name in ("EFFDET_LITE_PROGRESS", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    own = Path.home() / ".local" / "share" / "effdet_lite" / "progress.json"
+    assert places.progress_file() == own
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert places.progress_file() == tmp_path / "effdet_lite" / "progress.json"
+    monkeypatch.setenv("EFFDET_LITE_PROGRESS", "~/mine.json")
+    assert places.progress_file() == Path.home() / "mine.json"
+
+
 def test_a_user_without_a_home_folder_is_told_so_in_a_sentence(no_home, elsewhere, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="for your progress in EFFDET_LITE_PROGRESS"):
+        places.progress_file()
     for place in (places.cache_folder, places.cells_folder):
         with pytest.raises(FileNotFoundError, match="name a folder for downloads in EFFDET_LITE_C"):
             place()

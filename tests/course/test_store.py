@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from lessons import ROOT
 
+from effdet_lite.teach.kit import progress
+
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
@@ -65,6 +67,47 @@ def test_a_notebook_that_fails_stays_and_says_where_and_the_others_are_stored(
     )
     assert told.out.startswith("02_whole.ipynb: ")
     assert nbformat.read(whole, 4).cells[0].outputs[0].data["text/plain"] == "'x'"
+
+
+GUESSED = """\
+from effdet_lite.teach.kit.checks import check
+from effdet_lite.teach.kit.guesses import guess, guessed, show_guesses, with_guesses
+from effdet_lite.teach.kit.plots import new_figure
+from effdet_lite.teach.kit.progress import done
+from effdet_lite.teach.kit.widgets import View
+guess("00.a", "How many?", low=0)
+guess("00.b", "Which?", options=["a", "b"])
+guess("00.c", "In which order?", order=["a", "b"])
+guess("00.d", "Where?", point={"x": (0, 1), "y": (0, 1)})
+with_guesses(lambda known: View(new_figure()[0], "an empty figure", {"it": str(known)}), "00.a")
+show_guesses({"00.a": 3, "00.b": "a"})
+check("00.1", 1)
+print(guessed("00.a"), done("00"))"""
+
+
+def test_a_notebook_is_stored_alike_whoever_has_guessed_before(script, tmp_path, monkeypatch):
+    """And what they guessed is neither read nor written."""
+    theirs = tmp_path / "home" / "progress.json"
+    monkeypatch.setenv("EFFDET_LITE_PROGRESS", str(theirs))
+    path = write(tmp_path / "01_one.ipynb", GUESSED)
+    before = path.read_bytes()
+    script.main(["1"])
+    neutral = path.read_bytes()
+    assert not theirs.parent.exists()
+    for name, value in {"00.a": 2, "00.b": "b", "00.c": ["b", "a"], "00.d": [0, 1]}.items():
+        progress.keep_guess(name, value)
+    progress.keep_result("00.1", "correct")
+    kept = theirs.read_bytes()
+    path.write_bytes(before)
+    script.main(["1"])
+    assert path.read_bytes() == neutral and theirs.read_bytes() == kept
+
+    outputs = nbformat.read(path, 4).cells[0].outputs
+    assert outputs[-1].text == "None Done(correct=0, total=1, guesses=0, tried=1)\n"
+    pages = [output.data for output in outputs[:-1]]
+    assert all(set(page) == {"text/html", "text/plain"} for page in pages) and len(pages) == 7
+    for page in pages[:4]:
+        assert "no guess yet" in page["text/html"] and "no guess yet" in page["text/plain"]
 
 
 @pytest.mark.parametrize("number", ["3", "x", "1*", "../01"])

@@ -125,6 +125,16 @@ def paste_line(notebook: str) -> str:
     return f"{str(notebook).zfill(2)}: {state.correct} of {state.total} ✓"
 
 
+def report() -> list[str]:
+    """What is done of each notebook and in all, as lines of a table."""
+    every = done()
+    states = {**every, "all": Done(*map(sum, zip(*every.values(), strict=True)))}
+    lines = ["notebook  correct  tried  guesses"]
+    for name, (correct, total, guesses, tried) in states.items():
+        lines.append(f"{name:8}  {f'{correct} of {total}':>8}  {tried:4}  {guesses:6}")
+    return lines
+
+
 def exercises_by_notebook() -> dict[str, list[str]]:
     """The names of the exercises of each notebook, by its number, as notebooks/exercises/ has them.
 
