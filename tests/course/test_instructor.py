@@ -11,6 +11,7 @@ import pytest
 from lessons import NOTEBOOKS, ROOT, code_cells, exercise_cells, number, read
 
 from effdet_lite import cli
+from effdet_lite.teach.kit.minutes import exercise_minutes, printed_minutes
 
 PAGE = (ROOT / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
 NOT_YET = set(
@@ -54,16 +55,8 @@ def headings(notebook):
 
 def minutes(notebook):
     """(of the notebook, of each of its exercises), as the notebook states them."""
-    own = next(
-        re.search(r"^\| (\d+) \|", text, flags=re.M)
-        for text in texts(notebook)
-        if "| minutes |" in text
-    )
-    stated = [
-        re.findall(r"^\*\*(\d\d\.\d)\*\* \((\d+) minute", text, flags=re.MULTILINE)
-        for text in texts(notebook)
-    ]
-    return int(own[1]), {name: int(number) for found in stated for name, number in found}
+    own = next(filter(None, map(printed_minutes, texts(notebook))))
+    return own, exercise_minutes("\n\n".join(texts(notebook)))
 
 
 EXERCISE_MINUTES = {
