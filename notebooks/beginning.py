@@ -8,14 +8,12 @@ import nbformat
 
 OPENING = """# {number} · {title}
 
-**You will be able to** say what this notebook is for, in a sentence that names something you can do afterwards.
+Open with something to want: a picture, a surprise, or a small failure that this notebook resolves.
 
-| minutes | builds on | needs |
-| --- | --- | --- |
-| 40 | 07 (the whole detector) | no GPU, no network |
+**By the end** you will be able to do something, in a sentence that says what. All terms stand in the
+[notation](NOTATION.md).
 
-Open with something to want: a picture, a surprise, or a small failure that this notebook resolves. All terms stand
-in the [notation](NOTATION.md)."""
+*5 minutes · builds on 07 (the whole detector) · no GPU, no network*"""
 
 PICTURE = """from effdet_lite.teach.kit.checks import check
 from effdet_lite.teach.kit.page import show, table

@@ -1,4 +1,5 @@
 """Run notebooks from top to bottom and store them as they are committed: `python notebooks/store.py 01 03`.
+Look at their text without running them: `python notebooks/store.py --look 01`.
 Begin a new one: `python notebooks/store.py new 11 "Quantization"`.
 
 Outputs are kept; widget views and progress bars, which mean nothing without a kernel, are not. A notebook that raises
@@ -10,6 +11,7 @@ from effdet_lite.files import whole_file
 import os
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -17,6 +19,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from beginning import new_notebook, steps
+from guide import write_guide
+from proofreading import REWRITTEN, look
+from proofreading.minutes import keep_machine_minutes, reading, write_minutes
+from proofreading.pages import Page, read
 
 FOLDER = Path(__file__).resolve().parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -63,6 +69,15 @@ def execute(notebook: nbformat.NotebookNode, name: str) -> None:
     raise StoreError(f"{name} was left as it was, since it stopped in code cell {ran}: {reason}")
 
 
+def seconds_of(cell: nbformat.NotebookNode) -> float:
+    """How long the cell ran, by the times that its kernel noted; 0 if there are none."""
+    times = cell.metadata.get("execution", {})
+    begun, ended = (times.get(name) for name in ("iopub.execute_input", "shell.execute_reply"))
+    if not (begun and ended):
+        return 0.0
+    return (datetime.fromisoformat(ended[:26]) - datetime.fromisoformat(begun[:26])).total_seconds()
+
+
 def store(path: Path) -> None:
     """Execute the notebook, and write it in its place. Raises StoreError where it does not run to its end."""
     notebook = nbformat.read(path, 4)
@@ -70,6 +85,7 @@ def store(path: Path) -> None:
         if cell.cell_type == "code":
             cell.execution_count, cell.outputs = None, []
     execute(notebook, path.name)
+    seconds = {place: seconds_of(cell) for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata.pop("execution", None)
@@ -77,8 +93,14 @@ def store(path: Path) -> None:
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
+    page = Page(path, notebook)
+    if page.number in REWRITTEN:
+        keep_machine_minutes(page, seconds)
+        write_minutes(page)
     with whole_file(path) as temporary:
         nbformat.write(notebook, temporary)
+    if page.number in REWRITTEN:
+        write_guide(FOLDER / "INSTRUCTOR.md", page)
 
 
 def chosen(numbers: list[str]) -> list[Path]:
@@ -104,17 +126,33 @@ def begin(arguments: list[str]) -> None:
         print(f"{number:2}. {step}")
 
 
+def show_findings(numbers: list[str]) -> None:
+    """Print what is found in these notebooks' text, and what it takes to read them."""
+    try:
+        paths = chosen(numbers)
+    except StoreError as error:
+        sys.exit(str(error))
+    for path in paths:
+        page = read(path)
+        found = look(path)
+        print(f"{path.name}: {reading(page)}; deeper: {reading(page, 'deeper').minutes:.0f} min")
+        print(*found, f"{len(found)} findings", sep="\n")
+
+
 def main(arguments: list[str]) -> None:
-    """Begin a notebook, or store those whose numbers are given; without a number, all."""
+    """Begin a notebook, look at some, or store those whose numbers are given; without a number, all."""
     if arguments[:1] == ["new"]:
         begin(arguments[1:])
+        return
+    if arguments[:1] == ["--look"]:
+        show_findings(arguments[1:])
         return
     failed = []
     try:
         for path in chosen(arguments):
             try:
                 store(path)
-                print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+                print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {reading(read(path))}", flush=True)
             except StoreError as error:
                 failed.append(str(error))
                 print(error, file=sys.stderr, flush=True)

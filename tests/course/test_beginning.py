@@ -15,7 +15,7 @@ import test_exercises
 import test_notebooks
 from lessons import ROOT
 
-KEPT = ("README.md", "NOTATION.md", "store.py", "beginning.py", "ruff.toml")
+KEPT = ("README.md", "NOTATION.md", "store.py", "beginning.py", "guide.py", "ruff.toml")
 
 
 def run(course, *arguments):
@@ -42,6 +42,8 @@ def course(tmp_path_factory):
         (folder / name).mkdir(parents=True)
     for name in KEPT:
         shutil.copy(ROOT / "notebooks" / name, folder / "notebooks" / name)
+    proofreading = "notebooks/proofreading"
+    shutil.copytree(ROOT / proofreading, folder / proofreading)
     shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
     return folder
 
@@ -60,6 +62,7 @@ def made(course):
 def test_it_makes_four_files_and_says_what_is_left(course, made):
     said, _ = made
     new = files(course).keys() - {f"notebooks/{name}" for name in KEPT} - {"pyproject.toml"}
+    new = {name for name in new if not name.startswith("notebooks/proofreading/")}
     assert new == {
         "notebooks/11_angstrom_quantized_detectors.ipynb",
         "notebooks/exercises/11.py",
