@@ -15,6 +15,13 @@ from pygments.lexers import PythonLexer
 from effdet_lite.teach.kit.plots import LARGEST_PNG, jpeg, png
 
 SOURCE_STYLE = "xcode"  # each of its colors has a contrast of 4.5 with the card, and more
+# The picture stands in the output before the words'.
+MOVE_WORDS = """{
+const words = document.currentScript.previousElementSibling;
+const output = words.closest(".jp-OutputArea-child");
+const picture = output?.previousElementSibling?.querySelector("img");
+if (picture) { picture.alt = words.lastChild.textContent; output.style.display = "none"; }
+}"""
 CARD = "background: #FFFFFF; color: #000000; padding: 0.2em 0.8em"
 
 
@@ -71,13 +78,23 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
     )
 
 
-def show(figure: Figure, alt: str) -> None:
-    """Put a figure on the notebook's page, and what it shows in words (`alt`) beside it.
+def words_of_figure(alt: str) -> str:
+    """What a figure shows, as a line of HTML below it that unfolds.
 
-    The words go three ways, since no single one reaches every reader: as the picture's `alt`
-    metadata (which nbconvert takes up, but JupyterLab 4.6 drops), as its plain text, and as a line
-    of HTML below that unfolds on any page. A figure of photographs or noise, which PNG cannot make
-    small, is stored as JPEG.
+    JupyterLab 4.6 and nbconvert 7 show a picture without its `alt` metadata. So where the page lets
+    a script run, the words move into the picture before this line, and the line goes: a screen
+    reader says them once, as the picture's. Where it does not (a notebook that was not run yet,
+    GitHub), the line stays.
+    """
+    words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"
+    return f"{words}<script>{MOVE_WORDS}</script>"
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Put a figure on the notebook's page, and what it shows in words (`alt`) for those who cannot
+    see it: as the picture's `alt` metadata, as its plain text, and by `words_of_figure`.
+
+    A figure of photographs or noise, which PNG cannot make small, is stored as JPEG.
     """
     if not alt.strip():
         raise ValueError(
@@ -88,8 +105,7 @@ def show(figure: Figure, alt: str) -> None:
         kind, pixels = "image/jpeg", jpeg(figure, dpi=90, quality=75)
     picture = {kind: base64.b64encode(pixels).decode(), "text/plain": alt}
     display(picture, metadata={kind: {"alt": alt}}, raw=True)
-    words = f"<details><summary>Figure in words</summary>{html.escape(alt)}</details>"
-    display({"text/html": words, "text/plain": ""}, raw=True)
+    display({"text/html": words_of_figure(alt), "text/plain": ""}, raw=True)
 
 
 def show_source(thing) -> None:
