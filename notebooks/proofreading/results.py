@@ -17,6 +17,7 @@ from proofreading.pages import Page, Section, outputs_as_text, read
 from proofreading.words import CODE_SPAN, FORMULA
 from proofreading.written import Written, can_be, numbers
 
+FEW_DIGITS = 3
 YEARS = range(1900, 2051)
 HEDGES = {
     "about": re.compile(r"\b(?:about|around|roughly|some)\s*$|[≈~]\s*$", re.IGNORECASE),
@@ -133,11 +134,11 @@ class Held(NamedTuple):
         return cls(outputs, settings)
 
     def holds(self, number: Written, hedge: str, sections: set[str]) -> bool:
-        """Whether an output, or a setting, has it. One or two digits are found nearly everywhere by chance, so
-        they have to stand in one of these sections.
+        """Whether an output, or a setting, has it. A few digits are found somewhere by chance, so they have to
+        stand in one of these sections.
         """
         for title in self.outputs:
-            if number.digits > 2 or title in sections:
+            if number.digits > FEW_DIGITS or title in sections:
                 if any(can_be(number, output, hedge) for output in self.outputs[title]):
                     return True
                 if any(_is_same(number, setting) for setting in self.settings[title]):
@@ -170,7 +171,7 @@ def stale_results(page: Page, allowed: Allowed | None = None) -> Iterator[Stale]
             )
             if not is_held:
                 everywhere = [one for found in own.outputs.values() for one in found] + there
-                where = "" if number.digits > 2 else "of its section "
+                where = "" if number.digits > FEW_DIGITS else "of its section "
                 near = nearest(number, everywhere)
                 yield Stale(page.path.name, sentence.cell, sentence.text, number.text, near, where)
 

@@ -195,7 +195,12 @@ def test_looking_prints_what_is_found_and_runs_nothing(store, tmp_path, capsys):
     store.main(["--look", "1"])
     said = capsys.readouterr().out
     assert page.path.read_bytes() == before
-    for words in ('no output has "0.787"', '"IoU" is used', "prints 90 minutes", "3 findings"):
+    for words in (
+        'no output of its section has "0.787"',
+        '"IoU" is used',
+        "prints 90 minutes",
+        "3 findings",
+    ):
         assert words in said
     with pytest.raises(SystemExit, match="there is no notebook '7'"):
         store.main(["--look", "7"])

@@ -164,7 +164,7 @@ def test_a_lesson_opens_with_what_it_gives_and_asks(path):
     assert printed_minutes(head) is not None, (
         "*35 minutes · builds on 01 (MACs) · no GPU, no network*"
     )
-    assert "](NOTATION.md" in head
+    assert "](NOTATION.md" in "".join(prose(path))
     first = next(cell for cell in rest if cell.cell_type == "code")
     assert [
         output
