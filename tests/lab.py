@@ -62,6 +62,7 @@ def running_lab(folder):
     }
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         environment[name] = str(folder / name)
+    environment["EFFDET_LITE_PROGRESS"] = str(folder / "progress.json")
     options = [
         f"--port={port}",
         "--no-browser",

@@ -11,6 +11,7 @@ import pytest
 from effdet_lite.teach.kit import guesses, known, progress
 from effdet_lite.teach.kit.guesses import guess, guessed, show_guesses, with_guesses
 from effdet_lite.teach.kit.plots import new_figure
+from effdet_lite.teach.kit.touch import PointPad
 from effdet_lite.teach.kit.widgets import View, slider
 
 COST = "Depth × 2: how many times the MACs?"
@@ -139,6 +140,31 @@ def test_a_point_by_two_fields(page):
     assert guessed("03.d") == (2, 81.5) and kept() == {"03.d": [2, 81.5]}
     x.value = "11"
     assert guessed("03.d") == (2, 81.5) and "That reads as 11 billions" in panel.status()
+
+
+def test_a_point_is_dragged_and_the_fields_follow(page):
+    guess("03.d", "Where?", point={"x": (0, 10), "y": (1, 5)})
+    panel = page[-1]
+    pad = panel.part(PointPad)
+    panel.press("Lock in")
+    assert "Drag the point first" in panel.status() and not pad.placed
+    pad.value = [[2.5, 4]]  # as the page tells it
+    assert [field.value for field in panel.parts(ipywidgets.Text)] == ["2.5", "4"]
+    assert guessed("03.d") is None
+    panel.press("Lock in")
+    assert guessed("03.d") == (2.5, 4)
+    panel.parts(ipywidgets.Text)[0].value = "3"
+    assert pad.value == [[3, 4]] and pad.placed and guessed("03.d") == (3, 4)
+
+
+def test_a_point_is_placed_on_a_plot_of_ones_own(page):
+    _, axes = new_figure()
+    axes[0, 0].set(xscale="log", xlim=(1, 1000), ylim=(5, 0), xlabel="MACs (M)")
+    guess("03.d", "Where?", point=axes[0, 0])
+    page[-1].part(PointPad).value = [[100, 3]]
+    page[-1].press("Lock in")
+    assert guessed("03.d") == (100, 3) and "MACs (M): 100, y: 3" in page[-1].status()
+    assert page[-1].still.count("<img") == 1
 
 
 # --- kept ---

@@ -7,8 +7,10 @@ guess that it is `set` to. All of them work by keyboard: Tab, the arrow keys, En
 from collections.abc import Callable, Sequence
 
 import ipywidgets
+from matplotlib.axes import Axes
 
 from effdet_lite.teach.kit.questions import Choice, Number, Order, Point, Question
+from effdet_lite.teach.kit.touch.points import PointPad, blank_axes
 from effdet_lite.teach.kit.typed import number_text
 
 FIELD = ipywidgets.Layout(width="18em", max_width="98%")
@@ -16,7 +18,27 @@ LIST = ipywidgets.Layout(width="max-content", max_width="98%", min_width="12em")
 FITTING = ipywidgets.Layout(width="auto")
 
 
-class NumberControl:
+class Control:
+    """What the controls have in common. box: the widget to put on the page."""
+
+    box: ipywidgets.Widget
+
+    def read(self) -> object:
+        """The guess as it stands in the control. Raises ValueError with a sentence where there is
+        none.
+        """
+        raise NotImplementedError
+
+    def set(self, value: object) -> None:
+        """Show a guess that was made before."""
+        raise NotImplementedError
+
+    def still(self) -> str:
+        """What a page without a kernel shows of it, as HTML."""
+        return ""
+
+
+class NumberControl(Control):
     """A field for a number. on_enter: called when somebody has typed one."""
 
     def __init__(self, question: Number, on_enter: Callable[[], None], label: str = "your guess"):
@@ -53,7 +75,7 @@ class NumberControl:
             self.on_enter()
 
 
-class ChoiceControl:
+class ChoiceControl(Control):
     """Options, of which one can be chosen."""
 
     def __init__(self, question: Choice, on_enter: Callable[[], None]):
@@ -71,7 +93,7 @@ class ChoiceControl:
         self.box.value = value
 
 
-class OrderControl:
+class OrderControl(Control):
     """A list, and two buttons that move what is selected in it up or down."""
 
     def __init__(self, question: Order, on_enter: Callable[[], None]):
@@ -110,16 +132,21 @@ class OrderControl:
             self.list.index = selected
 
 
-class PointControl:
-    """Two fields, for x and y."""
+class PointControl(Control):
+    """A plot on which a point is dragged, and fields for x and y; each follows the other."""
 
     def __init__(self, question: Point, on_enter: Callable[[], None]):
         self.on_enter = on_enter
+        self.pad = PointPad(question.plot or _empty_plot(question))
         self.fields = [NumberControl(axis, self._typed, axis.words) for axis in question.axes]
-        self.box = ipywidgets.VBox([one.box for one in self.fields])
+        self.box = ipywidgets.VBox([self.pad, *(one.box for one in self.fields)])
+        self._is_dragged = True
+        self.pad.observe(self._dragged, names="value")
 
     def read(self) -> tuple[float, float]:
         """Both numbers."""
+        if not self._is_filled():
+            raise ValueError("Drag the point first, or type both of its numbers.")
         x, y = (field.read() for field in self.fields)
         return x, y
 
@@ -127,10 +154,32 @@ class PointControl:
         """Show a point."""
         for field, one in zip(self.fields, value, strict=True):
             field.set(one)
+        self._is_dragged = False
+        with self.pad.hold_sync():
+            self.pad.value, self.pad.placed = [list(value)], True
+        self._is_dragged = True
+
+    def still(self) -> str:
+        """The plot with its point, as HTML."""
+        return self.pad.still(self.pad.in_words())
+
+    def _is_filled(self) -> bool:
+        return all(one.field.value.strip() for one in self.fields)
 
     def _typed(self) -> None:
-        if all(one.field.value.strip() for one in self.fields):
+        if self._is_filled():
             self.on_enter()
+
+    def _dragged(self, change: object) -> None:
+        if self._is_dragged:
+            (point,) = self.pad.value
+            for field, one in zip(self.fields, point, strict=True):
+                field.set(one)
+
+
+def _empty_plot(question: Point) -> Axes:
+    (x_label, x), (y_label, y) = question.ranges.items()
+    return blank_axes(x, y, x_label, y_label)
 
 
 CONTROLS = {
@@ -141,6 +190,6 @@ CONTROLS = {
 }
 
 
-def control_for(question: Question, on_enter: Callable[[], None]):
+def control_for(question: Question, on_enter: Callable[[], None]) -> Control:
     """The control that a question of this kind is answered with."""
     return CONTROLS[type(question)](question, on_enter)

@@ -10,10 +10,12 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets
+from matplotlib.axes import Axes
 
 from effdet_lite.teach.kit import progress
 from effdet_lite.teach.kit.answering import control_for
 from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.keys import OwnKeys
 from effdet_lite.teach.kit.known import GUESSES, NO_GUESS, Guess, refresh, watch
 from effdet_lite.teach.kit.page import table_html, text_table
 from effdet_lite.teach.kit.plots import PALETTE
@@ -43,13 +45,14 @@ def guess(
     unit: str = "",
     options: Sequence | None = None,
     order: Sequence | None = None,
-    point: Mapping[str, tuple[float, float]] | None = None,
+    point: Mapping[str, tuple[float, float]] | Axes | None = None,
 ) -> None:
     """Ask for a guess, and show the one that was made before.
 
     name: "03.a", by which it is kept. A number in `unit` from `low` to `high`; or one of `options`;
     or the things in `order`, which are shown in that order and put in another; or a `point`, with
-    the ranges of x and y by their names: {"MACs (billions)": (0, 10), "AP (%)": (20, 60)}.
+    the ranges of x and y by their names, {"MACs (billions)": (0, 10), "AP (%)": (20, 60)}, or with
+    matplotlib's axes on which it is placed.
     Raises ValueError for a question that cannot be asked.
     """
     asked = _question(name, question, (low, high, unit), options, order, point)
@@ -117,6 +120,8 @@ def _question(name, words, number, options, order, point) -> Question:
         return Choice(name, words, options)
     if order is not None:
         return Order(name, words, order)
+    if isinstance(point, Axes):
+        return Point(name, words, plot=point)
     if point is not None:
         return Point(name, words, point)
     return Number(name, words, low, high, unit)
@@ -171,7 +176,7 @@ class _Panel:
         )
         row = ipywidgets.HBox([self.control.box, button], layout=ROW)
         self.box = ipywidgets.VBox(
-            [ipywidgets.HTML(words), row, self.status],
+            [ipywidgets.HTML(words), row, self.status, OwnKeys()],
             layout=ipywidgets.Layout(border_left=EDGE, padding="0.3em 0.8em", margin="0.3em 0"),
         )
         self._changed(note)
@@ -182,18 +187,15 @@ class _Panel:
         # An exception in a callback would vanish into JupyterLab's log.
         try:
             value = self.control.read()
+            note = progress.keep_guess(self.question.name, value)
+            self.state.take(value)
+            self._say(note)
         except ValueError as error:
-            stays = (
-                f" Your guess stays {self.state.text()}." if self.state.value is not None else ""
-            )
+            kept = self.state.value is not None
+            stays = f" Your guess stays {self.state.text()}." if kept else ""
             self.status.value = html.escape(f"{error}{stays}")
-            return
         except Exception as error:
             self.status.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
-            return
-        note = progress.keep_guess(self.question.name, value)
-        self.state.take(value)
-        self._say(note)
 
     def show(self) -> None:
         """Put it on the page: alive with a kernel, and in words without."""
@@ -201,7 +203,7 @@ class _Panel:
         still = (
             f'<div style="{CARD}"><b>Your guess first</b> ({self.question.name}): '
             f"{html.escape(self.question.words)}<br>{html.escape(asks)}<br>"
-            f"<em>{html.escape(told)}</em></div>"
+            f"<em>{html.escape(told)}</em>{self.control.still()}</div>"
         )
         put_on_page(
             self.box,
@@ -235,7 +237,6 @@ class _GuessedExplorer(Explorer):
 
     def show(self) -> None:
         """Put it on the page, as an explorer."""
-        box = ipywidgets.VBox([*self.controls.values(), self.page])
         settings = [f"{one.description} = {one.value}" for one in self.controls.values()]
         settings += [f"guess {name}: {GUESSES[name].text()}" for name in self.names]
-        put_on_page(box, self.page.value, f"figure with {', '.join(settings)}")
+        put_on_page(self.box, self.page.value, f"figure with {', '.join(settings)}")

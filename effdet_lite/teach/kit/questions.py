@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
+
 from effdet_lite.teach.kit.typed import number_text, read_number, with_unit
 
 NAME = re.compile(r"\d\d\.[a-z]\w*")
@@ -167,13 +169,19 @@ class Order(Question):
 @dataclass(frozen=True)
 class Point(Question):
     """A point on a plot. ranges: of x and then y, what it is with its unit, and (low, high):
-    `{"MACs (billions)": (0, 10), "top-1 (%)": (70, 90)}`.
+    `{"MACs (billions)": (0, 10), "top-1 (%)": (70, 90)}`. plot: matplotlib's axes to place it on,
+    in place of the ranges, with whatever is drawn there.
     """
 
     ranges: Mapping[str, tuple[float, float]] = ()
+    plot: Axes | None = None
 
     def __post_init__(self):
         super().__post_init__()
+        if self.plot is not None:
+            x, y = sorted(self.plot.get_xlim()), sorted(self.plot.get_ylim())
+            labels = self.plot.get_xlabel() or "x", self.plot.get_ylabel() or "y"
+            object.__setattr__(self, "ranges", dict(zip(labels, (x, y), strict=True)))
         if not isinstance(self.ranges, Mapping) or len(self.ranges) != 2:
             raise ValueError(
                 f"the guess {self.name} is a point: pass the ranges of x and y by their names, "

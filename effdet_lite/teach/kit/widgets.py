@@ -15,6 +15,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from effdet_lite.teach.kit.keys import OwnKeys
 from effdet_lite.teach.kit.page import img, table_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -101,6 +102,7 @@ class Explorer:
     def __init__(self, view: Callable[..., View], **controls: ipywidgets.Widget):
         self.view, self.controls = view, controls
         self.page = ipywidgets.HTML(self.render())
+        self.box = ipywidgets.VBox([*controls.values(), self.page, OwnKeys()])
         for control in controls.values():
             control.observe(self._update, names="value")
 
@@ -119,13 +121,12 @@ class Explorer:
         """Put the explorer on the page: alive with a kernel; its picture and numbers as they are
         now without.
         """
-        box = ipywidgets.VBox([*self.controls.values(), self.page])
         settings = ", ".join(
             f"{control.description} = {control.value}" for control in self.controls.values()
         )
         rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
         still = f"<p><em>{rest}</em></p>{self.page.value}"
-        put_on_page(box, still, f"explorer at {settings}")
+        put_on_page(self.box, still, f"explorer at {settings}")
 
     def _update(self, change: object) -> None:
         # An exception in a callback would vanish into JupyterLab's log, and leave the old picture
