@@ -56,6 +56,11 @@ def test_where_there_is_no_guess_nothing_is_drawn(axis):
     assert png(axis.figure) != before and words(axis) == []
 
 
+def test_a_guess_in_words_has_no_place_in_a_plot(axis):
+    with pytest.raises(ValueError, match=r"marks a number or a point, and the guess is 'width'"):
+        draw_guess(axis, "width", x=0)
+
+
 def test_axes_that_count_down_are_logarithmic_or_have_names():
     figure, axes = new_figure(columns=3)
     down, log, names = axes[0]

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import ipywidgets
+import numpy as np
 import pytest
+import torch
 
 from effdet_lite.teach.kit import guesses, known, progress
 from effdet_lite.teach.kit.guesses import guess, guessed, show_guesses, with_guesses
@@ -175,23 +177,25 @@ def test_a_point_is_placed_on_a_plot_of_ones_own(page):
     [
         ({"low": 0}, 1.23456789),
         ({"options": [1, 2, "many"]}, 2),
+        ({"options": np.array([0.5, 1.5])}, 1.5),
+        ({"options": (one for one in "ab")}, "b"),
         ({"order": ["a", "b", "c"]}, ("c", "a", "b")),
         ({"point": {"x": (0, 1), "y": (0, 1)}}, (0.123456789, 1.0)),
     ],
 )
 def test_a_guess_is_there_again_in_another_kernel_just_as_it_was(page, monkeypatch, kind, value):
-    guess("03.a", "What?", **kind)
     progress.keep_guess("03.a", value)
     new_kernel(monkeypatch)
     assert guessed("03.a") == value
     guess("03.a", "What?", **kind)
+    assert guessed("03.a") == value
     assert "✓ Your guess: " in page[-1].status()
     page[-1].press("Lock in")
     assert guessed("03.a") == value
 
 
 def test_a_guess_that_does_not_fit_its_question_any_more_is_none(page):
-    for wrong in ("width", 9, [1], None, True, {"a": 1}, float("nan")):
+    for wrong in ("width", 9, [1], None, True, {"a": 1}, float("nan"), 10**400):
         progress.keep_guess("03.a", wrong)
         assert "no guess yet" in ask_cost(page).status()
         assert guessed("03.a") is None
@@ -293,13 +297,21 @@ def test_the_closing_table_has_guess_and_answer_side_by_side(page, kind, value, 
         (3, {}, 'named like "03.a"'),
         ("03.a", {"low": 8, "high": 1}, "low < high"),
         ("03.a", {"options": ["a"]}, "two options or more"),
-        ("03.a", {"options": "ab"}, "two options or more"),
+        ("03.a", {"options": "ab"}, "options as a list"),
+        ("03.a", {"options": 3}, "options as a list"),
+        ("03.a", {"order": []}, "two options or more"),
+        ("03.a", {"options": [1, 1.0]}, "an option twice"),
+        ("03.a", {"options": [1, True]}, "an option twice"),
         ("03.a", {"options": ["1", 1]}, "an option twice"),
         ("03.a", {"options": [[1], [2]]}, "words or numbers"),
         ("03.a", {"options": ["a", "b"], "order": ["a", "b"]}, "one of these"),
         ("03.a", {"options": ["a", "b"], "unit": "px"}, "one of these"),
         ("03.a", {"point": {"x": (0, 1)}}, "ranges of x and y"),
         ("03.a", {"point": {"x": (0, 1), "y": (1, 1)}}, "low < high"),
+        ("03.a", {"point": {"x": (0, 1), "y": 1}}, "both ends of y"),
+        ("03.a", {"point": {"x": (0, None), "y": (0, 1)}}, "both ends of x"),
+        ("03.a", {"point": [(0, 1), (0, 1)]}, "ranges of x and y"),
+        ("03.a", {"low": float("nan"), "high": 1}, "low < high"),
     ],
 )
 def test_a_question_that_cannot_be_asked_says_why(name, kind, sentence):
@@ -313,5 +325,25 @@ def test_an_answer_that_could_not_have_been_guessed_is_refused(page):
         show_guesses({"03.a": 9.3})
     with pytest.raises(ValueError, match="asks nothing"):
         guess("03.b", " ")
-    with pytest.raises(ValueError, match="name the guesses"):
-        with_guesses(lambda guessed: None)
+    for names in ([], [["03.a"]]):
+        with pytest.raises(ValueError, match="name the guesses"):
+            with_guesses(lambda guessed: None, *names)
+
+
+def test_words_of_a_question_are_never_markup(page):
+    guess("03.a", "a < b & <b>c</b>?", unit="<i>", options=None)
+    guess("03.b", "<script>", options=["<b>", "&"])
+    show_guesses({"03.a": "<u>", "03.b": "<b>"})
+    for shown in page:
+        pages = [shown.still, *(part.value for part in shown.parts(ipywidgets.HTML))]
+        for tag in ("<b>c", "<i>", "<script>", "<u>"):
+            assert not any(tag in text for text in pages)
+
+
+def test_an_answer_of_numpys_or_torchs_is_a_number(page):
+    ask_cost(page)
+    progress.keep_guess("03.a", 2)
+    show_guesses({"03.a": torch.tensor(2.5)})
+    assert ">20 % too low</td>" in page[-1].still
+    show_guesses({"03.a": np.float32(2)})
+    assert ">the same</td>" in page[-1].still

@@ -32,10 +32,12 @@ def draw_guess(
     value: a number, which stands at the height `value` over `x`, or `value` to the right at height
     `y`, or without both at the x axis as a line over the full height; or a pair (x, y). Draw it
     last: a guess outside the axes' limits stands at their edge, with its number. label: "" for a
-    flag without words.
+    flag without words. Raises ValueError for a guess in words, which has no place in a plot.
     """
     if value is None:
         return
+    if isinstance(value, str):
+        raise ValueError(f"a flag marks a number or a point, and the guess is {value!r}.")
     limits = axis.get_xlim(), axis.get_ylim()
     if isinstance(value, Sequence):
         place = tuple(value)

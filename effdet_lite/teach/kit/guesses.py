@@ -26,6 +26,7 @@ from effdet_lite.teach.kit.questions import (
     Order,
     Point,
     Question,
+    plain,
 )
 from effdet_lite.teach.kit.widgets import Explorer, View, put_on_page
 
@@ -76,7 +77,7 @@ def with_guesses(view: Callable[..., View], *names: str, **controls: ipywidgets.
 
     controls: as an Explorer has them; the view gets their values by name.
     """
-    if not names:
+    if not names or not all(isinstance(name, str) for name in names):
         raise ValueError('name the guesses that the figure shows: with_guesses(view, "03.a").')
     _GuessedExplorer(view, names, controls).show()
 
@@ -129,8 +130,7 @@ def _question(name, words, number, options, order, point) -> Question:
 
 def _checked(name: str, answer: object) -> object:
     """The answer as plain Python."""
-    if hasattr(answer, "tolist"):  # of NumPy or torch
-        answer = answer.tolist()
+    answer = plain(answer)
     question = GUESSES[name].question if name in GUESSES else None
     in_words = isinstance(question, Number) and isinstance(answer, str)
     if question is None or in_words:

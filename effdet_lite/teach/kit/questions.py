@@ -4,9 +4,9 @@ A question knows its words, which guesses are legal, how a guess is written, and
 the answer. It shows nothing: `answering` has the controls.
 """
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -84,9 +84,9 @@ class Number(Question):
         """Whether it is a number between the bounds."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        low = -math.inf if self.low is None else self.low
-        high = math.inf if self.high is None else self.high
-        return math.isfinite(value) and low <= value <= high
+        low = -sys.float_info.max if self.low is None else self.low
+        high = sys.float_info.max if self.high is None else self.high
+        return low <= value <= high  # which neither nan nor an endless integer is
 
     def text(self, value: float, digits: int = 6) -> str:
         """With its unit."""
@@ -116,7 +116,7 @@ class Choice(Question):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_options(self.name, self.options)
+        object.__setattr__(self, "options", _listed(self.name, self.options))
 
     def fits(self, value: object) -> bool:
         """Whether it is one of the options."""
@@ -139,7 +139,7 @@ class Order(Question):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_options(self.name, self.order)
+        object.__setattr__(self, "order", _listed(self.name, self.order))
 
     def fits(self, value: object) -> bool:
         """Whether it has each of the things once."""
@@ -187,9 +187,10 @@ class Point(Question):
                 f"the guess {self.name} is a point: pass the ranges of x and y by their names, "
                 '{"MACs": (0, 10), "AP": (0, 1)}.'
             )
-        for axis in self.axes:
-            if None in (axis.low, axis.high):
-                raise ValueError(f"the guess {self.name} needs both ends of {axis.words}.")
+        for label, ends in self.ranges.items():
+            if not isinstance(ends, Sequence) or len(ends) != 2 or None in ends:
+                raise ValueError(f"the guess {self.name} needs both ends of {label}, got {ends!r}.")
+        _ = self.axes  # which have to be questions for a number each
 
     @property
     def axes(self) -> list[Number]:
@@ -253,18 +254,28 @@ def off(guess: float, answer: float, unit: str = "") -> str:
     return f"{number_text(float(f'{ratio:.2g}'))}× {side}"
 
 
-def _check_options(name: str, options: Sequence) -> None:
-    if isinstance(options, str) or len(options) < 2:
-        raise ValueError(f"the guess {name} needs two options or more, as a list.")
+def plain(value: object) -> object:
+    """A number or a list as Python has it, of NumPy's or torch's; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _listed(name: str, options: Iterable) -> list:
+    """The options as a list. Raises ValueError for what cannot be chosen from."""
+    if isinstance(options, str) or not isinstance(options, Iterable):
+        raise ValueError(f"the guess {name} needs its options as a list, got {options!r}.")
+    options = [plain(option) for option in options]
+    if len(options) < 2:
+        raise ValueError(f"the guess {name} needs two options or more.")
     if not all(isinstance(option, str | int | float) for option in options):
         raise ValueError(f"the options of the guess {name} have to be words or numbers.")
-    if len({str(option) for option in options}) < len(options):
+    if len(set(options)) < len(options) or len({str(one) for one in options}) < len(options):
         raise ValueError(f"the guess {name} has an option twice.")
+    return options
 
 
 def _place(value: object, options: Sequence) -> int | None:
     """Where the value stands among the options; True is not 1."""
     for place, option in enumerate(options):
-        if type(option) is type(value) and option == value:
+        if option == value and isinstance(option, bool) == isinstance(value, bool):
             return place
     return None

@@ -1,0 +1,68 @@
+"""The guesses that a notebook asks for: each under the notebook's own number, each answered.
+
+A name that is misspelled would be no guess for ever, and no error. Oracle: the notebooks' code.
+"""
+
+import ast
+
+import pytest
+from lessons import NOTEBOOKS, code_cells, number, read
+
+USES = {"guessed", "with_guesses", "show_guesses"}
+
+
+def calls(sources):
+    """(function, the names of guesses that it is handed) of each call, in order."""
+    for source in sources:
+        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
+            function = getattr(node.func, "id", None)
+            given = node.args[:1] if function == "guess" else node.args
+            names = [part for one in given for part in getattr(one, "keys", [one])]
+            yield (
+                function,
+                [
+                    name.value
+                    for name in names
+                    if isinstance(name, ast.Constant) and isinstance(name.value, str)
+                ],
+            )
+
+
+def troubles(own, sources):
+    """What is wrong with the guesses in these code cells of notebook `own`, "03"."""
+    asked, closed, wrong = [], [], []
+    for function, names in calls(sources):
+        if function == "guess":
+            wrong += [f"{name} is asked in {own}" for name in names if name[:3] != f"{own}."]
+            wrong += [f"{name} is asked twice" for name in names if name in asked]
+            asked += names
+        elif function in USES:
+            unknown = [name for name in names if name[:3] == f"{own}." and name not in asked]
+            wrong += [f"{name} is used by {function}, and was not asked" for name in unknown]
+            closed += names if function == "show_guesses" else []
+    return wrong + [f"{name} is not in show_guesses" for name in asked if name not in closed]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_every_guess_is_asked_once_and_answered_in_the_end(path):
+    assert not troubles(number(path), [cell.source for cell in code_cells(read(path))])
+
+
+FINE = ['guess("03.a", "What?", low=1)', 'with_guesses(view, "03.a")', 'show_guesses({"03.a": 2})']
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (FINE, []),
+        (['print(guessed("02.b"))'], []),
+        (FINE[:2], ["03.a is not in show_guesses"]),
+        (FINE[1:], ["03.a is used by with_guesses, and was not asked"] * 1),
+        ([FINE[0], *FINE], ["03.a is asked twice"]),
+        (['guess("04.a", "?")\nshow_guesses({"04.a": 2})'], ["04.a is asked in 03"]),
+        ([FINE[0], 'guessed("03.b")', FINE[2]], ["03.b is used by guessed, and was not asked"]),
+    ],
+)
+def test_what_is_wrong_is_found(sources, told):
+    assert troubles("03", sources)[: len(told) or None] == told
