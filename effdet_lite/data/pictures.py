@@ -5,6 +5,7 @@ others not; and its `exif_transpose` writes the whole EXIF block anew, which fai
 of it is damaged. So a picture is turned here by the one number that matters, where it was not yet.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ def read_picture(path: str | Path) -> np.ndarray:
     return np.array(open_picture(path)).transpose(2, 0, 1)
 
 
+def picture_of(content: bytes, name: str) -> np.ndarray:
+    """The picture that a file's content holds, as `read_picture` has it.
+
+    name: the file's, for the sentence of the PictureError where it cannot be read.
+    """
+    path = Path(name)
+    with _sentences(path), Image.open(io.BytesIO(content)) as image:
+        return np.array(_loaded(path, image, None, upright=True)[0]).transpose(2, 0, 1)
+
+
 def open_picture(
     path: str | Path, size: tuple[int, int] | None = None, *, upright: bool = True
 ) -> Image.Image:
@@ -104,18 +115,24 @@ def list_pictures(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 def _opened(path: Path, size: tuple[int, int] | None, upright: bool) -> tuple[Image.Image, Look]:
     with _image(path) as image:
-        look = _checked_header(path, image)
-        if size is not None:
-            turned = look.orientation in QUARTER_TURNS
-            image.draft("RGB", size[::-1] if turned else size)
-        image.load()
-        # Pillow forgets the orientation of what it has turned itself.
-        is_upright = _orientation(image) != look.orientation
-        if look.orientation != 1 and upright and not is_upright:
-            image = image.transpose(TURNS[look.orientation])
-        if look.orientation != 1 and is_upright and not upright:
-            image = image.transpose(UNDONE[look.orientation])
-        return image.convert("RGB"), look
+        return _loaded(path, image, size, upright)
+
+
+def _loaded(
+    path: Path, image: Image.Image, size: tuple[int, int] | None, upright: bool
+) -> tuple[Image.Image, Look]:
+    look = _checked_header(path, image)
+    if size is not None:
+        turned = look.orientation in QUARTER_TURNS
+        image.draft("RGB", size[::-1] if turned else size)
+    image.load()
+    # Pillow forgets the orientation of what it has turned itself.
+    is_upright = _orientation(image) != look.orientation
+    if look.orientation != 1 and upright and not is_upright:
+        image = image.transpose(TURNS[look.orientation])
+    if look.orientation != 1 and is_upright and not upright:
+        image = image.transpose(UNDONE[look.orientation])
+    return image.convert("RGB"), look
 
 
 def _checked_header(path: Path, image: Image.Image) -> Look:
