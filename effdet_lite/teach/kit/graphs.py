@@ -14,6 +14,8 @@ from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
 from effdet_lite.teach.kit.words import write_plainly
 
 Places = Mapping[str, tuple[float, float]]
+# Maps that come in are squares, nodes between are circles, outputs are diamonds.
+LOOKS = {"in": ("s", "#DDDDDD"), "between": ("o", "white"), "out": ("D", PALETTE["green"])}
 
 
 @styled
@@ -25,32 +27,16 @@ def graph_drawing(
     """A feature network: levels from coarse (top) to fine, maps from left to right, an arrow for
     each edge.
 
-    Maps that come in are squares, nodes between are circles, outputs are diamonds.
     weights: of the edges (source, node), 0-1; their arrows are as wide. By default all are alike.
     axis: where to draw; by default a figure of its own.
     """
-    places = _places(graph)
+    places = node_places(graph)
     right = max(x for x, _ in places.values())
     if axis is None:
         size = {"width": 2.0 + 1.6 * right, "height": 0.6 + 0.75 * len(graph.levels)}
         axis = new_figure(**size)[1][0, 0]
-    for edge in graph.edges:
-        width = 1.3 if weights is None else 0.4 + 4 * weights[edge]
-        axis.add_artist(_arrow(edge, places, width))  # add_patch would work out the limits first
-
-    incoming = [f"P{level}_in" for level in graph.levels]
-    between = [node.name for node in graph.nodes if node.name not in graph.outputs]
-    kinds = (
-        (incoming, "s", "#DDDDDD"),
-        (between, "o", "white"),
-        (graph.outputs, "D", PALETTE["green"]),
-    )
-    for names, marker, face in kinds:
-        x, y = [places[name][0] for name in names], [places[name][1] for name in names]
-        look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
-        axis.plot(x, y, marker=marker, linestyle="", **look)
-    for name, (x, y) in places.items():
-        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
+    widths = {edge: 1.3 if weights is None else 0.4 + 4 * weights[edge] for edge in graph.edges}
+    draw_nodes(axis, places, node_kinds(graph), widths)
     limits = (min(graph.levels) - 0.5, max(graph.levels) + 0.8)
     axis.set(xlim=(-0.5, 0.5 + right), ylim=limits)
     # A place that is given need not be looked for at each drawing.
@@ -59,7 +45,36 @@ def graph_drawing(
     return axis.figure
 
 
-def _places(graph: FusionGraph) -> dict[str, tuple[float, float]]:
+@styled
+def draw_nodes(
+    axis: Axes,
+    places: Places,
+    kinds: Mapping[str, str],
+    edges: Mapping[tuple[str, str], float],
+) -> None:
+    """Nodes at places (column, level) by their kind, "in", "between" or "out", with their names,
+    and an arrow for each edge (source, node) of that width in points.
+    """
+    for edge, width in edges.items():
+        axis.add_artist(arrow(edge, places, width))  # add_patch would work out the limits first
+    for kind, (marker, face) in LOOKS.items():
+        names = [name for name in places if kinds[name] == kind]
+        x, y = [places[name][0] for name in names], [places[name][1] for name in names]
+        look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
+        axis.plot(x, y, marker=marker, linestyle="", **look)
+    for name, (x, y) in places.items():
+        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
+
+
+def node_kinds(graph: FusionGraph) -> dict[str, str]:
+    """What each map is: "in" (it comes in), "out" (an output) or "between"."""
+    kinds = {f"P{level}_in": "in" for level in graph.levels}
+    return kinds | {
+        node.name: "out" if node.name in graph.outputs else "between" for node in graph.nodes
+    }
+
+
+def node_places(graph: FusionGraph) -> dict[str, tuple[float, float]]:
     """(column, level) of each map: what comes in, the nodes between in their order, outputs."""
     outputs = set(graph.outputs)
     places = {f"P{level}_in": (0.0, float(level)) for level in graph.levels}
@@ -75,9 +90,9 @@ def _places(graph: FusionGraph) -> dict[str, tuple[float, float]]:
     return places
 
 
-def _arrow(edge: tuple[str, str], places: Places, width: float) -> FancyArrowPatch:
-    """An arrow; dashed, and around the nodes on its way, where it would run through others: above
-    a row, to the right of a column.
+def arrow(edge: tuple[str, str], places: Places, width: float) -> FancyArrowPatch:
+    """An arrow of this width in points; dashed, and around the nodes on its way, where it would run
+    through others: above a row, to the right of a column.
     """
     (x, y), (to_x, to_y) = places[edge[0]], places[edge[1]]
     across = any(x < other < to_x and y == to_y == row for other, row in places.values())
