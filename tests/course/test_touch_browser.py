@@ -23,8 +23,15 @@ from PIL import Image
 from touch_page import write_page
 
 from effdet_lite.data import ShapesDetection
-from effdet_lite.teach.kit.touch import DrawPad, PointPad, WindowPad
-from effdet_lite.teach.kit.touch.points import blank_axes
+from effdet_lite.teach.kit.touch import (
+    BoxPad,
+    DrawPad,
+    EdgePad,
+    PickPad,
+    PointPad,
+    WindowPad,
+    blank_axes,
+)
 
 pytest.importorskip("playwright.sync_api")
 
@@ -32,17 +39,25 @@ pytestmark = needs_chromium
 
 PADS = """
 from effdet_lite.data import ShapesDetection
-from effdet_lite.teach.kit.touch import DrawPad, PointPad, WindowPad
-from effdet_lite.teach.kit.touch.points import blank_axes
-picture = ShapesDetection("test")[3][0]
+from effdet_lite.teach.kit.touch import *
+picture, target = ShapesDetection("test")[3]
+
+def refuse(edges):
+    return None if ("A", "B") in edges else "B would get nothing."
+
 pads = [
     WindowPad(picture, [8, 8, 40, 40], "a window", can_resize=True),
     PointPad(blank_axes((0, 10), (0, 1), "GMACs", "AP"), "a guess"),
     DrawPad("a drawing"),
+    BoxPad(picture, target["boxes"], target["labels"], ("a", "b", "c", "d"), "boxes"),
+    PickPad(picture, target["boxes"], "cells"),
+    EdgePad({"A": (0, 0), "B": (1, 0), "C": (2, 1)}, [("A", "B")], "a graph", refuse=refuse),
+    PictureDrop("a picture"),
 ]
 """
 SHOW = "for pad in pads:\n    pad.show()"
 TELL = "print('told:', *[pad.in_words() for pad in pads], sep='|')"
+CONTENT = "jupyterapp.shell.currentWidget.content"
 
 
 def pad_of(page, name):
@@ -173,6 +188,86 @@ def test_a_drawing_is_taken_back_and_cleared(plain):
     assert len(value_of(page)) == 2
 
 
+def test_boxes_are_added_moved_resized_labeled_and_deleted(plain):
+    picture = ShapesDetection("test", size=100)[3][0]
+    boxes = np.array([[10, 10, 40, 40], [20, 20, 30, 30]])
+    pad = BoxPad(picture, boxes, [0, 1], ("cat", "dog"), scores=[0.9, 0.8], truth=boxes)
+    page = plain(pad)
+    shown = pad_of(page, "boxes")
+    assert state(shown) == pad.in_words()
+    drag(page, shown, (0.25, 0.25), (0.3, 0.35))  # the small one lies in the large one
+    assert value_of(page)[1]["box"] == [25, 30, 35, 40]
+    drag(page, shown, (0.35, 0.4), (0.45, 0.5))
+    assert value_of(page)[1]["box"] == [25, 30, 45, 50]
+    drag(page, shown, (0.9, 0.9), (0.6, 0.7))
+    assert value_of(page)[2] == {"box": [60, 70, 90, 90], "label": 0, "score": 0.5}
+    for key in ("l", "+", "ArrowUp", "r", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    assert value_of(page)[2] == {"box": [60, 69, 80, 89], "label": 1, "score": 0.55}
+    shown.get_by_label("Label").select_option("cat")
+    shown.get_by_label("Score").fill("0.7")
+    shown.get_by_label("Score").press("Enter")
+    assert value_of(page)[2] == {"box": [60, 69, 80, 89], "label": 0, "score": 0.7}
+    drag(page, shown, (0.95, 0.2))  # a click where there is none adds none
+    assert len(value_of(page)) == 3
+    shown.locator(".touch-stage").focus()
+    for key in ("n", "n", "Delete"):
+        page.keyboard.press(key)
+    assert [row["box"] for row in value_of(page)] == [[10, 10, 40, 40], [60, 69, 80, 89]]
+    shown.get_by_role("button", name="Undo").click()
+    shown.get_by_role("button", name="Add").click()
+    assert len(value_of(page)) == 4
+    pad.value = value_of(page)
+    assert state(shown) == pad.in_words()
+
+
+def test_cells_are_taken_by_a_click_and_by_keys(plain):
+    cells = [[x, y, x + 32, y + 32] for y in (0, 32, 64, 96) for x in (0, 32, 64, 96)]
+    around = [[4, 4, 60, 60]]
+    pad = PickPad(ShapesDetection("test")[3][0], cells + around, "cells", most=3, marked=around)
+    page = plain(pad)
+    shown = pad_of(page, "cells")
+    drag(page, shown, (0.3, 0.2))
+    drag(page, shown, (0.04, 0.1))  # nearer to the outline of the large box than to its cell's
+    assert value_of(page) == [1, 16]
+    page.mouse.move(0, 0)
+    drag(page, shown, (0.3, 0.2))
+    for key in ("ArrowDown", "ArrowRight", "Space", "n", "Space"):
+        page.keyboard.press(key)
+    assert value_of(page) == [6, 7, 16]
+    page.keyboard.press("p")
+    page.keyboard.press("p")
+    page.keyboard.press("Space")
+    assert shown.locator(".touch-said").text_content() == "Only 3 may be taken."
+    pad.value = value_of(page)
+    assert state(shown) == pad.in_words()
+
+
+def test_edges_are_added_and_removed_by_clicks_and_keys(plain):
+    places = {"A": (0, 0), "B": (1, 0), "C": (2, 0)}
+    legal = [("A", "B"), ("B", "C"), ("A", "C")]
+    pad = EdgePad(places, [("A", "B")], "a graph", legal=legal)
+    page = plain(pad)
+    shown = pad_of(page, "a graph")
+    node = {one["name"]: tuple(np.array(one["place"]) / pad.size) for one in pad.nodes}
+    drag(page, shown, node["B"], node["C"])
+    drag(page, shown, node["A"])
+    drag(page, shown, node["C"])
+    assert value_of(page) == [["A", "B"], ["B", "C"], ["A", "C"]]
+    drag(page, shown, node["C"], node["A"])
+    said = shown.locator(".touch-said")
+    assert said.text_content() == "Not possible: there can be no edge C → A."
+    drag(page, shown, ((node["A"][0] + node["B"][0]) / 2, node["A"][1]))
+    assert value_of(page) == [["B", "C"], ["A", "C"]]
+    for key in ("ArrowRight", "ArrowRight", "Space", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    assert value_of(page) == [["A", "C"]]
+    assert said.text_content() == "Removed: B → C."
+    page.keyboard.press("Control+z")
+    pad.value = value_of(page)
+    assert pad.value == [["B", "C"], ["A", "C"]] and state(shown) == pad.in_words()
+
+
 # --- with one ---
 
 
@@ -185,30 +280,61 @@ def address(tmp_path_factory):
         yield address
 
 
-def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(address):
+@pytest.fixture
+def lab(address):
+    """The page with the notebook of pads, all of it run."""
     with browser_page(address) as page:
         open_notebook(page, "notebooks/00_pads.ipynb")
         page.evaluate(RUN_ALL)
         page.wait_for_function("window.ranAll", timeout=5 * MINUTE)
-        page.locator(".touch").nth(2).wait_for()
-        cells = page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
-
-        drag(page, pad_of(page, "a window"), (20 / 128, 20 / 128), (52 / 128, 36 / 128))
-        for key in ("ArrowRight", "ArrowDown", "d", "d", "z"):
-            page.keyboard.press(key)
-        drag(page, pad_of(page, "a guess"), (0.5, 0.5), (0.6, 0.4))
-        page.keyboard.press("ArrowUp")
-        drag(page, pad_of(page, "a drawing"), (0.5, 0.5), (0.7, 0.5))
-        page.keyboard.press("Space")
-        notebook = "jupyterapp.shell.currentWidget.content"
-        assert page.evaluate(f"{notebook}.widgets.length") == cells
-
-        shown = [state(pad) for pad in page.locator(".touch").all()]
-        assert shown[0] == "32 × 32 px from (41, 25)" and shown[2] == "circle, circle"
-        page.evaluate(f"{notebook}.activeCellIndex = 2")
-        page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
-        page.get_by_text(f"told:|{'|'.join(shown)}").wait_for()
-        page.wait_for_timeout(0)
+        page.locator(".touch").nth(6).wait_for()
+        yield page
         assert not page.complaints
         host = address.partition("/?")[0]
         assert all(url.startswith((host, "data:", "blob:")) for url in page.asked)
+
+
+def tell(page, *words):
+    """Ask the kernel for the pads' values: it knows these words, one for each."""
+    page.evaluate(f"{CONTENT}.activeCellIndex = 2")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+    page.get_by_text(f"told:|{'|'.join(words)}").wait_for()
+
+
+def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(lab, tmp_path):
+    page = lab
+    cells = page.evaluate(f"{CONTENT}.widgets.length")
+    drag(page, pad_of(page, "a window"), (20 / 128, 20 / 128), (52 / 128, 36 / 128))
+    for key in ("ArrowRight", "ArrowDown", "d", "d", "z"):
+        page.keyboard.press(key)
+    drag(page, pad_of(page, "a guess"), (0.5, 0.5), (0.6, 0.4))
+    page.keyboard.press("ArrowUp")
+    drag(page, pad_of(page, "a drawing"), (0.5, 0.5), (0.7, 0.5))
+    page.keyboard.press("Space")
+    pad_of(page, "boxes").get_by_role("button", name="Delete").click()
+    drag(page, pad_of(page, "cells"), (74 / 128, 70 / 128))
+    assert page.evaluate(f"{CONTENT}.widgets.length") == cells
+
+    graph = pad_of(page, "a graph")
+    graph.locator(".touch-stage").focus()
+    for key in ("ArrowRight", "Space", "ArrowRight", "Space"):  # A → B, which is needed
+        page.keyboard.press(key)
+    graph.get_by_text("Not possible: B would get nothing.").wait_for()
+    for key in ("Space", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    graph.get_by_text("Added: B → C.").wait_for()
+
+    photo = np.random.default_rng(0).integers(0, 256, (2200, 2600, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "noise.png")
+    (tmp_path / "notes.jpg").write_text("no picture", encoding="utf-8")
+    drop = pad_of(page, "a picture")
+    drop.locator("input").set_input_files(tmp_path / "notes.jpg")
+    drop.get_by_text("Not possible: notes.jpg is not a picture").wait_for()
+    assert (tmp_path / "noise.png").stat().st_size > 15_000_000  # more than a message holds
+    drop.locator("input").set_input_files(tmp_path / "noise.png")
+    drop.get_by_text("Here is noise.png, 2048 × 1733 px.").wait_for()
+
+    shown = [state(page.locator(".touch").nth(number)) for number in range(6)]
+    assert shown[0] == "32 × 32 px from (41, 25)" and shown[2] == "circle, circle"
+    assert shown[4:] == ["box 3", "2 edges: A → B, B → C"]
+    tell(page, *shown, "noise.png, 2048 × 1733 px")

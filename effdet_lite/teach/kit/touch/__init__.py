@@ -6,8 +6,22 @@ A pad is a control like any other: it has a `value` to `observe`, stands in an `
 and an ES module beside it, of the same name.
 """
 
+from effdet_lite.teach.kit.touch.boxes import BoxPad
 from effdet_lite.teach.kit.touch.drawing import DrawPad
-from effdet_lite.teach.kit.touch.points import PointPad
+from effdet_lite.teach.kit.touch.edges import EdgePad
+from effdet_lite.teach.kit.touch.pick import PickPad
+from effdet_lite.teach.kit.touch.picture import PictureDrop, picture_from
+from effdet_lite.teach.kit.touch.points import PointPad, blank_axes
 from effdet_lite.teach.kit.touch.window import WindowPad
 
-__all__ = ["DrawPad", "PointPad", "WindowPad"]
+__all__ = [
+    "BoxPad",
+    "DrawPad",
+    "EdgePad",
+    "PickPad",
+    "PictureDrop",
+    "PointPad",
+    "WindowPad",
+    "blank_axes",
+    "picture_from",
+]

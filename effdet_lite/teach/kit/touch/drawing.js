@@ -7,11 +7,18 @@ const HELP = "Draw with the mouse; a stamp grows as you drag from its middle.";
 const KEYS =
   "The arrow keys move the cross hairs. Space stamps, or puts the pen down and lifts it. 1 to 6 " +
   "choose the tool, C the color, + and − the size. Backspace takes the last mark back.";
-const TOOLS = { pen: "line", area: "filled outline" };
-const PEN_WIDTH = 0.04; // of the sheet's side, as a new pad has it
-const STAMP_SIDE = 0.3; // of the sheet's side, as a new pad has it
+const LINES = { pen: "line", area: "filled outline" };
+const PEN_WIDTH = 0.04; // of the sheet's shorter side, as a new pad has it
+const STAMP_SIDE = 0.3;
+const CURSOR_STEP = 1 / 64; // of the sheet's shorter side
 const LARGER = 1.2; // what + does to the size of a tool
 const PIXEL = 0.1; // places are kept to a tenth of a pixel
+const LEAST_DRAG = 4; // CSS pixels: less was a click
+const ICON = {
+  pen: { points: [[4, 15], [7, 6], [12, 13], [16, 5]], width: 2.5 },
+  area: { points: [[3, 9], [8, 3], [12, 7], [17, 6], [14, 16], [6, 15]], width: 1 },
+  stamp: { center: [10, 10], side: 15 },
+};
 
 export function inWords(marks) {
   return marks.map((mark) => mark.kind).join(", ") || "nothing drawn";
@@ -29,201 +36,205 @@ export function markShape(mark, outlines) {
     const corners = outlines[kind].map(([dx, dy]) => [x + dx * mark.side, y + dy * mark.side]);
     return shape("polygon", { points: attribute(corners), fill: color });
   }
-  const round = { "stroke-linecap": "round", "stroke-linejoin": "round" };
-  const line = { stroke: color, "stroke-width": mark.width, ...round };
   if (mark.points.length === 1) {
     const [[cx, cy]] = mark.points;
     return shape("circle", { cx, cy, r: mark.width / 2, fill: color });
   }
   const points = attribute(mark.points);
+  const round = { "stroke-linecap": "round", "stroke-linejoin": "round" };
+  const line = { points, stroke: color, "stroke-width": mark.width, ...round };
   return kind === "area"
-    ? shape("polygon", { points, fill: color, ...line })
-    : shape("polyline", { points, fill: "none", ...line });
+    ? shape("polygon", { ...line, fill: color })
+    : shape("polyline", { ...line, fill: "none" });
 }
 
 // The cross hairs that the arrow keys move.
 export function drawCursor(layer, [x, y], unit) {
-  for (const [color, width] of [
-    ["white", 4],
-    ["black", 1.5],
-  ]) {
-    const path = `M${x - 9 * unit},${y} h${18 * unit} M${x},${y - 9 * unit} v${18 * unit}`;
-    layer.append(shape("path", { d: path, stroke: color, "stroke-width": width * unit }));
+  const d = `M${x - 9 * unit},${y} h${18 * unit} M${x},${y - 9 * unit} v${18 * unit}`;
+  layer.append(shape("path", { d, stroke: "white", "stroke-width": 4 * unit }));
+  layer.append(shape("path", { d, stroke: "black", "stroke-width": 1.5 * unit }));
+}
+
+class Sheet {
+  constructor(model, el) {
+    this.outlines = model.get("stamps");
+    this.colors = model.get("drawing_colors"); // by name
+    this.kinds = [...Object.keys(LINES), ...Object.keys(this.outlines)];
+    [this.width, this.height] = model.get("size");
+    this.side = Math.min(this.width, this.height);
+    this.sizes = { line: PEN_WIDTH * this.side, stamp: STAMP_SIDE * this.side };
+    this.cursor = [this.width / 2, this.height / 2];
+    this.isCursorShown = false;
+    this.unfinished = null; // the mark that is being drawn
+    this.frame = new Frame(model, el, {
+      help: HELP,
+      keys: KEYS,
+      draw: (layer, { unit, value }) => this.draw(layer, value, unit),
+      inWords,
+    });
+    this.addButtons();
+    this.chooseTool(Object.keys(this.outlines)[0]);
+    this.chooseColor(Object.keys(this.colors)[0]);
+    this.frame.say("");
+    this.frame.onDrag({
+      start: (place) => this.press(place),
+      move: (place) => this.pull(place),
+      end: () => this.finish(),
+    });
+    this.addKeys();
   }
-}
 
-// The picture of a tool on its button.
-function toolFace(kind, outlines) {
-  const look = { viewBox: "0 0 20 20", width: 20, height: 20, "aria-hidden": "true" };
-  const wave = [
-    [4, 15],
-    [7, 6],
-    [12, 13],
-    [16, 5],
-  ];
-  const blob = [
-    [3, 9],
-    [8, 3],
-    [12, 7],
-    [17, 6],
-    [14, 16],
-    [6, 15],
-  ];
-  const marks = { pen: { points: wave, width: 2.5 }, area: { points: blob, width: 1 } };
-  const mark = marks[kind] ?? { center: [10, 10], side: 15 };
-  return shape("svg", look, markShape({ kind, color: "currentColor", ...mark }, outlines));
-}
-
-function render({ model, el }) {
-  const outlines = model.get("stamps");
-  const colorNames = model.get("drawing_colors");
-  const colors = Object.keys(colorNames);
-  const [width, height] = model.get("size");
-  const side = Math.min(width, height);
-  const kinds = [...Object.keys(TOOLS), ...Object.keys(outlines)];
-  let tool = kinds.includes("circle") ? "circle" : "pen";
-  let color = colors[0];
-  const sizes = { pen: PEN_WIDTH * side, stamp: STAMP_SIDE * side };
-  let cursor = [width / 2, height / 2];
-  let isCursorShown = false;
-  let unfinished = null; // the mark that is being drawn
-
-  const ink = () => colorNames[color];
-  const isStamp = () => tool in outlines;
-  const near = (place) => place.map((number) => rounded(number, PIXEL));
-  const newMark = (place) =>
-    isStamp()
-      ? { kind: tool, center: near(place), side: rounded(sizes.stamp, PIXEL), color: ink() }
-      : { kind: tool, points: [near(place)], width: rounded(sizes.pen, PIXEL), color: ink() };
-
-  const frame = new Frame(model, el, {
-    help: HELP,
-    keys: KEYS,
-    draw(layer, { unit, value }) {
-      const marks = unfinished ? [...value, unfinished] : value;
-      layer.append(...marks.map((mark) => markShape(mark, outlines)));
-      if (isCursorShown) {
-        drawCursor(layer, cursor, unit);
-      }
-    },
-    inWords,
-  });
-
-  const finish = () => {
-    const mark = unfinished;
-    unfinished = null;
-    frame.commit([...frame.value, mark], `Drawn: ${mark.kind}.`);
-    frame.redraw();
-  };
-  const extend = (place) => {
-    const points = unfinished.points;
-    if (distance(points.at(-1), place) > frame.unit) {
-      unfinished = { ...unfinished, points: [...points, near(place)] };
-      frame.redraw();
+  draw(layer, marks, unit) {
+    const all = this.unfinished ? [...marks, this.unfinished] : marks;
+    layer.append(...all.map((mark) => markShape(mark, this.outlines)));
+    if (this.isCursorShown) {
+      drawCursor(layer, this.cursor, unit);
     }
-  };
+  }
+
+  // --- marks ---
+
+  get group() {
+    return this.tool in this.outlines ? "stamp" : "line";
+  }
+
+  // A new mark at a place, not finished yet.
+  begin(place) {
+    const mark = { kind: this.tool, color: this.colors[this.color] };
+    const at = place.map((number) => rounded(number, PIXEL));
+    const size = rounded(this.sizes[this.group], PIXEL);
+    this.unfinished =
+      this.group === "stamp"
+        ? { ...mark, center: at, side: size }
+        : { ...mark, points: [at], width: size };
+  }
+
+  extend(place) {
+    const { points } = this.unfinished;
+    if (distance(points.at(-1), place) > this.frame.unit) {
+      const at = place.map((number) => rounded(number, PIXEL));
+      this.unfinished = { ...this.unfinished, points: [...points, at] };
+    }
+  }
+
+  finish() {
+    const mark = this.unfinished;
+    this.unfinished = null;
+    this.frame.commit([...this.frame.value, mark], `Drawn: ${mark.kind}.`);
+    this.frame.redraw();
+  }
 
   // --- pointer ---
 
-  let from = null;
-  frame.onDrag({
-    start(place) {
-      from = place;
-      isCursorShown = false;
-      unfinished = newMark(place);
-      frame.redraw();
-      return true;
-    },
-    move(place) {
-      if (!isStamp()) {
-        extend(place);
-        return;
-      }
-      const reach = Math.max(...between(from, place).map(Math.abs));
-      if (reach > 4 * frame.unit) {
-        sizes.stamp = 2 * reach;
-        unfinished = { ...unfinished, side: rounded(2 * reach, PIXEL) };
-        frame.redraw();
-      }
-    },
-    end: finish,
-  });
+  press(place) {
+    this.from = place;
+    this.isCursorShown = false;
+    this.begin(place);
+    this.frame.redraw();
+    return true;
+  }
+
+  pull(place) {
+    const reach = Math.max(...between(this.from, place).map(Math.abs));
+    if (this.group === "line") {
+      this.extend(place);
+    } else if (reach > LEAST_DRAG * this.frame.unit) {
+      this.sizes.stamp = 2 * reach;
+      this.unfinished = { ...this.unfinished, side: rounded(2 * reach, PIXEL) };
+    }
+    this.frame.redraw();
+  }
 
   // --- keyboard ---
 
-  const onArrow = (steps) => {
-    const inside = (number, most) => clamp(number, 0, most);
-    const step = side / 64;
-    const [x, y] = cursor;
-    cursor = [inside(x + steps[0] * step, width), inside(y + steps[1] * step, height)];
-    isCursorShown = true;
-    if (unfinished) {
-      extend(cursor);
+  addKeys() {
+    const byNumber = this.kinds.map((kind, index) => [index + 1, () => this.chooseTool(kind)]);
+    this.frame.onKeys((steps) => this.go(steps), {
+      ...Object.fromEntries(byNumber),
+      " ": () => this.mark(),
+      "+": () => this.resize(LARGER),
+      "-": () => this.resize(1 / LARGER),
+      c: () => this.nextColor(),
+      Backspace: () => this.frame.commit(this.frame.value.slice(0, -1), "Taken back."),
+    });
+  }
+
+  go([dx, dy]) {
+    const step = CURSOR_STEP * this.side;
+    const [x, y] = this.cursor;
+    this.cursor = [clamp(x + dx * step, 0, this.width), clamp(y + dy * step, 0, this.height)];
+    this.isCursorShown = true;
+    if (this.unfinished) {
+      this.extend(this.cursor);
     }
-    frame.redraw();
-    frame.say(`At ${Math.round(cursor[0])}, ${Math.round(cursor[1])}.`);
-  };
-  const onSpace = () => {
-    isCursorShown = true;
-    if (unfinished) {
-      finish();
+    this.frame.redraw();
+    this.frame.say(`At ${this.cursor.map(Math.round).join(", ")}.`);
+  }
+
+  mark() {
+    this.isCursorShown = true;
+    if (this.unfinished) {
+      this.finish();
       return;
     }
-    unfinished = newMark(cursor);
-    if (isStamp()) {
-      finish();
+    this.begin(this.cursor);
+    if (this.group === "stamp") {
+      this.finish();
     } else {
-      frame.redraw();
-      frame.say("The pen is down.");
+      this.frame.redraw();
+      this.frame.say("The pen is down.");
     }
-  };
-  const resize = (factor) => {
-    const name = isStamp() ? "stamp" : "pen";
-    sizes[name] = clamp(sizes[name] * factor, 1, side);
-    frame.say(`${isStamp() ? "Side" : "Width"}: ${sizes[name].toFixed(1)} px.`);
-  };
-  const takeBack = () => frame.commit(frame.value.slice(0, -1), "Taken back.");
-  const nextColor = () => chooseColor(colors[(colors.indexOf(color) + 1) % colors.length]);
-  const byNumber = kinds.map((kind, number) => [String(number + 1), () => chooseTool(kind)]);
-  frame.onKeys(onArrow, {
-    ...Object.fromEntries(byNumber),
-    " ": onSpace,
-    "+": () => resize(LARGER),
-    "-": () => resize(1 / LARGER),
-    c: nextColor,
-    Backspace: takeBack,
-  });
+  }
 
-  // --- buttons ---
+  resize(factor) {
+    const size = clamp(this.sizes[this.group] * factor, 1, this.side);
+    this.sizes[this.group] = size;
+    this.frame.say(`${this.group === "stamp" ? "Side" : "Width"}: ${size.toFixed(1)} px.`);
+  }
 
-  const tools = kinds.map((kind, number) => [
-    kind,
-    { words: TOOLS[kind] ?? kind, face: toolFace(kind, outlines), key: String(number + 1) },
-  ]);
-  const showTool = frame.choice("Tool", Object.fromEntries(tools), (kind) => chooseTool(kind));
-  const swatches = colors.map((name) => {
-    const style = `background: ${colorNames[name]}`;
-    return [name, { words: name, face: element("span", { class: "touch-swatch", style }) }];
-  });
-  const showColor = frame.choice("Color", Object.fromEntries(swatches), (name) =>
-    chooseColor(name),
-  );
-  const chooseTool = (kind) => {
-    unfinished = null;
-    tool = kind;
-    showTool(kind);
-    frame.say(`Tool: ${TOOLS[kind] ?? kind}.`);
-  };
-  const chooseColor = (name) => {
-    color = name;
-    showColor(name);
-    frame.say(`Color: ${name}.`);
-  };
-  frame.button("Undo", () => frame.undo(), "Control+Z");
-  frame.button("Clear", () => frame.commit([], "All is cleared."));
-  showTool(tool);
-  showColor(color);
-  return () => frame.remove();
+  // --- tools and colors ---
+
+  addButtons() {
+    const tools = this.kinds.map((kind, index) => {
+      const look = { viewBox: "0 0 20 20", width: 20, height: 20, "aria-hidden": "true" };
+      const mark = { kind, color: "currentColor", ...(ICON[kind] ?? ICON.stamp) };
+      const face = shape("svg", look, markShape(mark, this.outlines));
+      return [kind, { words: LINES[kind] ?? kind, face, key: String(index + 1) }];
+    });
+    const swatches = Object.entries(this.colors).map(([name, color]) => {
+      const look = { class: "touch-swatch", style: `background: ${color}` };
+      return [name, { words: name, face: element("span", look) }];
+    });
+    const { frame } = this;
+    this.showTool = frame.choice("Tool", tools, (kind) => this.chooseTool(kind));
+    this.showColor = frame.choice("Color", swatches, (name) => this.chooseColor(name));
+    frame.button("Undo", () => frame.undo(), "Control+Z");
+    frame.button("Clear", () => frame.commit([], "All is cleared."));
+  }
+
+  chooseTool(kind) {
+    this.unfinished = null;
+    this.tool = kind;
+    this.showTool(kind);
+    this.frame.redraw();
+    this.frame.say(`Tool: ${LINES[kind] ?? kind}.`);
+  }
+
+  chooseColor(name) {
+    this.color = name;
+    this.showColor(name);
+    this.frame.say(`Color: ${name}.`);
+  }
+
+  nextColor() {
+    const names = Object.keys(this.colors);
+    this.chooseColor(names[(names.indexOf(this.color) + 1) % names.length]);
+  }
+}
+
+function render({ model, el }) {
+  const sheet = new Sheet(model, el);
+  return () => sheet.frame.remove();
 }
 
 export default { render };

@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from effdet_lite.data.shapes import ARM, CORNERS
-from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.page import img
-from effdet_lite.teach.kit.plots import PALETTE, new_figure
+from effdet_lite.teach.kit.plots import PALETTE
 from effdet_lite.teach.kit.touch.modules import module_text
 from effdet_lite.teach.kit.touch.pad import (
     BadValueError,
@@ -21,6 +20,7 @@ from effdet_lite.teach.kit.touch.pad import (
     as_picture,
     finite,
     picture_traits,
+    plain_figure,
 )
 
 SIDE = 128  # px: of the sheet where no background is given
@@ -97,13 +97,7 @@ class DrawPad(Pad):
 
     def still(self, words: str) -> str:
         """The picture as it is now."""
-        pixels = drawn(self.pixels, self.value)
-        height, width = pixels.shape[1:]
-        scale = 4.5 / max(height, width)
-        margins = {"left": 0, "right": 1, "bottom": 0, "top": 1}
-        figure, axes = new_figure(width=width * scale, height=height * scale, margins=margins)
-        draw_picture(axes[0, 0], pixels)
-        return img(figure, words)
+        return img(plain_figure(drawn(self.pixels, self.value)), words)
 
 
 def checked_mark(mark: Mapping) -> dict:

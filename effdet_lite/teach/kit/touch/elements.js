@@ -42,6 +42,19 @@ export function distance(from, to) {
   return Math.hypot(...between(from, to));
 }
 
+// The number of the place that is nearest to `from` in the direction of an arrow key; -1 for none.
+export function nearestAhead(from, places, steps) {
+  const [x, y] = steps.map(Math.sign);
+  const far = places.map((place) => {
+    const [dx, dy] = between(from, place);
+    const ahead = dx * x + dy * y;
+    const aside = Math.abs(dx * y) + Math.abs(dy * x);
+    return ahead > 0.5 && ahead >= aside ? ahead + 2 * aside : Infinity;
+  });
+  const nearest = Math.min(...far);
+  return nearest === Infinity ? -1 : far.indexOf(nearest);
+}
+
 // Words with a white rim, which stand out from any picture. unit: drawing units in a CSS pixel.
 export function label(words, [x, y], color, unit, anchor = "start") {
   const look = { fill: color, "font-size": 13 * unit, "text-anchor": anchor, class: "touch-label" };

@@ -149,6 +149,15 @@ export class Frame {
     this.svg.addEventListener("pointercancel", finish);
   }
 
+  // react(place): the pointer is over a place, and nothing is dragged.
+  onHover(react) {
+    this.svg.addEventListener("pointermove", (event) => {
+      if (event.buttons === 0) {
+        react(this.place(event));
+      }
+    });
+  }
+
   place(event) {
     const toDrawing = this.svg.getScreenCTM().inverse();
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(toDrawing);
@@ -190,12 +199,12 @@ export class Frame {
     return made;
   }
 
-  // Buttons of which one is pressed. options: {value: words or an element}; returns a function that
-  // shows which one it is.
+  // Buttons of which one is pressed. options: pairs [value, {words, face, key}], where face is an
+  // element in the words' place; returns a function that shows which one is pressed.
   choice(name, options, choose) {
     const group = element("div", { class: "touch-choice", role: "group", "aria-label": name });
     const buttons = new Map();
-    for (const [value, { words, face, key }] of Object.entries(options)) {
+    for (const [value, { words, face, key }] of options) {
       const made = element("button", { type: "button", "aria-label": words }, face ?? words);
       made.title = key ? `${words} (${key})` : words;
       made.addEventListener("click", () => choose(value));

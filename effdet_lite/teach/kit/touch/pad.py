@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 import anywidget
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 from PIL import Image
 
-from effdet_lite.teach.kit.boxes import shrunken_pixels
-from effdet_lite.teach.kit.plots import COLORS, as_array
+from effdet_lite.teach.kit.boxes import draw_picture, shrunken_pixels
+from effdet_lite.teach.kit.plots import COLORS, as_array, new_figure, styled
 from effdet_lite.teach.kit.touch.modules import FOLDER
 from effdet_lite.teach.kit.widgets import page_of, put_on_page
 
@@ -119,3 +120,19 @@ def as_list(values: object, what: str) -> list:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise BadValueError(f"{what}, not {values!r}.")
     return list(values)
+
+
+@styled
+def plain_figure(picture, side: float = 4.5) -> Figure:
+    """A picture [3, H, W] and nothing else, its longer side that many inches."""
+    height, width = picture.shape[-2:]
+    scale = side / max(height, width)
+    margins = {"left": 0, "right": 1, "bottom": 0, "top": 1}
+    figure, axes = new_figure(width=width * scale, height=height * scale, margins=margins)
+    draw_picture(axes[0, 0], picture)
+    return figure
+
+
+def whole(number: float) -> int:
+    """The nearest whole number, as the page has it: halves go up."""
+    return math.floor(number + 0.5)

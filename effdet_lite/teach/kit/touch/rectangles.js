@@ -41,6 +41,17 @@ export function resized(box, [atX, atY], [x, y], { width, height }, step) {
   return made;
 }
 
+// The rectangle between two places, in whole steps, within {width, height} and not empty.
+export function spanned(from, to, { width, height }, step) {
+  const inside = (number, most) => clamp(rounded(number, step), 0, most);
+  const [low, high] = [Math.min, Math.max].map((end) => [
+    inside(end(from[0], to[0]), width),
+    inside(end(from[1], to[1]), height),
+  ]);
+  const start = [Math.min(low[0], width - step), Math.min(low[1], height - step)];
+  return [...start, Math.max(high[0], start[0] + step), Math.max(high[1], start[1] + step)];
+}
+
 // The corner of the rectangle within reach of a place, as `resized` takes it, or undefined.
 export function cornerAt(box, [x, y], unit) {
   const far = ([atX, atY]) => Math.max(Math.abs(box[atX] - x), Math.abs(box[atY] - y));

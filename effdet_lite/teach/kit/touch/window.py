@@ -4,11 +4,19 @@ import traitlets
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from effdet_lite.teach.kit.boxes import RIM, draw_picture
+from effdet_lite.teach.kit.boxes import RIM
 from effdet_lite.teach.kit.page import img
-from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
+from effdet_lite.teach.kit.plots import PALETTE, styled
 from effdet_lite.teach.kit.touch.modules import module_text
-from effdet_lite.teach.kit.touch.pad import BadValueError, Pad, as_picture, finite, picture_traits
+from effdet_lite.teach.kit.touch.pad import (
+    BadValueError,
+    Pad,
+    as_picture,
+    finite,
+    picture_traits,
+    plain_figure,
+    whole,
+)
 
 
 class WindowPad(Pad):
@@ -67,8 +75,8 @@ class WindowPad(Pad):
     def in_words(self) -> str:
         """Size and place, as "32 × 32 px from (48, 16)"."""
         left, top, right, bottom = self.value
-        size = f"{right - left:.0f} × {bottom - top:.0f} px"
-        return f"{size} from ({left:.0f}, {top:.0f})"
+        size = f"{whole(right - left)} × {whole(bottom - top)} px"
+        return f"{size} from ({whole(left)}, {whole(top)})"
 
     def still(self, words: str) -> str:
         """The picture with its window."""
@@ -78,14 +86,10 @@ class WindowPad(Pad):
 @styled
 def window_figure(picture, window) -> Figure:
     """A picture [3, H, W] with a window (xyxy, pixels) outlined on it."""
-    height, width = picture.shape[-2:]
-    margins = {"left": 0.02, "right": 0.98, "bottom": 0.02, "top": 0.98}
-    scale = 4.5 / max(height, width)
-    figure, axes = new_figure(width=width * scale, height=height * scale, margins=margins)
-    draw_picture(axes[0, 0], picture)
+    figure = plain_figure(picture)
     left, top, right, bottom = window
     look = {"fill": False, "edgecolor": PALETTE["vermillion"], "linewidth": 2}
     frame = Rectangle((left, top), right - left, bottom - top, **look)
     frame.set_path_effects(RIM)
-    axes[0, 0].add_artist(frame)
+    figure.axes[0].add_artist(frame)
     return figure
