@@ -28,6 +28,7 @@ from effdet_lite.teach.kit.touch import (
     DrawPad,
     EdgePad,
     PickPad,
+    PictureDrop,
     PointPad,
     WindowPad,
     blank_axes,
@@ -111,6 +112,7 @@ def test_a_window_is_dragged_resized_and_stays_in_the_picture(plain):
     assert state(shown) == pad.in_words()
     drag(page, shown, (20 / 128, 20 / 128), (52 / 128, 36 / 128))
     assert value_of(page) == [40, 24, 72, 56]
+    assert page.evaluate("models[0].get('settled')") == 1, "once, not for each move on the way"
     drag(page, shown, (72 / 128, 56 / 128), (80 / 128, 66 / 128))
     assert value_of(page) == [40, 24, 80, 66]
     page.keyboard.press("ArrowLeft")
@@ -266,6 +268,26 @@ def test_edges_are_added_and_removed_by_clicks_and_keys(plain):
     page.keyboard.press("Control+z")
     pad.value = value_of(page)
     assert pad.value == [["B", "C"], ["A", "C"]] and state(shown) == pad.in_words()
+
+
+FILE = """(kind) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["12345"], `${kind}.png`, { type: "image/png" }));
+    const options = { bubbles: true, cancelable: true };
+    const event = kind === "drop"
+        ? new DragEvent("drop", { ...options, dataTransfer: transfer })
+        : new ClipboardEvent("paste", { ...options, clipboardData: transfer });
+    return !document.querySelector(".touch-zone").dispatchEvent(event);
+}"""
+
+
+def test_a_picture_is_dropped_or_pasted(plain):
+    page = plain(PictureDrop("a picture"))
+    dropped = "[models[0].get('dropped')?.name, models[0].get('dropped')?.content.byteLength]"
+    assert page.evaluate(FILE, "drop"), "else the browser would leave the page for the picture"
+    page.wait_for_function(f"String({dropped}) === 'drop.png,5'", timeout=MINUTE)
+    page.evaluate(FILE, "paste")
+    page.wait_for_function(f"String({dropped}) === 'paste.png,5'", timeout=MINUTE)
 
 
 # --- with one ---

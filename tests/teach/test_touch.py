@@ -5,12 +5,14 @@ of shapes, which computes distances where a pad fills outlines.
 """
 
 import re
+import subprocess
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lessons import ROOT
 
 from effdet_lite.data.shapes import rasterize
 from effdet_lite.teach.kit.plots import new_figure
@@ -77,6 +79,15 @@ def test_a_module_is_short_imports_only_its_neighbors_and_knows_no_address(path)
     assert re.findall(r"https?://[^\"]*", text) == ["http://www.w3.org/2000/svg"] * (
         path.name == "elements.js"
     )
+
+
+def test_the_modules_go_into_the_wheel():
+    """It takes what stands in the package and git does not ignore."""
+    files = [path for path in FOLDER.iterdir() if path.suffix in (".js", ".css")]
+    done = subprocess.run(
+        ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert len(files) > 8 and done.stdout == ""
 
 
 @pytest.mark.parametrize("name", PADS)

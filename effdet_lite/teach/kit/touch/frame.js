@@ -85,8 +85,13 @@ export class Frame {
     if (JSON.stringify(before) !== JSON.stringify(value)) {
       this.history.push(before);
     }
-    this.preview(value);
+    this.settle(value);
     this.say(sentence);
+  }
+
+  settle(value) {
+    this.model.set("settled", this.model.get("settled") + 1);
+    this.preview(value);
   }
 
   undo() {
@@ -94,7 +99,7 @@ export class Frame {
       this.say("Nothing to undo.");
       return;
     }
-    this.preview(this.history.pop());
+    this.settle(this.history.pop());
     this.say(`Undone: ${this.inWords(this.value)}`);
   }
 

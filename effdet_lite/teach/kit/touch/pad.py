@@ -31,7 +31,8 @@ class Pad(anywidget.AnyWidget):
     """A drawing to touch. Subclasses have a `value`, say it in words, and draw it in a figure.
 
     description: the pad's name, shown above it and read out. `size`: (width, height) of the drawing
-    in its own pixels; `shown`: its width on the page, in CSS pixels.
+    in its own pixels; `shown`: its width on the page, in CSS pixels. `value` moves while something
+    is dragged; `settled` counts the changes that were finished, for what should not run each time.
     """
 
     module = ""  # the name of its ES module
@@ -42,6 +43,7 @@ class Pad(anywidget.AnyWidget):
     size = traitlets.List(traitlets.Float()).tag(sync=True)
     shown = traitlets.Float().tag(sync=True)
     colors = traitlets.List(traitlets.Unicode(), list(COLORS)).tag(sync=True)
+    settled = traitlets.Int(0).tag(sync=True)
     value = traitlets.Any().tag(sync=True)  # what it may be, `checked` says, in a sentence
 
     @traitlets.validate("value")

@@ -32,7 +32,7 @@ class Drop {
     const name = model.get("description");
     const title = element("p", { class: "touch-title" }, name);
     const help = element("p", { class: "touch-help" }, HELP);
-    const about = { class: "touch-zone", role: "group", "aria-label": name };
+    const about = { class: "touch-zone", role: "group", "aria-label": name, tabindex: "0" };
     this.zone = element("div", about, this.picture, help, this.button, this.chooser);
     this.root.append(title, this.zone, this.said);
     el.append(this.root);
