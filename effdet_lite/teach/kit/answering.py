@@ -15,6 +15,7 @@ from effdet_lite.teach.kit.typed import number_text
 
 FIELD = ipywidgets.Layout(width="18em", max_width="98%")
 LIST = ipywidgets.Layout(width="max-content", max_width="98%", min_width="12em")
+WRAPPED = ipywidgets.Layout(flex_flow="row wrap")
 FITTING = ipywidgets.Layout(width="auto")
 
 
@@ -139,7 +140,8 @@ class PointControl(Control):
         self.on_enter = on_enter
         self.pad = PointPad(question.plot or _empty_plot(question))
         self.fields = [NumberControl(axis, self._typed, axis.words) for axis in question.axes]
-        self.box = ipywidgets.VBox([self.pad, *(one.box for one in self.fields)])
+        below = ipywidgets.HBox([one.box for one in self.fields], layout=WRAPPED)
+        self.box = ipywidgets.VBox([self.pad, below])
         self._is_dragged = True
         self.pad.observe(self._dragged, names="value")
 
