@@ -1,9 +1,30 @@
-"""What the explorer of notebook 01 shows: a convolution with its cost, to scale."""
+"""What notebook 01 shows of a convolution and its cost: drawings to scale, tables of filters, and
+the counters of four libraries.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torchvision
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from effdet_lite import cost
+from effdet_lite.efficientnet import EfficientNet
+from effdet_lite.modes import evaluation_mode
 from effdet_lite.teach.kit.drawings import conv_drawing
-from effdet_lite.teach.kit.plots import new_panels
+from effdet_lite.teach.kit.guesses import draw_guess
+from effdet_lite.teach.kit.plots import PALETTE, line_look, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
+
+PHOTOGRAPH = (1, 3, 224, 224)  # what ImageNet's networks are counted on
 
 
 def convolution_view(
@@ -23,12 +44,12 @@ def convolution_view(
     number. Raises ValueError where groups does not divide both c_in and c_out.
     """
     one = cost.conv2d(c_in, c_out, kernel, side, side, stride=stride, groups=groups, bias=bias)
-    out_side = -(-side // stride)
+    out_side = math.ceil(side / stride)
     traffic = 4 * (c_in * side**2 + one.params + c_out * out_side**2)
     figure, (axis,) = new_panels(7.0, 3.2, (0.01, 0.01, 0.98, 0.98))
     conv_drawing(axis, c_in, c_out, side, side, kernel, stride, groups, dilation)
     numbers = {
-        "output, H × W × C2": f"{out_side} × {out_side} × {c_out}",
+        "output, H × W × C₂": f"{out_side} × {out_side} × {c_out}",
         "parameters": f"{one.params:,}",
         "MACs": f"{one.macs / 1e6:,.3f} million",
         "FLOPs": f"{one.flops / 1e6:,.3f} million",
@@ -40,3 +61,216 @@ def convolution_view(
         f"{out_side} × {out_side} × {c_out}, to scale."
     )
     return View(figure, words, numbers)
+
+
+@styled
+def four_convolutions() -> Figure:
+    """A dense convolution of 16 channels on 24 × 24, and three that change one argument."""
+    figure, axes = new_figure(2, 2, width=9.6, height=5.8)
+    variants = {
+        "dense": {},
+        "stride 2: a quarter of the positions": {"stride": 2},
+        "dilation 3: a wider window, the same cost": {"dilation": 3},
+        "groups = 16: each kernel is one channel deep": {"groups": 16},
+    }
+    for axis, (title, arguments) in zip(axes.flat, variants.items(), strict=True):
+        conv_drawing(axis, 16, 16, 24, 24, 3, **arguments)
+        without_dilation = {name: n for name, n in arguments.items() if name != "dilation"}
+        macs = cost.conv2d(16, 16, 3, 24, 24, **without_dilation).macs
+        axis.set_title(f"{title}\n{macs:,} multiplications", fontsize=10)
+    return figure
+
+
+# --- whole networks ---
+
+
+def without_groups(network: nn.Module) -> nn.Module:
+    """The network, changed in place: each convolution with groups becomes dense, with weights that
+    have a size and no values, which is enough to count.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+            layer.groups = 1
+            shape = (layer.out_channels, layer.in_channels, *layer.kernel_size)
+            layer.weight = nn.Parameter(torch.empty(shape, device="meta"))
+    return network
+
+
+@styled
+def price_of_one_argument() -> Figure:
+    """B0 as it is, ResNet-50, and B0 with dense convolutions for its depthwise ones: billions of
+    multiplications for one photograph, counted.
+    """
+    with torch.device("meta"):
+        networks = {
+            "EfficientNet-B0,\ngroups = 1": without_groups(EfficientNet.from_name("b0")),
+            "ResNet-50": torchvision.models.resnet50(),
+            "EfficientNet-B0": EfficientNet.from_name("b0"),
+        }
+    billions = {name: cost.count(one, *PHOTOGRAPH).macs / 1e9 for name, one in networks.items()}
+    figure, axes = new_figure(width=7.6, height=2.9)
+    axis = axes[0, 0]
+    colors = [PALETTE[name] for name in ("vermillion", "sky", "blue")]
+    axis.barh(list(billions), list(billions.values()), height=0.6, color=colors)
+    for place, value in enumerate(billions.values()):
+        axis.text(value, place, f" {value:.2f} billion", va="center")
+    axis.set(xlabel="multiplications for one photograph (billion)", xlim=(0, 18))
+    axis.grid(axis="y", visible=False)
+    axis.set_title("One argument of 16 layers makes B0 40 times as expensive")
+    return figure
+
+
+class Count(NamedTuple):
+    """What one library says a network costs, and what it calls it."""
+
+    tool: str
+    word: str
+    number: int
+
+
+def counts_of_libraries(network: nn.Module, image: Tensor) -> list[Count]:
+    """The network on this image [1, 3, H, W] as torch, torchinfo and, where it is installed, fvcore
+    count it.
+    """
+    with (
+        FlopCounterMode(display=False) as counter,
+        evaluation_mode(network),
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # both libraries use functions that torch will retire
+        network(image)
+        counts = [Count("torch.utils.flop_counter", "FLOPs", counter.get_total_flops())]
+        import torchinfo
+
+        info = torchinfo.summary(network, input_data=image, verbose=0)
+        counts.append(Count("torchinfo", "mult-adds", info.total_mult_adds))
+        try:
+            from fvcore.nn import FlopCountAnalysis
+        except ImportError:
+            return counts
+        analysis = FlopCountAnalysis(network, image)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        counts.append(Count("fvcore", "flops", analysis.total()))
+    return counts
+
+
+def numbers_from_norms(network: nn.Module, image: Tensor) -> int:
+    """How many numbers all batch norms of the network put out for this image."""
+    found = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, inputs, output: found.append(output.numel()))
+        for layer in network.modules()
+        if isinstance(layer, nn.BatchNorm2d)
+    ]
+    with torch.no_grad(), evaluation_mode(network):
+        network(image)
+    for hook in hooks:
+        hook.remove()
+    return sum(found)
+
+
+# --- one filter for each pair of channels ---
+
+
+@styled
+def tables_of_filters(guessed: float | None = None) -> Figure:
+    """Layers as tables with one K × K filter for each pair of an input and an output channel.
+
+    guessed: how many times the MACs with twice the kernels, told in the title.
+    """
+    figure, axes = new_figure(2, 3, width=8.6, height=5.4)
+    layers = {
+        "dense, 4 → 4 channels": (4, 4, False),
+        "twice the kernels, 4 → 8": (4, 8, False),
+        "twice on both sides, 8 → 8": (8, 8, False),
+        "depthwise, 4 channels": (4, 4, True),
+        "depthwise, 8 channels": (8, 8, True),
+    }
+    for axis, (title, (c_in, c_out, is_depthwise)) in zip(axes.flat, layers.items(), strict=False):
+        filters = _draw_filters(axis, c_in, c_out, is_depthwise)
+        axis.set_title(f"{title}: {filters} filters", fontsize=10)
+    axes[1, 2].set_axis_off()
+    guess = "" if guessed is None else f" (your guess: {guessed:g} ×)"
+    figure.suptitle(f"Twice the kernels cost 2 ×{guess}, twice the channels on both sides 4 ×")
+    return figure
+
+
+def _draw_filters(axis: Axes, c_in: int, c_out: int, is_depthwise: bool) -> int:
+    """A table of 3 × 3 filters, a row for each output channel; returns how many there are."""
+    pairs = [(i, j) for i in range(c_out) for j in range(c_in) if i == j or not is_depthwise]
+    cells = [
+        (j + 0.1 + 0.27 * x, i + 0.1 + 0.27 * y)
+        for i, j in pairs
+        for x in range(3)
+        for y in range(3)
+    ]
+    corners = np.array([(0, 0), (0.27, 0), (0.27, 0.27), (0, 0.27)])
+    squares = [np.array(cell) + corners for cell in cells]
+    look = {"facecolors": PALETTE["orange"], "edgecolors": "#8A5A00", "linewidths": 0.4}
+    axis.add_collection(PolyCollection(squares, **look))
+    lines = [[(0, i), (c_in, i)] for i in range(c_out + 1)]
+    lines += [[(j, 0), (j, c_out)] for j in range(c_in + 1)]
+    axis.add_collection(LineCollection(lines, colors="#BBBBBB", linewidths=0.8))
+    words = {"fontsize": 9, "color": "#444444"}
+    axis.text(0, -0.2, "input channels →", va="bottom", **words)
+    axis.text(-0.2, 0, "output channels →", va="top", ha="right", rotation=270, **words)
+    axis.set(xlim=(-0.9, 8.1), ylim=(8.1, -0.9), xticks=[], yticks=[], aspect="equal")
+    axis.grid(False)
+    for side in axis.spines.values():
+        side.set_visible(False)
+    return len(pairs)
+
+
+def filters_view(guesses: Mapping[str, float | None]) -> View:
+    """`tables_of_filters` for `with_guesses`, with the guess 01.d."""
+    words = (
+        "Tables of 3 × 3 filters. Dense, 4 to 4 channels: 16. 4 to 8: 32. 8 to 8: 64. Depthwise "
+        "layers have only the diagonal: 4 filters for 4 channels, 8 for 8."
+    )
+    return View(tables_of_filters(guesses["01.d"]), words, {})
+
+
+# --- depthwise-separable ---
+
+
+def separable(channels: int, kernel: int, side: int) -> cost.Cost:
+    """A depthwise convolution and then a pointwise one, from `channels` to `channels` channels."""
+    depthwise = cost.conv2d(channels, channels, kernel, side, side, groups=channels)
+    return depthwise + cost.conv2d(channels, channels, 1, side, side)
+
+
+@styled
+def times_cheaper(guessed: float | None = None, channels: Sequence[int] = ()) -> Figure:
+    """How many times cheaper a separable convolution is than the dense one, against its channels.
+
+    guessed: the most for 3 × 3.
+    """
+    channels = channels or [8, 16, 32, 64, 128, 256, 512]
+    figure, axes = new_figure(width=7.4, height=3.8)
+    axis = axes[0, 0]
+    for number, kernel in enumerate((3, 5, 7)):
+        look = line_look(number)
+        times = [
+            cost.conv2d(c, c, kernel, 28, 28).macs / separable(c, kernel, 28).macs for c in channels
+        ]
+        axis.plot(channels, times, **look)
+        axis.axhline(kernel**2, color=look["color"], linestyle=":", linewidth=1, marker="")
+        axis.text(560, kernel**2, f"{kernel} × {kernel}: K² = {kernel**2}", va="center")
+    axis.set(xscale="log", yscale="log", xlim=(7, 540), ylim=(3, 60))
+    axis.set(xlabel="channels, C₁ = C₂", ylabel="times cheaper than dense")
+    axis.set_xticks(channels, channels)
+    axis.set_yticks([4, 6, 9, 15, 25, 49], [4, 6, 9, 15, 25, 49])
+    axis.minorticks_off()
+    draw_guess(axis, guessed, x=64)
+    axis.set_title("With many channels a separable convolution is nearly K² times cheaper")
+    return figure
+
+
+def separable_view(guesses: Mapping[str, float | None]) -> View:
+    """`times_cheaper` for `with_guesses`, with the guess 01.e."""
+    words = (
+        "How many times cheaper a separable convolution is, against its channels: for 3 × 3 it "
+        "climbs from 4 towards 9, for 5 × 5 towards 25, for 7 × 7 towards 49."
+    )
+    return View(times_cheaper(guesses["01.e"]), words, {})

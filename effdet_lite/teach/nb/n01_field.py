@@ -1,0 +1,332 @@
+"""How far a network sees, for notebook 01: which part of an image one output position covers in
+theory, and how much of it counts.
+
+Theory: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+Distill 2019. What counts: Luo et al., arXiv 1701.04128.
+"""
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from effdet_lite import cost
+from effdet_lite.efficientnet import B0_STAGES, EfficientNet
+from effdet_lite.layers import SqueezeExcite
+from effdet_lite.norms import recalibrate_norms
+from effdet_lite.randomness import own_numbers
+from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+
+Layers = Sequence[tuple[int, int]]  # (kernel, stride) of each convolution that looks around
+B0_SIDE, B7_SIDE = 224, 600  # px: the images that these two networks were trained on
+
+
+class Span(NamedTuple):
+    """The pixels `first` to `last` of a side, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def middle(self) -> float:
+        return (self.first + self.last) / 2
+
+
+def b0_layers(stages: int = len(B0_STAGES)) -> list[tuple[int, int]]:
+    """B0's stem and the depthwise convolution of each block, up to this stage, as (kernel, stride).
+
+    Its pointwise convolutions look at one position each, so they see nothing new.
+    """
+    layers = [(3, 2)]
+    for stage in B0_STAGES[:stages]:
+        strides = [stage.stride, *[1] * (stage.blocks - 1)]
+        layers += [(stage.kernel, stride) for stride in strides]
+    return layers
+
+
+def field_after_each_stage() -> list[list]:
+    """Rows for a table: what it is after, its level, its receptive field and its stride in px."""
+    levels = {3: "P3", 5: "P4", 7: "P5"}
+    rows = []
+    for number in range(len(B0_STAGES) + 1):
+        field = cost.receptive_field(b0_layers(number))
+        name = f"stage {number}" if number else "stem"
+        rows.append([name, levels.get(number, ""), field.size, field.stride])
+    return rows
+
+
+def positions_a_side(layers: Layers, side: int) -> int:
+    """How many output positions a side has, each layer with padding "same"."""
+    for _, stride in layers:
+        side = math.ceil(side / stride)
+    return side
+
+
+def window_span(layers: Layers, side: int, position: int) -> Span:
+    """The window of one output position along one axis, where it leaves the image, too.
+
+    side: of the image, in px. Padding is TensorFlow's "same", as in B0: where it is odd, the extra
+    zero stands at the end. Raises ValueError for a position that is not there.
+    """
+    sides = [side]
+    for _, stride in layers:
+        sides.append(math.ceil(sides[-1] / stride))
+    if not 0 <= position < sides[-1]:
+        raise ValueError(f"positions count from 0 to {sides[-1] - 1}, got {position}.")
+    first = last = position
+    for number in reversed(range(len(layers))):
+        kernel, stride = layers[number]
+        padding = max((sides[number + 1] - 1) * stride + kernel - sides[number], 0) // 2
+        first = first * stride - padding
+        last = last * stride - padding + kernel - 1
+    return Span(first, last)
+
+
+def seen_span(layers: Layers, side: int, position: int) -> Span:
+    """Which pixels of a side of `side` pixels one output position depends on, along one axis."""
+    window = window_span(layers, side, position)
+    return Span(max(window.first, 0), min(window.last, side - 1))
+
+
+def see_the_whole_side(layers: Layers, side: int) -> int:
+    """How many of a side's positions see every pixel of it."""
+    return sum(
+        seen_span(layers, side, position).size == side
+        for position in range(positions_a_side(layers, side))
+    )
+
+
+def share_that_sees_all(side: int) -> float:
+    """The share of the positions of B0's last map, P5, that see every pixel of a square image."""
+    layers = b0_layers()
+    return (see_the_whole_side(layers, side) / positions_a_side(layers, side)) ** 2
+
+
+# --- pictures of coverage ---
+
+
+@styled
+def coverage_view(side: int, row: float, column: float) -> View:
+    """What one position of B0's P5 sees of a square image, and which positions see all of it.
+
+    side: of the image, in px. row, column: 0-1, from the first position to the last.
+    """
+    layers = b0_layers()
+    count = positions_a_side(layers, side)
+    at_row, at_column = (round(share * (count - 1)) for share in (row, column))
+    rows, columns = (seen_span(layers, side, at) for at in (at_row, at_column))
+    figure, (axis,) = new_panels(4.8, 4.8, (0.01, 0.01, 0.98, 0.98))
+    _draw_coverage(axis, side, at_row, at_column)
+    middle = side / 2
+    axis.set(xlim=(middle - 440, middle + 440), ylim=(middle + 440, middle - 440))
+    seen = rows.size * columns.size / side**2
+    everywhere = see_the_whole_side(layers, side)
+    words = (
+        f"Position {at_row + 1}, {at_column + 1} of {count} × {count} on an image of {side} px: "
+        f"its window covers {seen:.0%} of the image."
+    )
+    numbers = {
+        "this position's window": f"{cost.receptive_field(layers).size} px a side",
+        "what it sees of the image": f"{rows.size} × {columns.size} px = {seen:.0%}",
+        "positions that see the whole image": (
+            f"{everywhere} × {everywhere} of {count} × {count} = {share_that_sees_all(side):.0%}"
+        ),
+    }
+    return View(figure, words, numbers)
+
+
+def _draw_coverage(axis: Axes, side: int, row: int, column: int) -> None:
+    """An image, all positions of P5, and the window of one of them."""
+    layers = b0_layers()
+    windows = [window_span(layers, side, at) for at in range(positions_a_side(layers, side))]
+    image = {"facecolor": "#D9D9D9", "edgecolor": "black"}
+    axis.add_patch(Rectangle((0, 0), side, side, **image))
+    rows, columns = (seen_span(layers, side, at) for at in (row, column))
+    corner = columns.first, rows.first
+    axis.add_patch(Rectangle(corner, columns.size, rows.size, facecolor="#CDE6F7"))
+    corner = windows[column].first, windows[row].first
+    frame = {"edgecolor": PALETTE["vermillion"], "linestyle": "--", "linewidth": 1.8}
+    axis.add_patch(Rectangle(corner, windows[column].size, windows[row].size, fill=False, **frame))
+    whole = [window.first <= 0 and window.last >= side - 1 for window in windows]
+    for sees_all, look in (
+        (False, {"marker": ".", "color": "#666666", "markersize": 4}),
+        (True, {"marker": "s", "color": PALETTE["green"], "markersize": 4}),
+    ):
+        spots = [
+            (windows[j].middle, windows[i].middle)
+            for i in range(len(windows))
+            for j in range(len(windows))
+            if (whole[i] and whole[j]) is sees_all
+        ]
+        if spots:
+            axis.plot(*zip(*spots, strict=True), linestyle="", clip_on=False, **look)
+    here = {"marker": "o", "color": PALETTE["vermillion"], "markersize": 8}
+    axis.plot(windows[column].middle, windows[row].middle, **here)
+    axis.set(aspect="equal")
+    axis.set_axis_off()
+
+
+def covered_view(guesses: Mapping[str, float | None]) -> View:
+    """`coverage_figure` for `with_guesses`, with the guess 01.g."""
+    words = (
+        "Left, 224 px: all 7 × 7 positions see the whole image. Right, 600 px: the corner position "
+        "sees 449 px a side, and only 8 × 8 of 19 × 19 positions see everything, 18 %."
+    )
+    return View(coverage_figure(guesses["01.g"]), words, {})
+
+
+def _explain(figure: Figure) -> None:
+    """What the marks of a picture of coverage are, below it."""
+    window = {"fill": False, "edgecolor": PALETTE["vermillion"], "linestyle": "--"}
+    dots = {"linestyle": "", "marker": "o", "color": PALETTE["vermillion"]}
+    squares = {"linestyle": "", "marker": "s", "color": PALETTE["green"]}
+    meanings = {
+        "one position": Line2D([], [], **dots),
+        "its window": Rectangle((0, 0), 1, 1, **window),
+        "what it sees": Rectangle((0, 0), 1, 1, facecolor="#CDE6F7"),
+        "a position that sees the whole image": Line2D([], [], **squares),
+    }
+    place = {"loc": "outside lower center", "ncols": len(meanings)}
+    figure.legend(meanings.values(), meanings.keys(), **place)
+
+
+@styled
+def coverage_figure(percent_guessed: float | None = None) -> Figure:
+    """B0's and B7's images with all positions of P5: which of them see the whole image.
+
+    percent_guessed: the share of B7's positions, told in the title.
+    """
+    figure, axes = new_figure(columns=2, width=8.6, height=4.8)
+    layers = b0_layers()
+    for axis, side in zip(axes.flat, (B0_SIDE, B7_SIDE), strict=True):
+        count = positions_a_side(layers, side)
+        _draw_coverage(axis, side, 0, 0)
+        axis.set(xlim=(-420, 620), ylim=(620, -420))
+        share = share_that_sees_all(side)
+        axis.set_title(f"{side} px: {share:.0%} of {count} × {count} see the whole image")
+        axis.title.set_fontsize(11)
+    guess = "" if percent_guessed is None else f" (your guess: {percent_guessed:g} %)"
+    _explain(figure)
+    figure.suptitle(f"A window of 851 px covers 600 px only from the middle{guess}", fontsize=13)
+    return figure
+
+
+@styled
+def field_growth_figure() -> Figure:
+    """How the receptive field grows from B0's stem to its last block."""
+    layers = b0_layers()
+    sizes = [cost.receptive_field(layers[: number + 1]).size for number in range(len(layers))]
+    figure, axes = new_figure(width=7.2, height=3.6)
+    axis = axes[0, 0]
+    axis.plot(range(len(layers)), sizes)
+    for side, name in ((B0_SIDE, "B0's images: 224 px"), (B7_SIDE, "B7's images: 600 px")):
+        axis.axhline(side, color="black", linestyle="--", linewidth=1, marker="")
+        axis.text(0, side + 12, name)
+    axis.set(xlabel="block of B0 (0 is the stem)", ylabel="receptive field (px)")
+    axis.set(xticks=range(len(layers)), yticks=[3, 224, 339, 600, 787, 851], ylim=(0, 900))
+    axis.set_title("Most of the field is won after the map has become small")
+    return figure
+
+
+# --- what counts: gradients ---
+
+
+@styled
+def bell_curves(shares: Mapping[int, Tensor]) -> Figure:
+    """Influence of each pixel on one output, for stacks of so many 3 × 3 layers.
+
+    shares: by number of layers n, 2 n + 1 numbers that sum to 1.
+    """
+    figure, axes = new_figure(width=7.2, height=3.4)
+    axis = axes[0, 0]
+    for layers, share in shares.items():
+        name = f"{layers} layers see {2 * layers + 1} px"
+        axis.plot(range(-layers, layers + 1), share / share.max(), label=name, markevery=4)
+    axis.set(xlabel="distance from the middle of the window (px)")
+    axis.set(ylabel="influence (middle = 1)", ylim=(0, 1.05))
+    axis.legend()
+    axis.set_title("Pixels near the rim of the window hardly count")
+    return figure
+
+
+@functools.cache
+def fresh_b0(seed: int, has_gates: bool) -> EfficientNet:
+    """An untrained B0, with the gates of squeeze-and-excitation or without, ready for gradients.
+
+    Its norms have measured noise: with those of a fresh network the signal would shrink layer by
+    layer.
+    """
+    with own_numbers(seed):
+        network = EfficientNet.from_name("b0")
+        noise = [(torch.rand(3, 160, 160), None) for _ in range(16)]
+        for block in network.modules():
+            if isinstance(getattr(block, "squeeze_excite", None), SqueezeExcite) and not has_gates:
+                block.squeeze_excite = nn.Identity()
+        return recalibrate_norms(network, noise)
+
+
+def gradient_image(network: EfficientNet, level: int, side: int) -> Tensor:
+    """How much each pixel counts for the middle position of a level: |d output / d pixel| summed
+    over colors, [side, side], for a random mix of the output's channels on an image of noise.
+    """
+    with own_numbers(1):
+        image = torch.rand(1, 3, side, side, requires_grad=True)
+        features = network.features(image)[level - 1]
+        height, width = features.shape[2:]
+        middle = features[0, :, height // 2, width // 2]
+        (middle * torch.randn(len(middle))).sum().backward()
+    return image.grad[0].abs().sum(0)
+
+
+def side_of_window(gradient: Tensor) -> tuple[int, int]:
+    """Rows and columns of pixels with a gradient."""
+    rows, columns = ((gradient.sum(axis) > 0).sum() for axis in (1, 0))
+    return int(rows), int(columns)
+
+
+def square_that_holds(share: float, gradient: Tensor) -> float:
+    """Side in px of the square around the middle that has this share (0-1) of the gradient."""
+    side = len(gradient)
+    distance = (torch.arange(side) - (side - 1) / 2).abs()
+    ring = torch.maximum(distance[:, None], distance[None])
+    for half in sorted(set(distance.tolist())):
+        if gradient[ring <= half].sum() >= share * gradient.sum():
+            break
+    return 2 * half
+
+
+@styled
+def gradient_figure(panels: Mapping[str, Tensor], squares: Mapping[str, float]) -> Figure:
+    """Pictures of gradients, with a dashed square around the middle where `squares` has a side in
+    px. Two panels a row, by title.
+    """
+    figure, axes = new_figure(len(panels) // 2, 2, width=7.2, height=3.3 * (len(panels) // 2))
+    for axis, (title, gradient) in zip(axes.flat, panels.items(), strict=True):
+        blurred = F.avg_pool2d(gradient[None, None], 4)[0, 0]  # single pixels are noisy
+        shade = (blurred / blurred.max()).clamp(min=1e-4).log10()
+        side = len(gradient)
+        drawn = axis.imshow(shade, cmap="cividis", vmin=-4, vmax=0, extent=(0, side, side, 0))
+        axis.set(title=title, xlabel="px", ylabel="px")
+        axis.title.set_fontsize(10)
+        axis.grid(False)
+        if title in squares:
+            low = (side - squares[title]) / 2
+            frame = {"edgecolor": "black", "linestyle": "--", "linewidth": 1.8, "fill": False}
+            axis.add_patch(Rectangle((low, low), squares[title], squares[title], **frame))
+    ticks = range(-4, 1)
+    bar = figure.colorbar(drawn, ax=axes, label="gradient, as a part of the largest", shrink=0.7)
+    bar.set_ticks(ticks, labels=["1/10,000", "1/1,000", "1/100", "1/10", "1"])
+    return figure

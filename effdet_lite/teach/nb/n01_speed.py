@@ -1,0 +1,258 @@
+"""How fast convolutions run on this machine, for notebook 01: MACs beside milliseconds, and both
+under a roofline.
+
+The roofline model: Williams, Waterman and Patterson, Communications of the ACM 52(4), 2009.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from torch import Tensor, nn
+
+from effdet_lite import cost
+from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+
+LOOKS = {"dense": ("blue", "o"), "pointwise": ("green", "^"), "depthwise": ("vermillion", "s")}
+INTENSITIES = (0.5, 256)  # FLOP/byte: the range of a roofline's axis
+
+
+class Layer(NamedTuple):
+    """A convolution with padding "same" on a square map, float32.
+
+    kind: "dense", "pointwise" or "depthwise", which has as many channels out as in.
+    """
+
+    kind: str
+    c_in: int
+    c_out: int
+    kernel: int
+    side: int
+
+    @property
+    def groups(self) -> int:
+        return self.c_in if self.kind == "depthwise" else 1
+
+    @property
+    def cost(self) -> cost.Cost:
+        return cost.conv2d(
+            self.c_in, self.c_out, self.kernel, self.side, self.side, groups=self.groups
+        )
+
+    @property
+    def traffic(self) -> int:
+        """Bytes of the input, the weights and the output, each moved once."""
+        return 4 * ((self.c_in + self.c_out) * self.side**2 + self.cost.params)
+
+    @property
+    def intensity(self) -> float:
+        """FLOP for each byte of traffic."""
+        return self.cost.flops / self.traffic
+
+    def __str__(self):
+        size = f"{self.kernel}×{self.kernel}, {self.side} px"
+        return f"{self.kind} {self.c_in} → {self.c_out}, {size}"
+
+    def speed(self, repeats: int = 40) -> float:
+        """FLOP/s that this machine reaches."""
+        padding = self.kernel // 2
+        layer = nn.Conv2d(
+            self.c_in, self.c_out, self.kernel, 1, padding, groups=self.groups, bias=False
+        )
+        image = torch.zeros(1, self.c_in, self.side, self.side)
+        return self.cost.flops / (milliseconds(layer, image, repeats=repeats) / 1e3)
+
+
+EXAMPLES = (
+    Layer("dense", 64, 64, 3, 56),
+    Layer("dense", 24, 24, 3, 112),
+    Layer("pointwise", 64, 64, 1, 56),
+    Layer("pointwise", 16, 96, 1, 112),
+    Layer("depthwise", 64, 64, 3, 56),
+    Layer("depthwise", 240, 240, 5, 28),
+)
+
+
+class Limits(NamedTuple):
+    """What this machine can do at most: FLOP/s, and bytes/s to and from the main memory."""
+
+    peak: float
+    memory: float
+
+    def roof(self, intensity: float) -> float:
+        """FLOP/s that a layer with so many FLOP/byte can reach at most."""
+        return min(self.peak, self.memory * intensity)
+
+
+def milliseconds(function: Callable, *inputs: Tensor, repeats: int = 40) -> float:
+    """Milliseconds of the fastest of several runs: whatever else the machine does can only slow one
+    down.
+    """
+    seconds = []
+    with torch.inference_mode():
+        function(*inputs)  # the first run also prepares
+        for _ in range(repeats):
+            start = time.perf_counter()
+            function(*inputs)
+            seconds.append(time.perf_counter() - start)
+    return 1e3 * min(seconds)
+
+
+def machine_limits() -> Limits:
+    """The peak, from products of matrices, and the speed of the main memory, from copies of 64 MB
+    that no cache holds; a copy reads and writes.
+    """
+    peaks = []
+    for side in (128, 256, 512):
+        matrix = torch.randn(side, side)
+        peaks.append(2 * side**3 / (milliseconds(torch.mm, matrix, matrix) / 1e3))
+    source = torch.zeros(16 * 2**20)
+    target = torch.ones_like(source)
+    seconds = milliseconds(target.copy_, source, repeats=15) / 1e3
+    return Limits(max(peaks), 2 * 4 * source.numel() / seconds)
+
+
+@styled
+def macs_and_time(times: Mapping[str, float], guessed: float | None = None) -> Figure:
+    """MACs and milliseconds of a dense and a separable convolution of 64 channels on 56 × 56.
+
+    times: ms of "dense", "depthwise" and "pointwise". guessed: how many times less time.
+    """
+    macs = {
+        "dense": Layer("dense", 64, 64, 3, 56).cost.macs / 1e6,
+        "depthwise": Layer("depthwise", 64, 64, 3, 56).cost.macs / 1e6,
+        "pointwise": Layer("pointwise", 64, 64, 1, 56).cost.macs / 1e6,
+    }
+    figure, axes = new_figure(columns=2, width=8.6, height=2.9)
+    factors = []
+    for axis, values, unit in zip(
+        axes.flat, (macs, times), ("million MACs", "milliseconds, on this machine"), strict=True
+    ):
+        _dense_and_separable(axis, values)
+        axis.set(xlabel=unit, xlim=(0, 1.15 * max(values["dense"], values["depthwise"])))
+        factors.append(values["dense"] / (values["depthwise"] + values["pointwise"]))
+    if guessed:
+        flag = times["dense"] / guessed
+        axes[0, 1].axvline(flag, color=PALETTE["purple"], linestyle=":", marker="")
+        axes[0, 1].text(flag, 1.5, " your guess", color=PALETTE["purple"], va="center")
+    figure.suptitle(f"{factors[0]:.1f} times fewer MACs, {factors[1]:.1f} times less time")
+    return figure
+
+
+def time_view(times: Mapping[str, float], guesses: Mapping[str, float | None]) -> View:
+    """`macs_and_time` for `with_guesses`, with the guess 01.f."""
+    words = (
+        "Dense against separable: the separable bar is an eighth of the dense one in MACs, and a "
+        "larger part of it in milliseconds, where its depthwise half takes more room."
+    )
+    return View(macs_and_time(times, guesses["01.f"]), words, {})
+
+
+def _dense_and_separable(axis: Axes, values: Mapping[str, float]) -> None:
+    """Two bars, of which the lower one is made of two parts."""
+    axis.barh(1, values["dense"], height=0.5, color=PALETTE["blue"])
+    axis.barh(0, values["pointwise"], height=0.5, color=PALETTE["green"], label="pointwise")
+    left = values["pointwise"]
+    looks = {"color": PALETTE["vermillion"], "hatch": "//", "label": "depthwise"}
+    axis.barh(0, values["depthwise"], height=0.5, left=left, **looks)
+    for height, value in ((1, values["dense"]), (0, left + values["depthwise"])):
+        axis.text(value, height, f" {value:,.3g}", va="center")
+    axis.set(yticks=[0, 1], yticklabels=["separable", "dense"], ylim=(-0.5, 2.0))
+    axis.grid(axis="y", visible=False)
+    axis.legend(loc="upper right", ncols=2)
+
+
+@styled
+def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
+    """Layers under this machine's roof: FLOP/s that they reach, against their FLOP/byte."""
+    figure, axes = new_figure(width=7.6, height=4.6)
+    axis = axes[0, 0]
+    _draw_roof(axis, limits)
+    for layer, speed in speeds.items():
+        color, marker = LOOKS[layer.kind]
+        look = {"color": PALETTE[color], "marker": marker, "markersize": 8, "linestyle": ""}
+        axis.plot(layer.intensity, speed / 1e9, **look)
+        right = layer.intensity > 40
+        name = str(layer).replace(layer.kind + " ", "")
+        axis.annotate(
+            name,
+            (layer.intensity, speed / 1e9),
+            xytext=(-8 if right else 8, -4),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="top",
+            fontsize=9,
+        )
+    for kind, (color, marker) in LOOKS.items():
+        axis.plot([], [], color=PALETTE[color], marker=marker, linestyle="", label=kind)
+    axis.legend(loc="lower right")
+    share = max(
+        speed / limits.roof(layer.intensity)
+        for layer, speed in speeds.items()
+        if layer.kind == "depthwise"
+    )
+    axis.set_title(f"Here depthwise layers reach at most {share:.0%} of their roof")
+    return figure
+
+
+def _draw_roof(axis: Axes, limits: Limits) -> None:
+    """The roof, its corner, and axes whose ticks can be read."""
+    low, high = INTENSITIES
+    corner = limits.peak / limits.memory
+    roof = [limits.roof(intensity) / 1e9 for intensity in (low, corner, high)]
+    axis.plot([low, corner, high], roof, color="black", marker="", linestyle="-")
+    axis.axvline(corner, color="#888888", linestyle=":", marker="", linewidth=1)
+    look = {"fontsize": 9, "va": "bottom"}
+    axis.text(corner, 1.05 * roof[1], f"peak: {limits.peak / 1e9:.0f} GFLOP/s", **look)
+    memory = f"memory:\n{limits.memory / 1e9:.0f} GB/s"
+    axis.text(low * 1.06, roof[0] / 1.1, memory, fontsize=9, va="top")
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log", base=2)
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_locator(LogLocator(base=2, numticks=20))
+        side.set_major_formatter("{x:g}")
+    axis.set(xlim=(low, high), ylim=(roof[0] / 16, 2 * roof[1]))
+    axis.set(xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")
+
+
+@styled
+def live_layer_view(limits: Limits, kind: str, channels: int, side: int) -> View:
+    """One layer, measured as it is asked for: how near it comes to its roof, and to a copy's time.
+
+    kind: of `Layer`. channels: in and out. side: of the map.
+    """
+    layer = Layer(kind, channels, channels, 1 if kind == "pointwise" else 3, side)
+    speed = layer.speed(repeats=5)
+    took = layer.cost.flops / speed * 1e3
+    copied = milliseconds(torch.clone, torch.zeros(1, channels, side, side), repeats=5)
+    figure, (axis,) = new_panels(6.4, 3.4, (0.1, 0.15, 0.88, 0.82))
+    _draw_roof(axis, limits)
+    color, marker = LOOKS[kind]
+    axis.plot(layer.intensity, speed / 1e9, marker, color=PALETTE[color], markersize=10)
+    roof = limits.roof(layer.intensity)
+    numbers = {
+        "million MACs": f"{layer.cost.macs / 1e6:,.2f}",
+        "arithmetic intensity": f"{layer.intensity:.1f} FLOP/byte",
+        "took": f"{took:.3f} ms",
+        "a copy of the map takes": f"{copied:.3f} ms, so the layer takes {took / copied:.1f} ×",
+        "of what its roof allows": f"{speed / roof:.0%}",
+    }
+    return View(figure, f"{layer}: {speed / roof:.0%} of what its roof allows.", numbers)
+
+
+def rows_of(speeds: Mapping[Layer, float]) -> Sequence[Sequence[str]]:
+    """Rows for a table: layer, million MACs, MB of traffic, FLOP/byte; all exact."""
+    return [
+        [
+            str(layer),
+            f"{layer.cost.macs / 1e6:.1f}",
+            f"{layer.traffic / 1e6:.2f}",
+            f"{layer.intensity:.1f}",
+        ]
+        for layer in speeds
+    ]
