@@ -3,13 +3,15 @@
 from effdet_lite import cost
 from effdet_lite.teach.kit.checks import Exercise
 
-from numbers import Integral
+import math
+from numbers import Real
 
 import torch
 from torch.nn import functional as F
 
 LAYER = cost.conv2d(24, 48, 3, 56, 56, stride=2)
 BUDGET = 6_000_000
+FARTHEST = 100_000  # px: ten times what six million MACs can see without a hole
 
 
 def growth(depthwise):
@@ -45,6 +47,14 @@ def field_with(layers, next_step):
     return size
 
 
+def forward(layers):
+    """The recursion (size − 1) · stride + kernel, which belongs to the layers from the last to the first."""
+    size = 1
+    for kernel, stride in layers:
+        size = (size - 1) * stride + kernel
+    return size
+
+
 def unseen(layers):
     """How many pixels inside the receptive field one output does not depend on, along one axis, by gradients."""
     pixels = torch.ones(1, 1, field_of(layers), dtype=torch.float64, requires_grad=True)
@@ -57,39 +67,47 @@ def unseen(layers):
 def accept_layers(layers):
     """None if these layers see 63 pixels without a hole, in the budget, 16 channels all along on a 64 × 64 map."""
     layers = layers.tolist() if hasattr(layers, "tolist") else layers  # a tensor or an array is a list, too
-    if (
-        not layers
-        or not isinstance(layers, (list, tuple))
-        or not all(isinstance(layer, (list, tuple)) for layer in layers)
-    ):
+    if not is_row(layers) or not layers or not all(is_row(layer) for layer in layers):
         return "give a list of layers, each (kernel, stride, dilation): [(3, 1, 1), (3, 2, 1)] for two of them."
     side, macs = 64, 0
     for layer in layers:
         if len(layer) != 3:
             return f"a layer is (kernel, stride, dilation), and {layer} is not."
-        if not all(isinstance(number, Integral) and number >= 1 for number in layer):
+        if not all(is_count(number) for number in layer):
             return f"kernel, stride and dilation are whole numbers from 1 on; {layer} has another."
-        kernel, stride, _ = layer
+        kernel, stride, _ = map(int, layer)
         if kernel % 2 == 0:
             return f"kernels have a center, so they are odd; {kernel} is not."
         macs += cost.conv2d(16, 16, kernel, side, side, stride=stride).macs
-        side = -(-side // stride)
+        side = math.ceil(side / stride)
+    layers = [tuple(map(int, layer)) for layer in layers]
     field = field_of(layers)
     if side < 16:
         return f"the last map is {side} × {side}; it should keep 16 × 16 positions, so stride by 4 in all."
     if field < 63:
-        return (
-            f"one output sees {field} pixels, and not 63 or more; after a stride each layer widens the window by more."
-        )
-    if field > 127:
-        return f"one output sees {field} pixels, and the map has 64; less is enough."
+        return f"one output sees {field} pixels, not 63 or more; after a stride each layer widens the window by more."
     if macs > BUDGET and side > 16:
         return f"it takes {macs:,} MACs; stride down to 16 × 16, early, so that all other layers run on small maps."
     if macs > BUDGET:
         return f"it takes {macs:,} MACs; with the strides first, 3 × 3 kernels of growing dilation see far for little."
+    if field > FARTHEST:
+        return f"a window of {field:,} pixels has holes: the budget buys no weights for so many."
     if holes := unseen(layers):
-        return f"{holes} of the {field} pixels are never looked at; let dilation grow step by step, 1, 2, 4."
+        return (
+            f"{holes} of the {field} pixels are never looked at. Let dilation grow step by step, 1, 2, 4, and no "
+            "stride be longer than its kernel."
+        )
     return None
+
+
+def is_count(value):
+    """Whether this is a whole number of at least 1, also as 3.0."""
+    return isinstance(value, Real) and 1 <= value < math.inf and value == int(value)
+
+
+def is_row(value):
+    """Whether this is a list or a tuple."""
+    return isinstance(value, (list, tuple))
 
 
 EXERCISES = {
@@ -104,13 +122,14 @@ EXERCISES = {
             ),
             (LAYER.macs // 9, "each output number needs all 3 × 3 places of the kernel: K² is missing."),
             (LAYER.macs // 3, "the kernel is 3 × 3: K comes in squared."),
-            (LAYER.macs // 24, "each output number sums over all 24 input channels: C1 is missing."),
+            (LAYER.macs // 24, "each output number sums over all 24 input channels: C₁ is missing."),
             (LAYER.params, "these are the parameters; each is used once for every output position."),
-            (LAYER.macs // 48, "that makes one output channel; there are 48 of them: C2 is missing."),
+            (LAYER.macs // 48, "that makes one output channel; there are 48 of them: C₂ is missing."),
             (27 * 27 * LAYER.params, 'padding "same" leaves 56 / 2 = 28 positions a side, not 27.'),
             (LAYER.macs / 1e6, "that is in millions; write the whole number."),
+            (LAYER, "that is the whole cost, parameters and MACs; take its `.macs`."),
         ],
-        "multiply H · W · K² · C1 · C2, with H and W of the output.",
+        "multiply H · W · K² · C₁ · C₂, with H and W of the output.",
     ),
     "01.2": Exercise(
         [growth(depthwise=False), growth(depthwise=True)],
@@ -120,8 +139,8 @@ EXERCISES = {
                 [1.0, 1.0],
                 "a depthwise convolution has one filter per channel, so doubling the channels only doubles it.",
             ),
-            ([0.5, 0.5], "in a dense convolution both C1 and C2 double: 4 times the weights."),
-            ([0.5, 0.25], "both C1 and C2 double in a dense convolution; the depthwise one doubles too."),
+            ([0.5, 0.5], "in a dense convolution both C₁ and C₂ double: 4 times the weights."),
+            ([0.5, 0.25], "both C₁ and C₂ double in a dense convolution; the depthwise one doubles too."),
             ([4.0, 2.0], "that is the channels' part; the map has a quarter of the positions now."),
             ([0.5, 1.0], "the order is dense, depthwise."),
             ([0.25, 0.25], "that is the map's part; the channels double, and the weights grow with them."),
@@ -131,7 +150,7 @@ EXERCISES = {
             ),
             ([1.0, 2.0], "the factor is after / before; for depthwise yours is before / after."),
         ],
-        "write H · W · K² · C1 · C2 with the new numbers, once with groups = 1, once with groups = C1.",
+        "write H · W · K² · C₁ · C₂ with the new numbers, once with groups = 1, once with groups = C₁.",
     ),
     "01.3": Exercise(
         separable,
@@ -159,7 +178,7 @@ EXERCISES = {
             ),
         ],
         "add the MACs of a K × K convolution with groups = c_in and those of a 1 × 1 convolution.",
-        cases=[(16, 32, 3, 28), (40, 24, 5, 7), (8, 12, 3, 3)],
+        cases=[(16, 32, 3, 28), (40, 24, 5, 7), (8, 12, 3, 3), (3, 8, 7, 10)],
     ),
     "01.4": Exercise(
         field_of,
@@ -185,24 +204,41 @@ EXERCISES = {
                 ),
                 "a layer's own stride widens only later layers: multiply the step afterwards.",
             ),
+            (
+                lambda layers: field_with(layers, lambda step, stride: step * (2 if stride > 1 else 1)),
+                "after a stride of 3 a step is 3 pixels: multiply by the stride itself.",
+            ),
+            (
+                lambda layers: field_with(layers, max),
+                "strides multiply: after two strides of 2 a step is 4 pixels, not 2.",
+            ),
+            (forward, "that recursion starts at the last layer; forwards, carry along the product of the strides."),
             (lambda layers: (field_of(layers), cost.receptive_field(layers).stride), "give back the field alone."),
             (lambda layers: field_of(layers) - 1, "one position sees one pixel before any layer: start from 1."),
         ],
         "start from 1; each layer adds (K − 1) × the product of all strides before it.",
-        cases=[([(3, 1), (3, 1)],), ([(3, 2), (3, 1), (5, 2), (3, 1)],), ([(7, 2), (3, 2)],)],
+        cases=[
+            ([(3, 1), (3, 1)],),
+            ([(3, 2), (3, 1), (5, 2), (3, 1)],),
+            ([(7, 2), (3, 2)],),
+            ([(5, 3), (3, 1), (3, 2), (7, 1)],),
+            ([(1, 1)],),
+        ],
     ),
     "01.5": Exercise(
         [(3, 2, 1), (3, 2, 1), (3, 1, 1), (3, 1, 2), (3, 1, 4)],
         [
             ([(3, 1, 1)] * 3, "too small a window"),
-            ([(63, 1, 1)], "one large kernel is dear"),
+            ([(63, 1, 1)], "one large kernel is expensive"),
             ([(3, 1, dilation) for dilation in (1, 2, 4, 8, 16)], "all of it on the large map"),
             ([(3, 2, 1)] * 5, "too few positions left"),
             ([(3, 2, 1), (3, 2, 1), (3, 1, 7)], "holes between the taps"),
             ([(3, 2), (3, 2)], "no dilation given"),
             ((3, 2, 1), "one layer, and no list"),
             ([(3, 0, 1)], "no stride"),
-            ([(3, 2, 1), (3, 2, 1), (5, 1, 1), (5, 1, 3)], "strides first, and kernels too dear"),
+            ([(3, 2, 1), (3, 2, 1), (3, 1, 10**9)], "a window that no budget can fill"),
+            ([(1, 4, 1), (3, 1, 1), (3, 1, 2), (3, 1, 4), (3, 1, 8)], "a stride that skips pixels"),
+            ([(3, 2, 1), (3, 2, 1), (5, 1, 1), (5, 1, 3)], "strides first, and kernels too expensive"),
         ],
         "see the hints of the check.",
         accept=accept_layers,

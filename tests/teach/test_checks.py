@@ -62,6 +62,52 @@ def test_a_hint_fits_the_mistake(answer, hint):
     assert judge(NUMBER, answer) == ("not yet", hint)
 
 
+def note(parts, meant):
+    return f"Python makes {parts} numbers of that: write {meant}, without a comma."
+
+
+@pytest.mark.parametrize(
+    ("right", "answer", "told"),
+    [
+        (49152, (49, 152), ("correct", note(2, 49152))),  # what Python makes of 49,152
+        (8128512, (8, 128, 512), ("correct", note(3, 8128512))),
+        (1000, (1, 0), ("correct", note(2, 1000))),  # 1,000
+        (1234.5, (1, 234.5), ("correct", note(2, 1234.5))),
+        (-1500, (-1, 500), ("correct", note(2, -1500))),
+        (3.54, (3, 54), ("correct", note(2, 3.54))),  # a comma where the point should be
+        (0.5, (0, 5), ("correct", note(2, 0.5))),
+        (49152.0, (49, 152), ("correct", note(2, 49152))),
+        (torch.tensor(49152), (49, 152), ("correct", note(2, 49152))),
+        (49152, (49, 153), ("not yet", f"count again {note(2, 49153)}")),
+        (12, (24, 0), ("not yet", f"count again {note(2, 24000)}")),
+        (49152, [49, 152], ("not yet", "count again")),
+        (49152, (49.0, 152), ("not yet", "count again")),
+        (49152, (49, 1520), ("not yet", f"count again {note(2, 49.152)}")),
+        (49152, (49, 15, 2), ("not yet", "count again")),
+        (49152, (4000, 152), ("not yet", f"count again {note(2, 4000.152)}")),
+        (49152, (True, 152), ("not yet", "count again")),
+        (
+            49152,
+            "49,152",
+            ("not yet", "that is text; leave the quotation marks and the commas out."),
+        ),
+        (49152, "49152", ("not yet", "that is text; leave the quotation marks out.")),
+    ],
+)
+def test_a_number_with_commas_counts_as_it_was_meant(right, answer, told):
+    assert judge(Exercise(right, [], "count again"), answer) == told
+
+
+def test_two_numbers_are_not_taken_for_one():
+    assert judge(Exercise([49, 152], [], "count again"), (49, 152)) == ("correct", "")
+    assert judge(Exercise((1, 500), [], "count again"), (1, 500)) == ("correct", "")
+
+
+def test_a_mistake_with_commas_gets_its_hint():
+    thousands = Exercise(49152, [(16384, "the colors")], "count again")
+    assert judge(thousands, (16, 384)) == ("not yet", f"the colors {note(2, 16384)}")
+
+
 def test_whole_numbers_are_exact_and_others_nearly():
     exact, near = Exercise(49152, [], "count again"), Exercise(49152.0, [], "count again")
     assert judge(exact, 49151)[0] == "not yet" and judge(near, 49151)[0] == "correct"

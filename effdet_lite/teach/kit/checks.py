@@ -8,6 +8,7 @@ helps. The course's exercises stand in `notebooks/exercises/NN.py` as EXERCISES,
 
 import copy
 import html
+import re
 import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,9 +51,17 @@ class Exercise:
 
 
 def judge(exercise: Exercise, answer: object) -> tuple[str, str]:
-    """("not tried yet" | "not yet" | "correct", hint)."""
+    """("not tried yet" | "not yet" | "correct", hint).
+
+    Where a number is asked for, 49,152 counts as it was meant, and the hint says how to write it.
+    """
     if _is_empty(answer):
         return "not tried yet", ""
+    if _is_number(exercise.right) and not exercise.cases and not exercise.accept:
+        meant, note = _meant(answer)
+        if note:
+            verdict, hint = judge(exercise, meant)
+            return verdict, f"{hint} {note}".strip()
     if exercise.cases and not callable(answer):
         return "not yet", "pass the function itself, without calling it."
     try:
@@ -121,10 +130,40 @@ def _results(exercise: Exercise, answer: object) -> list:
     return [answer(*copy.deepcopy(case)) for case in exercise.cases] if exercise.cases else [answer]
 
 
+def _is_number(value: object) -> bool:
+    """A number by itself: of Python, NumPy or torch."""
+    return not isinstance(value, (bool, str, list, tuple)) and np.ndim(as_array(value)) == 0
+
+
+def _meant(answer: object) -> tuple[object, str]:
+    """The number that was typed with commas, which Python makes a tuple, and a note that says so;
+    any other answer as it is, and "".
+
+    49,152 and 1,234.5 have commas between thousands; 3,54 has one in place of the point.
+    """
+    if not isinstance(answer, tuple) or len(answer) < 2:
+        return answer, ""
+    *whole, last = answer
+    if not all(type(part) is int for part in whole) or type(last) not in (int, float):
+        return answer, ""
+    first, *rest = answer
+    if abs(first) < 1000 and all(part == 0 or 100 <= part < 1000 for part in rest):
+        meant = abs(first)
+        for part in rest:
+            meant = 1000 * meant + part
+    elif len(answer) == 2 and type(last) is int and last > 0:
+        meant = float(f"{abs(first)}.{last}")
+    else:
+        return answer, ""
+    meant = -meant if first < 0 else meant
+    return meant, f"Python makes {len(answer)} numbers of that: write {meant}, without a comma."
+
+
 def _form(given: object, expected: object) -> str | None:
     """What to say when an answer is not even of the kind that is asked for."""
     if isinstance(given, str) and not isinstance(expected, str):
-        return "that is text; leave the quotation marks out."
+        commas = " and the commas" if re.search(r"\d,\d", given) else ""
+        return f"that is text; leave the quotation marks{commas} out."
     if not isinstance(expected, (list, tuple)):
         return None
     length = (len(given),) if isinstance(given, (list, tuple)) else np.shape(given)[:1]

@@ -1,0 +1,68 @@
+"""Layers and roofs of notebook 01. Oracles: torch's layers and counter, and plain arithmetic. No
+time is tested.
+"""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from effdet_lite.teach.nb import n01_speed
+from effdet_lite.teach.nb.n01_speed import (
+    EXAMPLES,
+    Layer,
+    Limits,
+    live_layer_view,
+    macs_and_time,
+    milliseconds,
+    roofline_figure,
+)
+
+LIMITS = Limits(peak=100e9, memory=25e9)
+
+
+@pytest.mark.parametrize("layer", EXAMPLES, ids=str)
+def test_a_layer_does_and_moves_what_torchs_does(layer):
+    module = torch.nn.Conv2d(
+        layer.c_in,
+        layer.c_out,
+        layer.kernel,
+        padding=layer.kernel // 2,
+        groups=layer.groups,
+        bias=False,
+    )
+    image = torch.zeros(1, layer.c_in, layer.side, layer.side)
+    with FlopCounterMode(display=False) as counter:
+        output = module(image)
+    traffic = 4 * (image.numel() + module.weight.numel() + output.numel())
+    assert layer.cost.flops == counter.get_total_flops()
+    assert layer.traffic == traffic
+    assert layer.intensity == counter.get_total_flops() / traffic
+
+
+def test_the_roof_rises_with_the_memory_and_then_is_flat():
+    assert [LIMITS.roof(intensity) for intensity in (1, 4, 100)] == [25e9, 100e9, 100e9]
+
+
+def test_the_fastest_run_counts(monkeypatch):
+    clock = iter([0.0, 5.0, 10.0, 11.0, 20.0, 23.0])  # runs of 5, 1 and 3 seconds
+    monkeypatch.setattr(n01_speed.time, "perf_counter", lambda: next(clock))
+    assert milliseconds(lambda: None, repeats=3) == 1000
+
+
+def test_titles_say_what_was_measured():
+    times = {"dense": 2.0, "depthwise": 0.3, "pointwise": 0.2}
+    assert macs_and_time(times).get_suptitle() == "7.9 times fewer MACs, 4.0 times less time"
+    speeds = {layer: LIMITS.roof(layer.intensity) / 2 for layer in EXAMPLES}
+    title = roofline_figure(LIMITS, speeds).axes[0].get_title()
+    assert title == "Here depthwise layers reach at most 50% of their roof"
+
+
+def test_a_live_layer_is_told_beside_the_copy_of_its_map(monkeypatch):
+    """With a clock on which the layer takes 1 ms, and then the copy 0.25 ms."""
+    took = iter([1.0, 0.25])
+    monkeypatch.setattr(n01_speed, "milliseconds", lambda *inputs, repeats: next(took))
+    numbers = live_layer_view(LIMITS, "depthwise", 64, 56).numbers
+    layer = Layer("depthwise", 64, 64, 3, 56)
+    assert numbers["a copy of the map takes"] == "0.250 ms, so the layer takes 4.0 ×"
+    reached = layer.cost.flops / 1e-3 / (25e9 * layer.intensity)
+    assert numbers["of what its roof allows"] == f"{reached:.0%}"
