@@ -9,6 +9,7 @@ and an ES module beside it, of the same name.
 from effdet_lite.teach.kit.touch.boxes import BoxPad
 from effdet_lite.teach.kit.touch.drawing import DrawPad
 from effdet_lite.teach.kit.touch.edges import EdgePad
+from effdet_lite.teach.kit.touch.kernel import KernelPad
 from effdet_lite.teach.kit.touch.pick import PickPad
 from effdet_lite.teach.kit.touch.picture import PictureDrop, picture_from
 from effdet_lite.teach.kit.touch.points import PointPad, blank_axes
@@ -18,6 +19,7 @@ __all__ = [
     "BoxPad",
     "DrawPad",
     "EdgePad",
+    "KernelPad",
     "PickPad",
     "PictureDrop",
     "PointPad",
