@@ -15,15 +15,17 @@ from effdet_lite.teach.nb.n01_field import (
     b0_layers,
     coverage_view,
     field_after_each_stage,
-    fresh_b0,
-    gradient_image,
     positions_a_side,
     see_the_whole_side,
     seen_span,
     share_that_sees_all,
+    window_span,
+)
+from effdet_lite.teach.nb.n01_gradients import (
+    fresh_b0,
+    gradient_image,
     side_of_window,
     square_that_holds,
-    window_span,
 )
 
 some_layers = st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3)), max_size=4)

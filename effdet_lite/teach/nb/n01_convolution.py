@@ -132,19 +132,17 @@ def counts_of_libraries(network: nn.Module, image: Tensor) -> list[Count]:
     """The network on this image [1, 3, H, W] as torch, torchinfo and, where it is installed, fvcore
     count it.
     """
-    with (
-        FlopCounterMode(display=False) as counter,
-        evaluation_mode(network),
-        torch.no_grad(),
-        warnings.catch_warnings(),
-    ):
+    with evaluation_mode(network), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both libraries use functions that torch will retire
-        network(image)
-        counts = [Count("torch.utils.flop_counter", "FLOPs", counter.get_total_flops())]
+        with FlopCounterMode(display=False) as counter:
+            network(image)
         import torchinfo
 
         info = torchinfo.summary(network, input_data=image, verbose=0)
-        counts.append(Count("torchinfo", "mult-adds", info.total_mult_adds))
+        counts = [
+            Count("torch.utils.flop_counter", "FLOPs", counter.get_total_flops()),
+            Count("torchinfo", "mult-adds", info.total_mult_adds),
+        ]
         try:
             from fvcore.nn import FlopCountAnalysis
         except ImportError:

@@ -36,10 +36,12 @@ class Layer(NamedTuple):
 
     @property
     def groups(self) -> int:
+        """As F.conv2d has it."""
         return self.c_in if self.kind == "depthwise" else 1
 
     @property
     def cost(self) -> cost.Cost:
+        """Parameters and MACs."""
         return cost.conv2d(
             self.c_in, self.c_out, self.kernel, self.side, self.side, groups=self.groups
         )
