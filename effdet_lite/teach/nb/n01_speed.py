@@ -115,7 +115,7 @@ def machine_limits() -> Limits:
         peaks.append(2 * side**3 / (milliseconds(torch.mm, matrix, matrix) / 1e3))
     source = torch.zeros(16 * 2**20)
     target = torch.ones_like(source)
-    seconds = milliseconds(target.copy_, source, repeats=15) / 1e3
+    seconds = milliseconds(target.copy_, source) / 1e3
     return Limits(max(peaks), 2 * 4 * source.numel() / seconds)
 
 
@@ -179,14 +179,13 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
         color, marker = LOOKS[layer.kind]
         look = {"color": PALETTE[color], "marker": marker, "markersize": 8, "linestyle": ""}
         axis.plot(layer.intensity, speed / 1e9, **look)
-        right = layer.intensity > 40
-        name = str(layer).replace(layer.kind + " ", "")
+        below = layer.kind == "dense"
         axis.annotate(
-            name,
+            str(layer).replace(layer.kind + " ", ""),
             (layer.intensity, speed / 1e9),
-            xytext=(-8 if right else 8, -4),
+            xytext=(0, -8) if below else (8, -4),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha="center" if below else "left",
             va="top",
             fontsize=9,
         )

@@ -213,7 +213,7 @@ def _draw_planes(
 ) -> None:
     """Each channel as a square of shaded cells; NaN in the color `empty`."""
     shades = LinearSegmentedColormap.from_list(color, ["#EFEFEF", PALETTE[color]])
-    shades.set_bad(empty)
+    shades = shades.with_extremes(bad=empty)
     side = planes.shape[1]
     for plane, (x, y) in zip(planes, corners, strict=True):
         place = (x, x + side, y + side, y)
