@@ -19,6 +19,12 @@ from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 
 LOOKS = {"dense": ("blue", "o"), "pointwise": ("green", "^"), "depthwise": ("vermillion", "s")}
+# Where a layer's name stands: points from its marker, and which end of the words is there.
+NAMES = {
+    "dense": ((0, -8), "center"),
+    "pointwise": ((8, -4), "left"),
+    "depthwise": ((-8, -4), "right"),
+}
 INTENSITIES = (0.5, 256)  # FLOP/byte: the range of a roofline's axis
 
 
@@ -81,7 +87,7 @@ EXAMPLES = (
 
 
 class Limits(NamedTuple):
-    """What this machine can do at most: FLOP/s, and bytes/s to and from the main memory."""
+    """What this machine can do at most: FLOP/s, and bytes/s to and from its memory."""
 
     peak: float
     memory: float
@@ -106,17 +112,15 @@ def milliseconds(function: Callable, *inputs: Tensor, repeats: int = 40) -> floa
 
 
 def machine_limits() -> Limits:
-    """The peak, from products of matrices, and the speed of the main memory, from copies of 64 MB
-    that no cache holds; a copy reads and writes.
+    """The peak, from products of matrices, and the speed of the memory, from copies of a map as
+    large as the examples' (64 × 56 × 56), which read and write it.
     """
     peaks = []
     for side in (128, 256, 512):
         matrix = torch.randn(side, side)
         peaks.append(2 * side**3 / (milliseconds(torch.mm, matrix, matrix) / 1e3))
-    source = torch.zeros(16 * 2**20)
-    target = torch.ones_like(source)
-    seconds = milliseconds(target.copy_, source) / 1e3
-    return Limits(max(peaks), 2 * 4 * source.numel() / seconds)
+    image = torch.randn(1, 64, 56, 56)
+    return Limits(max(peaks), 2 * 4 * image.numel() / (milliseconds(torch.clone, image) / 1e3))
 
 
 @styled
@@ -179,13 +183,13 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
         color, marker = LOOKS[layer.kind]
         look = {"color": PALETTE[color], "marker": marker, "markersize": 8, "linestyle": ""}
         axis.plot(layer.intensity, speed / 1e9, **look)
-        below = layer.kind == "dense"
+        place, sides = NAMES[layer.kind]
         axis.annotate(
             str(layer).replace(layer.kind + " ", ""),
             (layer.intensity, speed / 1e9),
-            xytext=(0, -8) if below else (8, -4),
+            xytext=place,
             textcoords="offset points",
-            ha="center" if below else "left",
+            ha=sides,
             va="top",
             fontsize=9,
         )
@@ -210,14 +214,14 @@ def _draw_roof(axis: Axes, limits: Limits) -> None:
     axis.axvline(corner, color="#888888", linestyle=":", marker="", linewidth=1)
     look = {"fontsize": 9, "va": "bottom"}
     axis.text(corner, 1.05 * roof[1], f"peak: {limits.peak / 1e9:.0f} GFLOP/s", **look)
-    memory = f"memory:\n{limits.memory / 1e9:.0f} GB/s"
-    axis.text(low * 1.06, roof[0] / 1.1, memory, fontsize=9, va="top")
+    memory = f"copy: {limits.memory / 1e9:.0f} GB/s"
+    axis.text(low * 1.06, roof[0] / 1.15, memory, fontsize=9, va="top")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_locator(LogLocator(base=2, numticks=20))
         side.set_major_formatter("{x:g}")
-    axis.set(xlim=(low, high), ylim=(roof[0] / 16, 2 * roof[1]))
+    axis.set(xlim=(low, high), ylim=(roof[1] / 64, 2 * roof[1]))
     axis.set(xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")
 
 
