@@ -1,4 +1,4 @@
-"""What the explorer of notebook 02 shows.
+"""What notebook 02 shows of all of B0, and the famous curve.
 
 Oracles: torchvision's networks, torch.utils.flop_counter, gradients.
 """
@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.scaling import EFFICIENTNETS
+from effdet_lite.teach.kit.famous import OTHERS, efficientnets
 from effdet_lite.teach.nb.n02_efficientnet import stage_view
 
 
@@ -41,12 +42,14 @@ def test_a_stage_shows_what_torchvision_has_there(variant):
         assert numbers["parameters"] == f"{params:,} ({params / everything:.1%})"
         assert numbers["MACs"].startswith(f"{counter.get_total_flops() / 2e6:,.1f} million (")
         if 1 <= stage <= 7:
-            kernel = part[0].block[-3][0].kernel_size[0]
+            first = part[0].block[-3][0]
+            kernel, stride = first.kernel_size[0], first.stride[0]
             assert numbers["blocks"].startswith(f"{len(part)} × MBConv")
+            only_the_first = " of the first" if len(part) > 1 else ""
             assert (
-                f"kernel {kernel} × {kernel}, stride {part[0].block[-3][0].stride[0]}"
-                in numbers["blocks"]
+                f"kernel {kernel} × {kernel}, stride{only_the_first} {stride}" in numbers["blocks"]
             )
+            assert all(block.block[-3][0].stride == (1, 1) for block in part[1:])
 
 
 @pytest.mark.parametrize(("stage", "height"), [(0, 64), (3, 256), (5, 1024), (8, 2048)])
@@ -81,3 +84,23 @@ def test_every_stage_of_every_variant_has_a_view(variant):
         assert view.words and view.figure.axes
         shares.append(float(re.search(r"\((.*)%\)", view.numbers["MACs"])[1]))
     assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+def test_the_famous_networks_cost_what_torchvisions_do():
+    """In the paper's rounding, and B0 to B7 as well. Accuracies are the paper's word."""
+    assert list(efficientnets()) == [f"B{number}" for number in range(8)]
+    assert efficientnets()["B0"] == (0.39, 77.1) and efficientnets()["B7"] == (37, 84.3)
+    for name, builder in (("ResNet-50", "resnet50"), ("DenseNet-169", "densenet169")):
+        with torch.device("meta"):
+            network = getattr(torchvision.models, builder)().eval()
+            image = torch.empty(1, 3, 224, 224)
+        with FlopCounterMode(display=False) as counter:
+            network(image)
+        assert counter.get_total_flops() / 2e9 == pytest.approx(OTHERS[name].macs, rel=0.05)
+
+
+def test_the_curve_is_left_of_all_others():
+    """What the figure says: for each other network one of B0-B7 is more accurate for less."""
+    for name, other in OTHERS.items():
+        better = [one for one in efficientnets().values() if one.top1 >= other.top1]
+        assert min(one.macs for one in better) < other.macs, name

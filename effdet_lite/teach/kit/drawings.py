@@ -20,6 +20,7 @@ SHARES = LinearSegmentedColormap.from_list(
 SLANT = np.array([0.45, 0.3])  # how far one unit of depth goes right and up on the page
 TALLEST = 30.0  # height of the largest map in the drawing of a network
 SHADES = (1.0, 0.82, 0.66)  # of a box's front, top and side
+LIGHT_SHADES = (1.0, 0.93, 0.86)  # where colors mean something: a darker one would be another value
 
 
 class Map(NamedTuple):
@@ -59,13 +60,20 @@ def block(x: float, y: float, width: float, height: float, depth: float) -> list
     return [front, top, side]
 
 
-def add_blocks(axis: Axes, boxes: Sequence[tuple], colors: Sequence, edge: str = "#333333") -> None:
+def add_blocks(
+    axis: Axes,
+    boxes: Sequence[tuple],
+    colors: Sequence,
+    shades: Sequence[float] = SHADES,
+) -> None:
     """Draw boxes (x, y, width, height, depth) in these colors, the first ones behind, as one
-    collection.
+    collection. shades: of a box's front, top and side, 1 for the color itself.
     """
     faces = [face for box in boxes for face in block(*box)]
-    shaded = [(*(shade * np.array(color[:3])), 1.0) for color in colors for shade in SHADES]
-    axis.add_collection(PolyCollection(faces, facecolors=shaded, edgecolors=edge, linewidths=0.5))
+    shaded = [(*(shade * np.array(color[:3])), 1.0) for color in colors for shade in shades]
+    axis.add_collection(
+        PolyCollection(faces, facecolors=shaded, edgecolors="#333333", linewidths=0.5)
+    )
 
 
 @styled
@@ -94,7 +102,7 @@ def network_drawing(
             boxes.append((x + number * thick, -height / 2, thick, height, 0.5 * height))
             colors.append(SHARES(min(1.0, entry.share * 2)))
         x += each * entry.blocks + gap + 0.5 * height * SLANT[0] / 2
-    add_blocks(axis, boxes, colors)
+    add_blocks(axis, boxes, colors, LIGHT_SHADES)
     bottoms = [-TALLEST / 2 * entry.side / high for entry in maps]
     axis.set(xlim=(-10, 100 + 9 * gap + 26))
     _name_maps(axis, maps, middles, bottoms, marked)

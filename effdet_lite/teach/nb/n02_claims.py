@@ -1,0 +1,78 @@
+"""The closing table of notebook 02: what its numbers say of claims 4, 6 and 9."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from effdet_lite.experiments import search, towers
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.search_space import objective
+from effdet_lite.experiments.verdicts import counted, held
+from effdet_lite.teach.kit.claims import Claim
+from effdet_lite.teach.nb.n02_depth import best_depth
+from effdet_lite.teach.nb.n02_search import fresh_scores
+
+OFFICIAL_PARAMETERS = 5_288_548  # torchvision's B0
+
+
+def claim_on_depth(rows: Sequence[Mapping]) -> Claim:
+    """Claim 4, of the rows of `experiments.towers`."""
+    found = towers.by_depth(rows)
+    depths = sorted({min(found), best_depth(found), max(found)})
+    label = f"accuracy after {towers.STEPS} steps"
+    return Claim(
+        "C4",
+        "depth works only up to a level, even with batch norm and skips",
+        {f"{label} › {depth} layers": str(spread(list(found[depth].values()))) for depth in depths},
+        tuple(towers.findings(rows).values()),
+        care="for these towers, within 400 steps",
+    )
+
+
+def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
+    """Claim 6. my_b0: stem, seven stages and head.
+
+    A repetition is a block whose weights have the shapes of its stage's second block.
+    """
+    parameters = sum(weights.numel() for weights in my_b0.parameters())
+    tensors = len(list(my_b0.parameters()))
+    stages = [[_shapes(block) for block in stage] for stage in my_b0[1:-1]]
+    blocks = sum(len(stage) for stage in stages)
+    repetitions = sum(one == stage[1] for stage in stages for one in stage[1:])
+    return Claim(
+        "C6",
+        "a CNN is F repeated L times over H × W × C",
+        {
+            f"{tensors} tensors › parameters": f"{parameters:,}",
+            "first blocks": str(len(stages)),
+            "repetitions of the F before them": str(repetitions),
+        },
+        (counted(parameters, OFFICIAL_PARAMETERS), held(repetitions, blocks)),
+        care="the first block of a stage is another F than the rest",
+    )
+
+
+def _shapes(block: nn.Module) -> list[tuple[int, ...]]:
+    return [tuple(weights.shape) for weights in block.parameters()]
+
+
+def claims_on_search(rows: Sequence[Mapping]) -> tuple[Claim, Claim]:
+    """Claim 9 in its two parts, of the rows of `experiments.search`."""
+    growth = 1 / objective(1, 2, 1) - 1
+    history = Claim(
+        "C9a",
+        "B0 was found by a search",
+        {"2 × the MACs › accuracy must grow by": f"{growth:.1%}"},
+    )
+    values = {}
+    for steps in (search.STEPS, search.LONGER):
+        for name, own in fresh_scores(rows, steps).items():
+            values[f"score › {name} › {steps} steps"] = str(spread(list(own.values())))
+    method = Claim(
+        "C9b",
+        "such a search finds a better network than chance or a hand does",
+        values,
+        tuple(search.findings(rows).values()),
+        care="in a space of 512 small networks",
+    )
+    return history, method

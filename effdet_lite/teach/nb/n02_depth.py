@@ -1,0 +1,194 @@
+"""Towers of convolutions for notebook 02: accuracy by depth, and gradients before any training."""
+
+import functools
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from effdet_lite.experiments.classifiers import crops
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.towers import DEPTHS, KINDS, LONGER, STEPS, Tower, by_depth
+from effdet_lite.randomness import own_numbers
+from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import line_look, new_figure, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+
+PICTURES, BATCH, SEEDS = 100, 32, (0, 1, 2)
+
+
+def means(found: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
+    """{depth: the mean over the seeds}, of `towers.by_depth`."""
+    return {depth: statistics.fmean(own.values()) for depth, own in found.items()}
+
+
+def best_depth(found: Mapping[int, Mapping[int, float]]) -> int:
+    """The depth with the highest mean."""
+    return max(means(found), key=means(found).get)
+
+
+def most_accurate_depth(rows: Sequence[Mapping]) -> int:
+    """Of the towers with both remedies, after the shorter training, by the mean of the seeds."""
+    return best_depth(by_depth(rows))
+
+
+def _depth_axis(axis: Axes) -> None:
+    axis.set(xscale="log", xlim=(1.7, 76))
+    axis.set_xticks(DEPTHS, DEPTHS)
+    axis.minorticks_off()
+    axis.set_xlabel("layers of the tower")
+
+
+def _draw_seeds(axis: Axes, found: Mapping[int, Mapping[int, float]], number: int, label: str):
+    look = line_look(number)
+    for depth, own in found.items():
+        axis.plot([depth] * len(own), list(own.values()), **look | {"linestyle": "none"}, alpha=0.4)
+    axis.plot(list(found), list(means(found).values()), **look, label=label)
+
+
+@styled
+def depth_view(rows: Sequence[Mapping], guess: int | None) -> View:
+    """Accuracy of the towers with both remedies by their depth, each seed and the mean, for both
+    lengths of training. rows: of `experiments.towers`. guess: a depth.
+    """
+    figure, (axis,) = new_panels(7.2, 3.6, (0.1, 0.14, 0.87, 0.76))
+    numbers = {}
+    for number, steps in enumerate((STEPS, LONGER)):
+        found = by_depth(rows, steps=steps)
+        if not found:
+            continue
+        seeds = max(len(own) for own in found.values())
+        label = f"{steps:,} steps"
+        _draw_seeds(axis, found, number, label)
+        best = best_depth(found)
+        of_seeds = f", the mean of {seeds} seeds" if seeds > 1 else ", one seed"
+        words = f"{best} layers: {means(found)[best]:.3f}{of_seeds}"
+        numbers[f"most accurate after {label}"] = words
+    _depth_axis(axis)
+    axis.set(ylabel="validation accuracy (0–1)", ylim=(0.2, 1))
+    axis.axhline(0.25, color="#777777", linestyle=":", marker="")
+    axis.text(1.8, 0.26, "chance", fontsize=9)
+    axis.set_title(title_of_depths(rows), fontsize=11)
+    axis.legend(loc="upper left", fontsize=9)
+    draw_guess(axis, guess, label="your guess")
+    return View(figure, "; ".join(f"{name}: {told}" for name, told in numbers.items()), numbers)
+
+
+def title_of_depths(rows: Sequence[Mapping]) -> str:
+    """What the shorter trainings show, as a sentence."""
+    best = most_accurate_depth(rows)
+    if best == max(by_depth(rows)):
+        return f"With skips and norms the mean still climbs at {best} layers"
+    return f"With skips and norms the mean climbs up to {best} layers, and then falls"
+
+
+def towers_table(rows: Sequence[Mapping]) -> None:
+    """A line for each depth of the towers with both remedies: accuracy and training loss, and the
+    norm of the first layer's gradient (the median of the seeds), before the training and in its
+    last tenth. Where there are longer trainings, their accuracy stands at the end.
+    """
+    short, long = (by_depth(rows, steps=steps) for steps in (STEPS, LONGER))
+    losses = means(by_depth(rows, value="loss"))
+    before, tenths = by_depth(rows, value="before"), by_depth(rows, value="gradients")
+    lines = []
+    for depth, own in short.items():
+        last = statistics.median(one[-1] for one in tenths[depth].values())
+        first = statistics.median(before[depth].values())
+        line = [f"{depth} layers", str(spread(list(own.values()))), f"{losses[depth]:.2f}"]
+        line += [f"{first:.2f}", f"{last:.2f}"]
+        if long:
+            line.append(str(spread(list(long[depth].values()))) if depth in long else "–")
+        lines.append(line)
+    heads = [f"accuracy after {STEPS} steps: mean (lowest – highest)", "training loss"]
+    heads += ["gradient before", "gradient at the end"]
+    heads += [f"accuracy after {LONGER:,} steps: mean (lowest – highest)"] if long else []
+    table(["tower", *heads], lines)
+
+
+# --- gradients before any training ---
+
+
+def matching_gain(activation: Callable[[Tensor], Tensor]) -> float:
+    """By what a layer's weights must be multiplied so that its answers are as large as what it was
+    given: one over the root of the mean square of activation(z), z normal.
+    """
+    z = torch.linspace(-8, 8, 160_001, dtype=torch.float64)
+    density = torch.exp(-z.square() / 2)
+    mean_square = (activation(z).square() * density).sum() / density.sum()
+    return 1 / mean_square.sqrt().item()
+
+
+def fresh_tower(depth: int, skip: bool, norm: bool, gain: float, seed: int) -> Tower:
+    """A tower whose convolutions have normal weights with this gain."""
+    with own_numbers(seed):
+        tower = Tower(depth, skip, norm)
+        for conv in tower.convs:
+            nn.init.normal_(conv.weight, std=gain / (9 * conv.in_channels) ** 0.5)
+    return tower
+
+
+@functools.cache
+def first_gradient(depth: int, kind: str, gain: float, activation: str = "silu") -> float:
+    """The norm of the gradient of the first layer's weights for one batch; the median of three
+    seeds.
+    """
+    images, labels = crops("train", PICTURES)
+    found = []
+    for seed in SEEDS:
+        tower = fresh_tower(depth, *KINDS[kind], gain, seed)
+        x = tower.stem(images[:BATCH])
+        for conv, norm in zip(tower.convs, tower.norms, strict=True):
+            y = getattr(F, activation)(norm(conv(x)))
+            x = x + y if tower.skip else y
+        F.cross_entropy(tower.classifier(x.mean((2, 3))), labels[:BATCH]).backward()
+        found.append(tower.convs[0].weight.grad.norm().item())
+    return statistics.median(found)
+
+
+def in_powers(value: float) -> str:
+    """A number as a power of ten, 10^-12."""
+    return f"10^{round(torch.tensor(value, dtype=torch.float64).log10().item())}"
+
+
+@styled
+def show_mismatch(gains: Mapping[str, tuple[str, float]]) -> None:
+    """The first layer's gradient by depth, in towers with neither remedy, for activations with
+    gains: {label: (name in torch.nn.functional, gain)}.
+    """
+    figure, axes = new_figure(width=7.2, height=3.4)
+    axis = axes[0, 0]
+    rows = []
+    for number, (label, (activation, gain)) in enumerate(gains.items()):
+        found = [first_gradient(depth, "neither", gain, activation) for depth in DEPTHS]
+        axis.plot(DEPTHS, found, **line_look(number), label=label)
+        rows.append([label, *map(in_powers, found)])
+    _depth_axis(axis)
+    axis.set(yscale="log", ylabel="gradient of the first layer")
+    axis.set_title("Half of the collapse was a wrong scale of the weights", fontsize=11)
+    axis.legend(fontsize=9)
+    told = ", ".join(f"{row[0]} {row[-1]}" for row in rows)
+    show(figure, f"The first layer's gradient in towers of {DEPTHS[-1]} layers: {told}.")
+    table(["first layer's gradient", *(f"{depth} layers" for depth in DEPTHS)], rows)
+
+
+@styled
+def show_remedies(gain: float) -> None:
+    """The first layer's gradient by depth with skips, batch norm, both or neither."""
+    figure, axes = new_figure(width=7.2, height=3.6)
+    axis = axes[0, 0]
+    rows = []
+    for number, kind in enumerate(KINDS):
+        found = [first_gradient(depth, kind, gain) for depth in DEPTHS]
+        axis.plot(DEPTHS, found, **line_look(number), label=kind)
+        rows.append([kind, *map(in_powers, found)])
+    _depth_axis(axis)
+    axis.set(yscale="log", ylabel="gradient of the first layer")
+    axis.set_title("Only with both remedies does the gradient keep its size", fontsize=11)
+    axis.legend(fontsize=9)
+    told = ", ".join(f"{row[0]} {row[-1]}" for row in rows)
+    show(figure, f"The first layer's gradient in towers of {DEPTHS[-1]} layers: {told}.")
+    table(["first layer's gradient", *(f"{depth} layers" for depth in DEPTHS)], rows)

@@ -1,0 +1,252 @@
+"""The search of notebook 02: play against it, watch it, and judge its winner on fresh pictures."""
+
+import html
+import statistics
+from collections.abc import Mapping, Sequence
+
+import ipywidgets
+from matplotlib.axes import Axes
+
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.search import (
+    BY_HAND,
+    LONGER,
+    RANDOM,
+    STEPS,
+    Net,
+    Run,
+    best_so_far,
+    finalists,
+    net_of,
+    objective,
+    score,
+    searched,
+    trained,
+)
+from effdet_lite.experiments.search_space import EXPONENT
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.shared import one_thread
+from effdet_lite.teach.kit.widgets import (
+    Explorer,
+    View,
+    button,
+    choice,
+    put_on_page,
+    slider,
+    switch,
+)
+
+TARGET = BY_HAND.cost.macs
+LIGHT = "#999999"
+
+
+def in_words(net: Net) -> str:
+    """What a network is made of, in a line."""
+    gate = "with gates" if net.gate else "no gates"
+    return (
+        f"MBConv{net.expansion}, {net.kernel} × {net.kernel}, {gate}, "
+        f"{net.early} + {net.middle} + {net.late} blocks"
+    )
+
+
+def _equal_score(axis: Axes, wanted: float, label: str) -> None:
+    """A line on which every network has this score."""
+    low, high = axis.get_xlim()
+    places = [low + (high - low) * step / 50 for step in range(1, 51)]
+    needed = [wanted * (1000 * place / TARGET) ** -EXPONENT for place in places]
+    axis.plot(places, needed, color=PALETTE["green"], linestyle="--", marker="", label=label)
+
+
+class SearchGame:
+    """Propose a network, train it, and see its score among those that the search drew by chance.
+
+    rows: of `experiments.search`. `tried` has the accuracy of each network that was trained here.
+    """
+
+    def __init__(self, rows: Sequence[Mapping]):
+        self.drawn = searched(rows)[:RANDOM]
+        self.best = max(map(score, searched(rows)))
+        self.tried: dict[Net, float] = {}
+        blocks = {
+            name: slider(f"blocks, {name} stage", 1, 4, 2) for name in ("early", "middle", "late")
+        }
+        self.explorer = Explorer(
+            self.view,
+            kernel=choice("kernel", {"3 × 3": 3, "5 × 5": 5}),
+            expansion=choice("wider inside", {"3 ×": 3, "6 ×": 6}, 6),
+            gate=switch("gates", True),
+            **blocks,
+        )
+        self.button = button("Train it")
+        self.button.observe(self._press, names="value")
+
+    def proposal(self) -> Net:
+        """The network that the controls describe."""
+        return Net(**{name: one.value for name, one in self.explorer.controls.items()})
+
+    def train(self, net: Net) -> float:
+        """Its validation accuracy, trained as the search trains, and only once."""
+        if net not in self.tried:
+            with one_thread():
+                row = trained(Run(**vars(net), split="val"))
+            self.tried[net] = row["accuracy"]
+        return self.tried[net]
+
+    @styled
+    def view(self, **values: object) -> View:
+        """The drawn networks, those that were trained here, and the one that is proposed."""
+        net = Net(**values)
+        figure, (axis,) = new_panels(7.4, 3.3, (0.1, 0.16, 0.87, 0.74))
+        axis.set(xlim=(0, 4500), ylim=(0.6, 1))
+        _draw_networks(axis, self.drawn, LIGHT, "o", "drawn by chance")
+        _equal_score(axis, self.best, "as good as the search's winner")
+        axis.axvline(net.cost.macs / 1e3, color=COLORS[0], linestyle=":", marker="")
+        for number, (one, accuracy) in enumerate(self.tried.items(), 1):
+            place = one.cost.macs / 1e3, accuracy
+            axis.plot(*place, color=COLORS[1], marker="*", markersize=13)
+            axis.annotate(str(number), place, (6, 4), textcoords="offset points", fontsize=9)
+        axis.set(xlabel="thousand MACs", ylabel="validation accuracy (0–1)")
+        axis.set_title("Reach the dashed line, and you are as good as the search", fontsize=11)
+        axis.legend(loc="lower right", fontsize=9)
+        needed = self.best * (net.cost.macs / TARGET) ** -EXPONENT
+        numbers = {
+            "your network": in_words(net),
+            "MACs": f"{net.cost.macs / 1e3:,.0f} thousand",
+            "accuracy it needs to be as good as the winner": f"{needed:.3f}",
+        }
+        return View(figure, "Accuracy against MACs of small networks.", numbers | self.result(net))
+
+    def result(self, net: Net) -> dict[str, str]:
+        """What came out for this network, if it was trained here."""
+        if net not in self.tried:
+            return {"its score": "not trained yet"}
+        own = objective(self.tried[net], net.cost.macs, TARGET)
+        better = sum(score(row) > own for row in self.drawn)
+        words = f"{own:.3f}; {better} of the {len(self.drawn)} drawn by chance are better"
+        if own > self.best:
+            words += "; you beat the search"
+        return {"its accuracy": f"{self.tried[net]:.3f}", "its score": words}
+
+    def show(self) -> None:
+        """Put the game on the page."""
+        row = ipywidgets.HBox([self.button])  # else the button would be as wide as the page
+        box = ipywidgets.VBox([*self.explorer.controls.values(), row, self.explorer.page])
+        rest = "With a kernel you choose a network here and train it."
+        still = f"<p><em>{rest}</em></p>{self.explorer.page.value}"
+        put_on_page(box, still, "a game: propose a network, train it, and see its score")
+
+    def _press(self, change: object) -> None:
+        page, before = self.explorer.page, self.explorer.page.value
+        page.value = f"<p><strong>Training, about ten seconds …</strong></p>{before}"
+        # An exception in a callback would vanish into JupyterLab's log.
+        try:
+            self.train(self.proposal())
+            page.value = self.explorer.render()
+        except Exception as error:
+            page.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>{before}"
+
+
+def play_against_the_search(rows: Sequence[Mapping]) -> None:
+    """The game, on the page. rows: of `experiments.search`."""
+    SearchGame(rows).show()
+
+
+def _draw_networks(
+    axis: Axes, rows: Sequence[Mapping], color: str, marker: str, label: str
+) -> None:
+    axis.plot(
+        [row["macs"] / 1e3 for row in rows],
+        [row["accuracy"] for row in rows],
+        color=color,
+        marker=marker,
+        linestyle="none",
+        label=label,
+    )
+
+
+@styled
+def show_search(rows: Sequence[Mapping]) -> None:
+    """The score of each network of the search in its order, and the best so far."""
+    found = [score(row) for row in searched(rows)]
+    best = best_so_far(rows)
+    figure, axes = new_figure(width=7.4, height=3.4)
+    axis = axes[0, 0]
+    numbers = range(1, len(found) + 1)
+    axis.plot(numbers, found, color=LIGHT, marker="o", linestyle="none", label="one network")
+    axis.step(numbers, best, color=COLORS[0], marker="", where="post", label="best so far")
+    if len(found) > RANDOM:
+        axis.axvline(RANDOM + 0.5, color=PALETTE["black"], linestyle=":", marker="")
+        axis.text(RANDOM + 1, min(found), "the best, changed →", fontsize=9)
+    axis.set(xlabel="networks trained", ylabel="score on validation pictures")
+    axis.legend(loc="lower left", fontsize=9)
+    at = best.index(best[-1]) + 1
+    axis.set_title(f"The best of {len(found)} networks was number {at}", fontsize=11)
+    show(
+        figure,
+        f"Scores from {min(found):.3f} to {max(found):.3f}; the best so far rises in steps, for "
+        f"the last time at network {at}.",
+    )
+    winner = finalists(rows)["winner"]
+    by_chance = found[:RANDOM]
+    table(
+        ["score on validation pictures", "value"],
+        [
+            [f"best of {len(by_chance)} drawn by chance", f"{max(by_chance):.3f}"],
+            ["median of them", f"{statistics.median(by_chance):.3f}"],
+            [f"the winner: {in_words(winner)}", f"{best[-1]:.3f}"],
+        ],
+    )
+
+
+def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, float]]:
+    """{"winner", "median", "by hand": {seed: score on test pictures}} after this many steps."""
+    found = {}
+    for name, net in finalists(rows).items():
+        found[name] = {
+            row["seed"]: score(row)
+            for row in rows
+            if row["split"] == "test" and row["steps"] == steps and net_of(row) == net
+        }
+    return found
+
+
+NAMES = {
+    "winner": "the search's winner",
+    "median": "the median of the 40",
+    "by hand": "the one made by hand",
+}
+
+
+def order_on_fresh_pictures(rows: Sequence[Mapping], steps: int = LONGER) -> list[str]:
+    """The finalists as NAMES has them, the best first, by the mean of the seeds."""
+    means = {
+        name: statistics.fmean(own.values()) for name, own in fresh_scores(rows, steps).items()
+    }
+    return [NAMES[name] for name in sorted(means, key=means.get, reverse=True)]
+
+
+@styled
+def show_finalists(rows: Sequence[Mapping]) -> None:
+    """Winner, median and a network made by hand, trained anew and scored on test pictures."""
+    figure, axes = new_figure(1, 2, width=8.2, height=3.6)
+    told, lines = [], []
+    for axis, steps in zip(axes[0], (STEPS, LONGER), strict=True):
+        found = fresh_scores(rows, steps)
+        for number, (name, own) in enumerate(found.items()):
+            if not own:
+                continue
+            look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
+            axis.plot([number] * len(own), list(own.values()), **look, alpha=0.6)
+            mean = statistics.fmean(own.values())
+            axis.hlines(mean, number - 0.2, number + 0.2, color="black")
+            told.append(f"{name} {mean:.3f} after {steps} steps")
+            lines.append([name, f"{steps} steps", str(spread(list(own.values())))])
+        axis.set(xticks=range(len(found)), xticklabels=list(found), xlim=(-0.5, 2.5))
+        axis.set_title(f"{steps} steps", fontsize=10)
+        axis.set_ylim(0.82, 1.02)
+    axes[0, 0].set_ylabel("score on fresh pictures")
+    best = order_on_fresh_pictures(rows)[0]
+    figure.suptitle(f"After {LONGER} steps {best} is ahead", fontsize=11)
+    show(figure, f"Mean scores on test pictures: {', '.join(told)}.")
+    table(["network", "trained for", "score: mean (lowest – highest)"], lines)
