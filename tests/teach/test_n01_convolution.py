@@ -132,7 +132,7 @@ def test_libraries_count_as_they_do_alone():
     torchinfo = pytest.importorskip("torchinfo")
     fvcore = pytest.importorskip("fvcore.nn")
     network, image = small_network(), torch.zeros(1, 3, 6, 6)
-    counts = {count.tool: count.number for count in counts_of_libraries(network, image)}
+    counts = {tool: count.number for tool, count in counts_of_libraries(network, image).items()}
     alone = fvcore.FlopCountAnalysis(network, image).unsupported_ops_warnings(False)
     assert counts == {
         "torch.utils.flop_counter": 2 * 27 * 4 * 36,

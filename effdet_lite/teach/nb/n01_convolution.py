@@ -121,16 +121,15 @@ def price_of_one_argument() -> Figure:
 
 
 class Count(NamedTuple):
-    """What one library says a network costs, and what it calls it."""
+    """What a library says a network costs, and what it calls that."""
 
-    tool: str
     word: str
     number: int
 
 
-def counts_of_libraries(network: nn.Module, image: Tensor) -> list[Count]:
-    """The network on this image [1, 3, H, W] as torch, torchinfo and, where it is installed, fvcore
-    count it.
+def counts_of_libraries(network: nn.Module, image: Tensor) -> dict[str, Count]:
+    """By library: the network on this image [1, 3, H, W], as torch, torchinfo and, where it is
+    installed, fvcore count it.
     """
     with evaluation_mode(network), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both libraries use functions that torch will retire
@@ -139,17 +138,17 @@ def counts_of_libraries(network: nn.Module, image: Tensor) -> list[Count]:
         import torchinfo
 
         info = torchinfo.summary(network, input_data=image, verbose=0)
-        counts = [
-            Count("torch.utils.flop_counter", "FLOPs", counter.get_total_flops()),
-            Count("torchinfo", "mult-adds", info.total_mult_adds),
-        ]
+        counts = {
+            "torch.utils.flop_counter": Count("FLOPs", counter.get_total_flops()),
+            "torchinfo": Count("mult-adds", info.total_mult_adds),
+        }
         try:
             from fvcore.nn import FlopCountAnalysis
         except ImportError:
             return counts
         analysis = FlopCountAnalysis(network, image)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        counts.append(Count("fvcore", "flops", analysis.total()))
+        counts["fvcore"] = Count("flops", analysis.total())
     return counts
 
 

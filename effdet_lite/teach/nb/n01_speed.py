@@ -4,6 +4,7 @@ under a roofline.
 The roofline model: Williams, Waterman and Patterson, Communications of the ACM 52(4), 2009.
 """
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor, nn
 
 from effdet_lite import cost
@@ -150,13 +151,13 @@ def macs_and_time(times: Mapping[str, float], guessed: float | None = None) -> F
     return figure
 
 
-def time_view(times: Mapping[str, float], guesses: Mapping[str, float | None]) -> View:
-    """`macs_and_time` for `with_guesses`, with the guess 01.f."""
+def time_view(times: Mapping[str, float]) -> Callable[[Mapping[str, float | None]], View]:
+    """`macs_and_time` of these times for `with_guesses`, with the guess 01.f."""
     words = (
         "Dense against separable: the separable bar is an eighth of the dense one in MACs, and a "
         "larger part of it in milliseconds, where its depthwise half takes more room."
     )
-    return View(macs_and_time(times, guesses["01.f"]), words, {})
+    return lambda guesses: View(macs_and_time(times, guesses["01.f"]), words, {})
 
 
 def _dense_and_separable(axis: Axes, values: Mapping[str, float]) -> None:
@@ -219,10 +220,16 @@ def _draw_roof(axis: Axes, limits: Limits) -> None:
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_locator(LogLocator(base=2, numticks=20))
+        side.set_major_locator(LogLocator(base=4, numticks=20))
         side.set_major_formatter("{x:g}")
+        side.set_minor_locator(NullLocator())
     axis.set(xlim=(low, high), ylim=(roof[1] / 64, 2 * roof[1]))
     axis.set(xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")
+
+
+def live_layers(limits: Limits) -> Callable[..., View]:
+    """`live_layer_view` under these limits, for an Explorer."""
+    return functools.partial(live_layer_view, limits)
 
 
 @styled
