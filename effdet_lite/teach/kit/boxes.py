@@ -107,6 +107,26 @@ _TAKEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
     """Words at the corner of the box where they lie over the fewest others and in the picture."""
+    here, corner, _ = _best_place(axis, box, words, dashed)
+    _write(axis, here, corner, words, color)
+
+
+def label_where_free(axis: Axes, box, wordings: Sequence[str], color: str) -> None:
+    """The first of the wordings for which a corner of the box (xyxy, pixels) has room; none where
+    all of them would lie over other labels or leave the picture.
+    """
+    for words in wordings:
+        here, corner, covered = _best_place(axis, box, words, dashed=False)
+        if covered < 1:
+            _write(axis, here, corner, words, color)
+            return
+
+
+def _best_place(axis: Axes, box, words: str, dashed: bool) -> tuple[np.ndarray, tuple, float]:
+    """Where words at a corner of the box lie over the fewest others: their frame in points, the
+    corner (x, y, horizontal and vertical alignment), and how many square points are covered or
+    outside.
+    """
     axis.apply_aspect()  # so that pixels of the picture lie where they will be drawn
     taken = _TAKEN.setdefault(axis, [])
     to_points = 72 / axis.figure.dpi
@@ -136,8 +156,12 @@ def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
 
     places = [place(corner) for corner in order]
     best = min(range(len(order)), key=lambda number: round(places[number][1]))
-    taken.append(places[best][0])
-    x, y, horizontal, vertical = order[best]
+    return places[best][0], order[best], places[best][1]
+
+
+def _write(axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str) -> None:
+    _TAKEN[axis].append(here)
+    x, y, horizontal, vertical = corner
     text = axis.annotate(
         words,
         (x, y),

@@ -21,6 +21,7 @@ from effdet_lite.teach.kit.page import img, table_html
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LABEL = {"description_width": "15em"}
 WIDE = ipywidgets.Layout(width="36em", max_width="98%")
+BESIDE = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
 
 
 def page_of(widget: ipywidgets.Widget, still: str, words: str) -> dict[str, object]:
@@ -77,7 +78,8 @@ def switch(label: str, value: bool = False) -> ipywidgets.Widget:
 
 def button(label: str) -> ipywidgets.Widget:
     """A button; its value is how often it was pressed."""
-    return CountingButton(description=label, layout=ipywidgets.Layout(width="auto"))
+    layout = ipywidgets.Layout(width="auto", align_self="flex-start")
+    return CountingButton(description=label, layout=layout)
 
 
 class CountingButton(ipywidgets.Button):
@@ -117,12 +119,19 @@ class Explorer:
         pictures = img(figure, words) + (f"<div>{below}</div>" if below else "")
         return pictures + table_html(["", ""], list(numbers.items()))
 
-    def show(self) -> None:
+    def show(self, *, beside: bool = False) -> None:
         """Put the explorer on the page: alive with a kernel; its picture and numbers as they are
         now without.
+
+        beside: the controls stand to the left of the picture, where the page is wide enough, and
+        not above it.
         """
+        if beside:
+            left = ipywidgets.VBox(list(self.controls.values()))
+            pair = ipywidgets.Box([left, self.page], layout=BESIDE)
+            self.box.children = [pair, self.box.children[-1]]
         settings = ", ".join(
-            f"{control.description} = {control.value}" for control in self.controls.values()
+            f"{control.description} = {_setting(control)}" for control in self.controls.values()
         )
         rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
         still = f"<p><em>{rest}</em></p>{self.page.value}"
@@ -135,3 +144,8 @@ class Explorer:
             self.page.value = self.render()
         except Exception as error:
             self.page.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+
+
+def _setting(control: ipywidgets.Widget) -> object:
+    """What a control stands at; a pad says it in words."""
+    return control.in_words() if hasattr(control, "in_words") else control.value

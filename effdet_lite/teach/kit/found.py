@@ -1,0 +1,84 @@
+"""What a detector found, for a first look: boxes that are named at the box or counted below the
+picture.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from torch import Tensor
+from torchvision.ops import nms
+
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.teach.kit.boxes import RIM, draw_boxes, label_where_free
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, as_array, styled
+from effdet_lite.teach.kit.shared import one_thread
+from effdet_lite.teach.kit.words import writable
+
+OVERLAP = 0.5  # from this IoU on, only the better one of two boxes stays
+
+
+def detected(model: EfficientDet, image: Tensor, score: float) -> dict:
+    """What a detector finds in a picture [3, H, W], 0-1, with at least this score, best first. The
+    best answer of all classes speaks for its place.
+    """
+    with one_thread():
+        (found,) = model.detect(image[None], score_threshold=score, iou_threshold=OVERLAP)
+    kept = nms(found["boxes"], found["scores"], OVERLAP)
+    return {name: value[kept] for name, value in found.items()}
+
+
+def counted_names(labels: Tensor, classes: Sequence[str]) -> list[str]:
+    """How many there are of each class that there is, as "2 red cells"; ["nothing"] for none."""
+    counts = torch.bincount(labels, minlength=len(classes)).tolist()
+    pairs = zip(counts, classes, strict=True)
+    return [_counted(count, name) for count, name in pairs if count] or ["nothing"]
+
+
+def _counted(count: int, name: str) -> str:
+    if count == 1:
+        return f"{count} {name}"
+    return f"{count} {name}{'es' if name.endswith('s') else 's'}"
+
+
+@styled
+def draw_counted(axis: Axes, found: Mapping, classes: Sequence[str]) -> None:
+    """Boxes with the color and the symbol of their class, and below the picture each symbol with
+    how many there are, so that no other key is needed.
+    """
+    draw_boxes(None, found["boxes"], found["labels"], classes, axis=axis, words=False)
+    keys = []
+    looks = zip(classes, itertools.cycle(COLORS), itertools.cycle(MARKERS))
+    for number, (name, color, marker) in enumerate(looks):
+        count = int((found["labels"] == number).sum())
+        words = _counted(count, writable(name, number))
+        keys.append(Line2D([], [], color=color, marker=marker, linestyle="", label=words))
+    axis.legend(
+        handles=keys,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=len(keys),
+        fontsize=10,
+        markerscale=1.4,
+        handletextpad=0.1,
+        columnspacing=1.2,
+    )
+
+
+@styled
+def draw_named(axis: Axes, found: Mapping, classes: Sequence[str] | Mapping[int, str]) -> None:
+    """Boxes in the colors of their classes, with name and score where there is room: no label lies
+    over another. The best boxes come first.
+    """
+    rows = [as_array(found[name]) for name in ("boxes", "labels", "scores")]
+    for box, label, score in zip(*rows, strict=True):
+        color = COLORS[label % len(COLORS)]
+        left, top, right, bottom = box
+        frame = Rectangle((left, top), right - left, bottom - top, fill=False)
+        frame.set(edgecolor=color, linewidth=2.0, path_effects=RIM)
+        axis.add_artist(frame)
+        name = writable(classes[label], label)
+        label_where_free(axis, box, (f"{name} {score:.2f}", name), color)

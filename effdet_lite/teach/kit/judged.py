@@ -1,0 +1,114 @@
+"""Boxes that were judged: right, wrong, double and missed can be told apart by their lines and by a
+sign, and not by their colors alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from effdet_lite.evaluation import error_kinds
+from effdet_lite.teach.kit.boxes import label_where_free
+from effdet_lite.teach.kit.plots import PALETTE, as_array, styled
+from effdet_lite.teach.kit.words import writable
+
+
+class Look(NamedTuple):
+    """How boxes of one kind are drawn, and what the key says of them."""
+
+    color: str
+    dashes: object
+    sign: str
+    meaning: str
+
+
+LOOKS = {
+    "right": Look(PALETTE["blue"], "-", "✓", "right"),
+    "wrong": Look(PALETTE["vermillion"], (0, (5, 2)), "✗", "wrong"),
+    "double": Look(PALETTE["green"], (0, (1.5, 1)), "2×", "double: found before"),
+    "missed": Look(PALETTE["black"], (0, (6, 2, 1, 2)), "?", "missed object"),
+}
+
+
+class Judged(NamedTuple):
+    """What the boxes of one picture are worth.
+
+    kinds: of each box, "right", "wrong" or "double". missed: the numbers of the objects that have
+    no right box.
+    """
+
+    kinds: list[str]
+    missed: list[int]
+
+    def count(self, kind: str) -> int:
+        """How many there are of one kind of LOOKS."""
+        return len(self.missed) if kind == "missed" else self.kinds.count(kind)
+
+
+def judged(found: Mapping, target: Mapping, iou: float = 0.5) -> Judged:
+    """Judge each box of one picture, by `evaluation.error_kinds`.
+
+    found, target: as `EfficientDet.detect` and the data sets have them. A box is right if it has
+    the class of an object and their IoU is `iou` or more. It is double if that object has a right
+    box already. Each other box is wrong.
+    """
+    (one,) = error_kinds([found], [target], iou=iou)
+    kinds = [kind if kind in ("right", "double") else "wrong" for kind in one["kinds"]]
+    answers = zip(kinds, as_array(one["objects"]).tolist(), strict=True)
+    right = {number for kind, number in answers if kind == "right"}
+    missed = [number for number in range(len(target["labels"])) if number not in right]
+    return Judged(kinds, missed)
+
+
+@styled
+def draw_judged(
+    axis: Axes, found: Mapping, target: Mapping, classes: Sequence[str], result: Judged
+) -> None:
+    """Draw the boxes of one picture as they were judged, and the objects that were missed.
+
+    A box that is right comes first when it comes to room for words: sign, class and score, or the
+    sign alone, or nothing where the picture is too full. So no label lies over another.
+    """
+    boxes = [
+        (kind, box, f"{writable(classes[label], label)} {score:.2f}")
+        for kind, box, label, score in zip(
+            result.kinds,
+            as_array(found["boxes"]),
+            as_array(found["labels"]).tolist(),
+            as_array(found["scores"]),
+            strict=True,
+        )
+    ]
+    for number in result.missed:
+        label = int(target["labels"][number])
+        name = writable(classes[label], label)
+        boxes.append(("missed", as_array(target["boxes"])[number], name))
+    for kind in ("right", "missed", "double", "wrong"):
+        for own, box, words in boxes:
+            if own == kind:
+                draw_one(axis, box, kind, words)
+
+
+def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
+    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words."""
+    look = LOOKS[kind]
+    left, top, right, bottom = box
+    ground = {"edgecolor": "white", "linewidth": 3.6}  # between the dashes too
+    line = {"edgecolor": look.color, "linestyle": look.dashes, "linewidth": 2.0}
+    for style in (ground, line):
+        axis.add_artist(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
+    label_where_free(axis, box, (f"{look.sign} {words}".strip(), look.sign), look.color)
+
+
+@styled
+def draw_key(figure: Figure, kinds: Sequence[str] = tuple(LOOKS)) -> None:
+    """The key to the lines and signs, at the foot of the figure."""
+    keys = [
+        Line2D([], [], color=LOOKS[kind].color, linestyle=LOOKS[kind].dashes, marker="")
+        for kind in kinds
+    ]
+    names = [f"{LOOKS[kind].sign} {LOOKS[kind].meaning}" for kind in kinds]
+    figure.legend(keys, names, loc="lower center", ncols=len(kinds), handlelength=3, fontsize=9)

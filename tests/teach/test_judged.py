@@ -1,0 +1,102 @@
+"""Boxes that were judged. Oracles: boxes whose verdict is plain, and what matplotlib draws."""
+
+import itertools
+
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
+
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
+from effdet_lite.teach.kit.plots import new_panels
+
+CLASSES = ("circle", "square")
+TARGET = {
+    "boxes": torch.tensor([[0, 0, 10, 10], [20, 20, 40, 40], [60, 60, 70, 70.0]]),
+    "labels": torch.tensor([0, 1, 0]),
+}
+
+
+def found(*rows):
+    boxes, labels, scores = zip(*rows, strict=True)
+    return {
+        "boxes": torch.tensor(boxes, dtype=torch.float32),
+        "labels": torch.tensor(labels),
+        "scores": torch.tensor(scores),
+    }
+
+
+FOUND = found(
+    ([0, 0, 10, 9], 0, 0.9),  # nine tenths of the first object
+    ([1, 0, 10, 10], 0, 0.8),  # the same object once more
+    ([20, 20, 40, 40], 0, 0.7),  # the second object's place, another class
+    ([60, 60, 70, 64], 0, 0.6),  # two fifths of the third object
+    ([80, 80, 90, 90], 1, 0.5),  # nothing is there
+)
+
+
+def test_each_box_is_right_double_or_wrong_and_what_has_no_right_box_is_missed():
+    result = judged(FOUND, TARGET)
+    assert result.kinds == ["right", "double", "wrong", "wrong", "wrong"]
+    assert result.missed == [1, 2]
+    assert {kind: result.count(kind) for kind in LOOKS} == {
+        "right": 1,
+        "double": 1,
+        "wrong": 3,
+        "missed": 2,
+    }
+
+
+def test_without_boxes_every_object_is_missed():
+    nothing = {name: value[:0] for name, value in FOUND.items()}
+    assert judged(nothing, TARGET) == ([], [0, 1, 2])
+
+
+def test_kinds_differ_in_line_and_sign_as_well_as_in_color():
+    for one, other in itertools.combinations(LOOKS.values(), 2):
+        assert one.color != other.color and one.dashes != other.dashes and one.sign != other.sign
+
+
+def drawn(detections, target, side=3.5):
+    figure, (axis,) = new_panels(side, side, (0, 0, 1, 1))
+    draw_picture(axis, torch.full((3, 100, 100), 0.5))
+    draw_judged(axis, detections, target, CLASSES, judged(detections, target))
+    return figure, axis
+
+
+def test_every_box_is_drawn_as_its_kind_is():
+    figure, axis = drawn(FOUND, TARGET)
+    draw_key(figure)
+    colors = [to_rgb(patch.get_edgecolor()) for patch in axis.patches]
+    shown = [patch for patch, color in zip(axis.patches, colors, strict=True) if color != (1, 1, 1)]
+    assert len(shown) == len(FOUND["boxes"]) + 2
+    for kind, count in {"right": 1, "double": 1, "wrong": 3, "missed": 2}.items():
+        assert colors.count(to_rgb(LOOKS[kind].color)) == count
+        assert f"{LOOKS[kind].sign} {LOOKS[kind].meaning}" in [
+            text.get_text() for text in figure.legends[0].get_texts()
+        ]
+    assert all(isinstance(patch, Rectangle) for patch in shown)
+
+
+@pytest.mark.parametrize("side", [2.0, 3.5, 6.0])
+def test_no_label_lies_over_another(side):
+    """However many boxes there are: those for which there is no room have none."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(60, 2, generator=generator) * 80
+    sides = 5 + torch.rand(60, 2, generator=generator) * 15
+    boxes = torch.cat([corners, corners + sides], 1)
+    many = {
+        "boxes": boxes,
+        "labels": torch.zeros(60, dtype=torch.int64),
+        "scores": torch.linspace(1, 0.1, 60),
+    }
+    figure, axis = drawn(many, TARGET, side)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    frames = [text.get_window_extent(renderer) for text in axis.texts]
+    assert len(frames) >= 3
+    for one, other in itertools.combinations(frames, 2):
+        width = min(one.x1, other.x1) - max(one.x0, other.x0)
+        height = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert width <= 1 or height <= 1  # pixels
