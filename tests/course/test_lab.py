@@ -5,6 +5,7 @@ Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-
 this is skipped.
 """
 
+import math
 import shutil
 
 import pytest
@@ -77,20 +78,59 @@ def test_the_first_notebook_runs_and_its_explorers_answer_to_keys_and_buttons(pa
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
-    explorers = page.locator(".jp-OutputArea-output .widget-vbox")
+    explorers = page.locator(".jp-OutputArea-output .widget-vbox:has(.noUi-handle):has(img)")
     explorers.last.wait_for()
     outputs = page.locator(".jp-OutputArea-child").count()
-    assert explorers.count() == 2
-    for explorer in explorers.all():
-        shown = explorer.locator(".widget-html-content")
-        for slider in explorer.locator(".noUi-handle").all():
-            number = slider.get_attribute("aria-valuetext")
-            slider.focus()
-            changes(page, shown, lambda: page.keyboard.press("ArrowRight"))
-            assert slider.get_attribute("aria-valuetext") != number
-    changes(page, shown, page.get_by_role("button", name="new picture").click)
+    drawing, believed, own = (explorers.nth(index) for index in outermost(explorers))
+    for explorer in (believed, own):
+        shown = explorer.locator(".widget-html-content").last
+        slider = explorer.locator(".noUi-handle")
+        number = slider.get_attribute("aria-valuetext")
+        slider.focus()
+        changes(page, shown, lambda: page.keyboard.press("ArrowRight"))
+        assert slider.get_attribute("aria-valuetext") != number
+    shown = believed.locator(".widget-html-content")
+    changes(page, shown, page.get_by_role("button", name="next picture").click)
     assert page.locator(".jp-OutputArea-child").count() == outputs  # nothing piles up
+    draws_a_circle(page, drawing)
     assert not page.complaints
+
+
+def outermost(boxes):
+    """The places of those boxes that stand in no other one."""
+    inside = ".widget-vbox .widget-vbox"
+    return [index for index, box in enumerate(boxes.all()) if not box.evaluate(MATCHES, inside)]
+
+
+MATCHES = "(element, selector) => element.matches(selector)"
+
+
+def draws_a_circle(page, explorer):
+    """Clear the sheet, and draw a circle by mouse: the detector finds it."""
+    shown = explorer.locator(".widget-html-content").last
+    changes(page, shown, explorer.get_by_role("button", name="Clear").click)
+    assert "nothing" in shown.inner_text()
+    explorer.get_by_role("button", name="line", exact=True).click()
+    sheet = explorer.locator(".touch-stage")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    points = [
+        (
+            box["x"] + box["width"] * (0.5 + 0.12 * math.cos(turn / 24 * math.tau)),
+            box["y"] + box["height"] * (0.5 + 0.12 * math.sin(turn / 24 * math.tau)),
+        )
+        for turn in range(25)
+    ]
+
+    def draw():
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point)
+        page.mouse.up()
+
+    changes(page, shown, draw)
+    assert "1 circle" in shown.inner_text()
 
 
 def test_a_button_stops_a_training_while_a_cell_waits_for_it(page):

@@ -1,32 +1,236 @@
-"""What the explorer of notebook 00 shows: what a detector finds, from a score on."""
+"""What notebook 00 shows of a detector at work: on a photograph, on a drawing, on thirty pictures,
+on a picture of the learner's own.
+"""
 
-from torch.utils.data import Dataset
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from effdet_lite.course import Finding, preflight
+from effdet_lite.data import BCCDDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.teach.kit.boxes import draw_boxes, picture_pair
-from effdet_lite.teach.kit.plots import styled
-from effdet_lite.teach.kit.shared import detect_once
+from effdet_lite.places import cells_folder
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.found import counted_names, detected, draw_counted, draw_named
+from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
+from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
+from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, drawn
 from effdet_lite.teach.kit.widgets import View
+
+PHOTOGRAPH = 30  # of those whose scene no training saw: a clear one
+PICTURES = 30  # by which the detector of shapes is judged
+FIRST = 15  # of them
+KINDS = ("right", "wrong", "double")  # of boxes
+ASKED = 0.5  # the lowest score of the guess
+SCORES = tuple(number / 100 for number in range(20, 91, 5))  # where the lines have their corners
+CELL_NAMES = {"RBC": "red cell", "WBC": "white cell", "Platelets": "platelet"}
+# What is on the sheet of 128 × 128 px before somebody draws: three of the detector's classes, and a
+# letter.
+LETTER = {"kind": "pen", "width": 5, "color": PALETTE["black"]}
+FIRST_MARKS = (
+    {"kind": "circle", "center": [36, 36], "side": 38, "color": PALETTE["blue"]},
+    {"kind": "cross", "center": [92, 36], "side": 40, "color": PALETTE["vermillion"]},
+    {"kind": "triangle", "center": [94, 92], "side": 44, "color": PALETTE["green"]},
+    LETTER | {"points": [[18, 112], [34, 72], [50, 112]]},
+    LETTER | {"points": [[24, 98], [44, 98]]},
+)
+
+
+# --- a photograph ---
+
+
+def show_detector_at_work() -> None:
+    """A picture as it is, and what a shipped detector finds in it: a photograph of blood cells
+    where they are on this machine, and drawn shapes elsewhere.
+    """
+    model, image, classes = _at_work()
+    found = detected(model, image, score=0.5)
+    names = counted_names(found["labels"], classes)
+    words = f"A picture, and beside it the same one with a box around each of {', '.join(names)}."
+    show(photograph_and_boxes(image, found, classes), words)
 
 
 @styled
-def detections_view(model: EfficientDet, dataset: Dataset, score: float, picture: int) -> View:
-    """A picture with its true boxes, and beside it the boxes that the model gives at least this
-    score (0.1-1).
+def photograph_and_boxes(image: Tensor, found: Mapping, classes: Sequence[str]) -> Figure:
+    """A picture [3, H, W], and beside it the same one with what was found in it."""
+    height, width = image.shape[-2:]
+    inches, foot = 4.2, 0.4
+    high = inches * height / width + foot + 0.3
+    places = [(left, foot / high, 0.49, (high - foot - 0.3) / high) for left in (0.005, 0.505)]
+    figure, (before, after) = new_panels(2 * inches / 0.98, high, *places)
+    titles = "what goes in: a picture", "what comes out: what is there, and where"
+    for axis, title in zip((before, after), titles, strict=True):
+        draw_picture(axis, image)
+        axis.set_title(title, loc="left", fontsize=11)
+    draw_counted(after, found, classes)
+    return figure
 
-    picture: which of the data set's pictures; after the last one comes the first again.
+
+def _at_work() -> tuple[EfficientDet, Tensor, Sequence[str]]:
+    """The detector, a picture that it never saw, and the names of its classes."""
+    try:
+        model, about = shipped("bccd")
+        change = eval_transforms(about["size"])
+        cells = BCCDDetection(cells_folder(), "test-unseen", transforms=change)
+        return model, cells[PHOTOGRAPH][0], [CELL_NAMES[name] for name in cells.classes]
+    except (OSError, ValueError):  # not here, or not whole
+        model, about = shipped("shapes")
+        return model, unseen_pictures()[0][0], about["classes"]
+
+
+# --- a drawing ---
+
+
+def boxes_on_drawing(drawing: Sequence[Mapping], score: float) -> View:
+    """What the detector of shapes finds with at least this score on a sheet with these marks
+    (`touch.DrawPad`).
     """
-    image, target, found = detect_once(model, dataset, picture % len(dataset))
+    model, about = shipped("shapes")
+    image = drawing_as_picture(drawing)
+    return _found_view(image, detected(model, image, score), about["classes"])
+
+
+def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
+    """The marks of a `touch.DrawPad` on its sheet, [3, 128, 128] in 0-1."""
+    return torch.from_numpy(drawn(np.full((3, SIDE, SIDE), PAPER, np.float32), drawing))
+
+
+@styled
+def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
+    height, width = image.shape[-2:]
+    scale = 4.4 / max(height, width)
+    figure, (axis,) = new_panels(width * scale, height * scale, (0, 0, 1, 1))
+    draw_picture(axis, image)
+    draw_named(axis, found, classes)
+    names = ", ".join(counted_names(found["labels"], classes))
+    return View(figure, f"The detector finds {names}.", {"the detector finds": names})
+
+
+# --- thirty pictures ---
+
+
+@functools.cache
+def thirty_pictures() -> list[tuple[Tensor, dict, dict]]:
+    """(picture, target, what the detector of shapes finds) of the first thirty test pictures; the
+    first of them has boxes of every kind.
+    """
+    model, _ = shipped("shapes")
+    order = [(number + FIRST) % PICTURES for number in range(PICTURES)]
+    return [detect_once(model, unseen_pictures(), number) for number in order]
+
+
+@functools.cache
+def counted(score: float) -> Counter:
+    """What the boxes with at least this score are worth, in the thirty pictures: how many are
+    right, wrong and double, and how many objects are missed.
+    """
+    total = Counter(dict.fromkeys(LOOKS, 0))
+    for _, target, found in thirty_pictures():
+        result = judged(above(found, score), target)
+        total.update({kind: result.count(kind) for kind in LOOKS})
+    return total
+
+
+def above(found: Mapping, score: float) -> dict:
+    """The detections with at least this score."""
     chosen = found["scores"] >= score
-    boxes, labels, scores = (found[name][chosen] for name in ("boxes", "labels", "scores"))
-    titles = ("what is there", f"what the model finds, score ≥ {score:.2f}")
-    figure, (left, right) = picture_pair(image, image, titles)
-    draw_boxes(None, target["boxes"], target["labels"], dataset.classes, axis=left)
-    draw_boxes(None, boxes, labels, dataset.classes, scores, axis=right, dashed=True)
-    names = ", ".join(dataset.classes[label] for label in labels) or "nothing"
-    words = f"The true boxes of picture {picture}; beside them what the model finds: {names}."
+    return {name: value[chosen] for name, value in found.items()}
+
+
+@styled
+def believed_boxes(guesses: Mapping, score: float, picture: int) -> View:
+    """One of thirty test pictures with the boxes that have at least this score, judged; beside it
+    what is found and what is wrong in all thirty, for every lowest score.
+
+    guesses: "00.c", how many objects are found from a score of 0.5 on. picture: after the last one
+    comes the first again.
+    """
+    image, target, everything = thirty_pictures()[picture % PICTURES]
+    found = above(everything, score)
+    result = judged(found, target)
+    figure, (left, right) = new_panels(9.2, 4.5, (0.005, 0.09, 0.42, 0.86), (0.5, 0.22, 0.38, 0.7))
+    draw_picture(left, image)
+    left.set_title(f"one of the thirty pictures, score ≥ {score:.2f}", loc="left", fontsize=10)
+    draw_judged(left, found, target, unseen_pictures().classes, result)
+    draw_key(figure)
+    _draw_lines(right, score, guesses["00.c"])
+    here = {kind: result.count(kind) for kind in LOOKS}
+    told = ", ".join(f"{count} {kind}" for kind, count in here.items() if count)
+    every = counted(score)
+    objects = every["right"] + every["missed"]
     numbers = {
-        "objects in the picture": f"{len(target['labels'])}",
-        "boxes found": f"{len(labels)}",
+        "boxes in the thirty pictures": str(_sum(score, KINDS)),
+        "shapes in the thirty pictures": str(objects),
+        "shapes found": str(every["right"]),
+        "shapes missed": str(every["missed"]),
+        "boxes that are wrong or double": str(_sum(score, KINDS[1:])),
     }
+    words = (
+        f"With a lowest score of {score:.2f} one picture has {told or 'nothing'}; in all thirty, "
+    )
+    words += f"{every['right']} of {objects} shapes are found."
     return View(figure, words, numbers)
+
+
+def _draw_lines(axis: Axes, score: float, guess: float | None) -> None:
+    """Shapes found and boxes wrong or double, over the lowest score; and where `score` is."""
+    axis.set(xlim=(0.15, 0.95), ylim=(0, 175), xlabel="lowest score that you accept")
+    axis.set_ylabel("in all thirty pictures")
+    axis.set_title("A higher score: fewer errors, fewer shapes", loc="left", fontsize=10)
+    axis.axvline(score, color="#777777", linestyle="-", linewidth=1.2, marker="")
+    objects = counted(score)["right"] + counted(score)["missed"]
+    axis.axhline(objects, color=PALETTE["black"], linestyle=":", linewidth=1.2, marker="")
+    axis.text(0.93, objects + 3, f"all {objects} shapes", ha="right", fontsize=9)
+    lines = {  # each with where its name stands
+        "shapes found": ("right", ("right",), (0.22, 113)),
+        "wrong or\ndouble boxes": ("wrong", ("wrong", "double"), (0.31, 64)),
+    }
+    for name, (kind, kinds, place) in lines.items():
+        look = LOOKS[kind]
+        values = [_sum(one, kinds) for one in SCORES]
+        axis.plot(SCORES, values, color=look.color, linestyle=look.dashes, marker="")
+        axis.plot([score], [_sum(score, kinds)], color=look.color, marker="o", markersize=8)
+        axis.text(*place, name, color=look.color, fontsize=9)
+    draw_guess(axis, guess, x=ASKED)
+
+
+def _sum(score: float, kinds: Sequence[str]) -> int:
+    return sum(counted(score)[kind] for kind in kinds)
+
+
+def shapes_found(score: float) -> int:
+    """How many shapes of the thirty pictures have a right box with at least this score."""
+    return counted(score)["right"]
+
+
+def show_scores(*scores: float) -> None:
+    """A table: what becomes of the boxes of thirty pictures with these lowest scores."""
+    rows = []
+    for score in scores:
+        every = counted(score)
+        boxes, wrong = _sum(score, KINDS), _sum(score, KINDS[1:])
+        rows.append([f"{score:.2f}", boxes, every["right"], wrong, every["missed"]])
+    table(["lowest score", "boxes", "right", "wrong or double", "shapes missed"], rows)
+
+
+# --- this computer ---
+
+
+def show_preflight() -> None:
+    """A table of what the course needs of this computer, and whether it is there."""
+    table(["", "what", "found"], [(_mark(one), one.name, one.sentence) for one in preflight()])
+
+
+def _mark(finding: Finding) -> str:
+    if finding.ok:
+        return "✓"
+    return "✗ fix this" if finding.essential else "○ can wait"

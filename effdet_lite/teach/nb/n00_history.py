@@ -1,0 +1,160 @@
+"""Why EfficientDet mattered in its time: what notebook 00 shows of the published detectors."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from effdet_lite.scaling import PUBLISHED
+from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+
+
+class Reported(NamedTuple):
+    """What the paper's table 2 says of another detector. work: billions of multiplications for one
+    picture. ap: COCO AP in %, on test-dev, or where that is not given on the validation set.
+    """
+
+    name: str
+    work: float
+    ap: float
+    is_test: bool = True
+
+
+# EfficientDet, arXiv 1911.09070v7, table 2: every detector there for which it gives the work. It
+# writes "FLOPs", and says that it counts multiply-adds.
+OTHERS = (
+    Reported("YOLOv3", 71, 33.0),
+    Reported("RetinaNet-R50", 97, 39.2),
+    Reported("RetinaNet-R101", 127, 39.9),
+    Reported("Mask R-CNN R101-FPN", 164, 42.9, is_test=False),
+    Reported("Mask R-CNN X101-FPN", 277, 44.3, is_test=False),
+    Reported("ResNet-50 + NAS-FPN (1024)", 360, 44.2),
+    Reported("ResNet-50 + NAS-FPN (1280)", 563, 44.8),
+    Reported("ResNet-50 + NAS-FPN (1280@384)", 1043, 45.4),
+    Reported("AmoebaNet + NAS-FPN + AA (1280)", 1317, 48.6, is_test=False),
+    Reported("AmoebaNet + NAS-FPN + AA (1536)", 3045, 50.7, is_test=False),
+)
+RIVAL = OTHERS[1]
+OURS = "d1"
+# Milliseconds for one picture on the same graphics card (Titan V), in the same table.
+TIMES = {RIVAL.name: 25, OURS: 16}
+# Names on the figure: which of OTHERS they stand beside, and how far away in points.
+NAMES = {
+    "YOLOv3": (0, (9, -4)),
+    "RetinaNet": (2, (9, -9)),
+    "Mask R-CNN": (3, (-9, 3)),
+    "ResNet + NAS-FPN": (7, (9, -4)),
+    "AmoebaNet + NAS-FPN": (8, (4, -15)),
+}
+
+
+def times_less_work() -> float:
+    """How many times fewer multiplications EfficientDet-D1 needs than RetinaNet, as published."""
+    return RIVAL.work * 1e9 / PUBLISHED[OURS].macs
+
+
+def times_as_fast() -> float:
+    """How many times as fast it was on the same graphics card."""
+    return TIMES[RIVAL.name] / TIMES[OURS]
+
+
+def accuracy_and_work(guesses: Mapping) -> View:
+    """The published detectors: accuracy over work. guesses: "00.a", how many times less work than
+    RetinaNet's D1 needs.
+    """
+    guess = guesses["00.a"]
+    ours = PUBLISHED[OURS]
+    numbers = {
+        "RetinaNet": f"{RIVAL.work:.0f} billion multiplications, AP {RIVAL.ap}",
+        "EfficientDet-D1": f"{ours.macs / 1e9:.1f} billion multiplications, AP {ours.accuracy}",
+        "times fewer": f"{times_less_work():.1f}",
+    }
+    words = "At every accuracy EfficientDet needs a small part of the others' multiplications: "
+    words += f"D1 needs {times_less_work():.1f} times fewer than RetinaNet, and has a higher AP."
+    return View(accuracy_figure(guess), words, numbers)
+
+
+@styled
+def accuracy_figure(guess: float | None = None) -> Figure:
+    """Accuracy over work for EfficientDet D0 to D7x and the detectors of its time, and where D1
+    would stand by the guess.
+    """
+    figure, axes = new_figure(width=8.2, height=4.4)
+    axis = axes[0, 0]
+    axis.set(xscale="log", xlim=(1.7, 6000), ylim=(30, 58))
+    axis.set_xticks([2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000])
+    axis.xaxis.set(major_formatter="{x:,.0f}", minor_formatter="")
+    axis.tick_params(which="minor", bottom=False)
+    axis.set_xlabel(
+        "work: billions of multiplications for one picture (each labeled step: about × 2)"
+    )
+    axis.set_ylabel("accuracy: AP on COCO")
+    axis.set_title("EfficientDet: better boxes for a fraction of the work", loc="left", fontsize=12)
+    _draw_efficientdets(axis)
+    _draw_others(axis)
+    ours = PUBLISHED[OURS]
+    arrow = {"arrowstyle": "->", "color": PALETTE["black"], "linewidth": 1.4, "shrinkB": 7}
+    axis.annotate("", (ours.macs / 1e9, ours.accuracy), (RIVAL.work, RIVAL.ap), arrowprops=arrow)
+    axis.text(24, 38.0, f"work ÷ {times_less_work():.1f}", ha="center", fontsize=11)
+    if guess is not None:
+        draw_guess(axis, (RIVAL.work / guess, ours.accuracy), label="D1, by your guess")
+    return figure
+
+
+def _draw_efficientdets(axis: Axes) -> None:
+    family = {name: one for name, one in PUBLISHED.items() if name.startswith("d")}
+    work = [one.macs / 1e9 for one in family.values()]
+    accuracy = [one.accuracy for one in family.values()]
+    axis.plot(work, accuracy, color=PALETTE["blue"], marker="o", markersize=7, linestyle="-")
+    for name, x, y in zip(family, work, accuracy, strict=True):
+        words = name.upper().replace("X", "x")
+        place = {"xytext": (-7, 5), "textcoords": "offset points", "ha": "right"}
+        axis.annotate(words, (x, y), **place, color=PALETTE["blue"], fontsize=9)
+    axis.text(3.0, 48.5, "EfficientDet", color=PALETTE["blue"], fontsize=11, fontweight="bold")
+
+
+def _draw_others(axis: Axes) -> None:
+    color = PALETTE["vermillion"]
+    for one in OTHERS:
+        face = color if one.is_test else "white"
+        axis.plot(one.work, one.ap, marker="s", markersize=7, color=color, markerfacecolor=face)
+    for name, (number, apart) in NAMES.items():
+        place = {"xytext": apart, "textcoords": "offset points"}
+        place["ha"] = "left" if apart[0] > 0 else "right"
+        at = (OTHERS[number].work, OTHERS[number].ap)
+        axis.annotate(name, at, **place, color=color, fontsize=9)
+
+
+def work_and_time(guesses: Mapping) -> View:
+    """Work and time of RetinaNet and D1 side by side. guesses: "00.a" and "00.b", how many times
+    less work and how many times as fast.
+    """
+    numbers = {
+        "RetinaNet": f"{TIMES[RIVAL.name]} ms for one picture",
+        "EfficientDet-D1": f"{TIMES[OURS]} ms for one picture",
+        "times as fast": f"{times_as_fast():.1f}",
+    }
+    words = (
+        f"{times_less_work():.1f} times less work, and only {times_as_fast():.1f} times as fast."
+    )
+    return View(_bars(guesses), words, numbers)
+
+
+@styled
+def _bars(guesses: Mapping) -> Figure:
+    figure, (axis,) = new_panels(8.2, 1.9, (0.16, 0.28, 0.8, 0.55))
+    values = {"less work": times_less_work(), "less time": times_as_fast()}
+    colors = PALETTE["blue"], PALETTE["vermillion"]
+    axis.barh(list(values), list(values.values()), height=0.5, color=colors)
+    for row, value in enumerate(values.values()):
+        axis.text(value + 0.25, row, f"{value:.1f} ×", va="center", fontsize=11)
+    axis.set(xlim=(0, 25), ylim=(1.5, -0.6))
+    axis.set_xlabel("how many times less than RetinaNet")
+    axis.set_title("A sixteenth of the work does not take a sixteenth of the time", loc="left")
+    axis.title.set_fontsize(11)
+    for row, name in enumerate(("00.a", "00.b")):
+        draw_guess(axis, guesses[name], y=row + 0.2)
+    return figure

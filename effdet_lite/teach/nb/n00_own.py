@@ -1,0 +1,88 @@
+"""A picture of the learner's own, and what the detectors on this machine find in it."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from torch import Tensor
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+from torchvision.ops import nms
+
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.places import cache_folder
+from effdet_lite.predict import detect_photo
+from effdet_lite.pretrained import from_pretrained, published_url
+from effdet_lite.scaling import EFFICIENTDETS
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.found import OVERLAP, counted_names, draw_named
+from effdet_lite.teach.kit.plots import new_panels, styled
+from effdet_lite.teach.kit.shared import one_thread, shipped
+from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n00_start import CELL_NAMES
+
+CELLS, SHAPES = "blood cells (trained for this course)", "shapes (trained for this course)"
+THINGS = "90 everyday things (EfficientDet-D0, published)"
+MOST = 30  # boxes: more would hide the picture
+
+
+def example_photograph() -> Tensor:
+    """A portrait of the computer pioneer Grace Hopper, uint8 [3, H, W]: a photograph of the U.S.
+    Navy, in the public domain, that comes with matplotlib.
+    """
+    with get_sample_data("grace_hopper.jpg") as file, Image.open(file) as image:
+        return torch.from_numpy(np.array(image.convert("RGB")).transpose(2, 0, 1).copy())
+
+
+def detectors_at_hand() -> list[str]:
+    """The names of the detectors that are on this machine. The published one is among them once
+    somebody has fetched it.
+    """
+    try:
+        has_weights = (cache_folder() / published_url("d0").rpartition("/")[2]).is_file()
+    except FileNotFoundError:  # there is no home folder
+        has_weights = False
+    return [CELLS, SHAPES, *([THINGS] if has_weights else [])]
+
+
+@functools.cache
+def detector_named(name: str) -> tuple[EfficientDet, tuple[int, int], Sequence[str]]:
+    """A detector of `detectors_at_hand`, the size of its pictures, and its classes."""
+    if name == THINGS:
+        # EfficientDet's labels count from 0, and COCO's ids from 1.
+        classes = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]
+        side = EFFICIENTDETS["d0"].resolution
+        return from_pretrained("d0", progress=False), (side, side), classes
+    model, about = shipped("bccd" if name == CELLS else "shapes")
+    return model, about["size"], [CELL_NAMES.get(one, one) for one in about["classes"]]
+
+
+def boxes_on_picture(picture: Tensor | None, detector: str, score: float) -> View:
+    """What a detector finds with at least this score in a picture [3, H, W], 0-1 or uint8, of any
+    size. Raises ValueError where there is none yet.
+    """
+    if picture is None:
+        raise ValueError("drop a picture first.")
+    model, size, classes = detector_named(detector)
+    if picture.is_floating_point():
+        picture = (picture * 255).round().byte()
+    with one_thread():
+        found = detect_photo(model, picture, size, score_threshold=score, iou_threshold=OVERLAP)
+    kept = nms(found["boxes"], found["scores"], OVERLAP)[:MOST]
+    found = {name: value[kept] for name, value in found.items()}
+    names = ", ".join(counted_names(found["labels"], classes))
+    return View(
+        _figure(picture, found, classes), f"The detector finds {names}.", {"it finds": names}
+    )
+
+
+@styled
+def _figure(picture: Tensor, found: dict, classes: Sequence[str]):
+    height, width = picture.shape[-2:]
+    scale = 4.8 / max(height, width)
+    figure, (axis,) = new_panels(max(1, width * scale), max(1, height * scale), (0, 0, 1, 1))
+    draw_picture(axis, picture)
+    draw_named(axis, found, classes)
+    return figure
