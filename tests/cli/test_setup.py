@@ -132,6 +132,17 @@ def test_ci_fails_where_the_readme_has_no_test_command(tmp_path):
     assert done.returncode != 0 and "README" in done.stderr
 
 
+def test_what_is_cited_is_what_is_released():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (cited["version"], cited["license"]) == (
+        PYPROJECT["project"]["version"],
+        PYPROJECT["project"]["license"],
+    )
+    (author,) = cited["authors"]
+    held_by = (ROOT / "LICENSE").read_text(encoding="utf-8").splitlines()[2]
+    assert author["name"].removeprefix("the ") in held_by
+
+
 # --- effdet-lite lab ---
 
 
