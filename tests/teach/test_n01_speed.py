@@ -66,3 +66,13 @@ def test_a_live_layer_is_told_beside_the_copy_of_its_map(monkeypatch):
     assert numbers["a copy of the map takes"] == "0.250 ms, so the layer takes 4.0 ×"
     reached = layer.cost.flops / 1e-3 / (25e9 * layer.intensity)
     assert numbers["of what its roof allows"] == f"{reached:.0%}"
+
+
+@pytest.mark.parametrize("kind", ["depthwise", "dense", "pointwise"])
+def test_the_smallest_layer_is_still_in_the_picture(monkeypatch, kind):
+    """Where a call takes 0.2 ms, which is slow."""
+    monkeypatch.setattr(n01_speed, "milliseconds", lambda *inputs, repeats: 0.2)
+    axis = live_layer_view(LIMITS, kind, 8, 7).figure.axes[0]
+    ((x,), (y,)) = axis.lines[-1].get_data()
+    assert axis.get_xlim()[0] < x < axis.get_xlim()[1]
+    assert axis.get_ylim()[0] < y < axis.get_ylim()[1]

@@ -206,8 +206,11 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
     return figure
 
 
-def _draw_roof(axis: Axes, limits: Limits) -> None:
-    """The roof, its corner, and axes whose ticks can be read."""
+def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
+    """The roof, its corner, and axes whose ticks can be read.
+
+    lowest: where the speeds begin, as a part of the peak.
+    """
     low, high = INTENSITIES
     corner = limits.peak / limits.memory
     roof = [limits.roof(intensity) / 1e9 for intensity in (low, corner, high)]
@@ -223,7 +226,7 @@ def _draw_roof(axis: Axes, limits: Limits) -> None:
         side.set_major_locator(LogLocator(base=4, numticks=20))
         side.set_major_formatter("{x:g}")
         side.set_minor_locator(NullLocator())
-    axis.set(xlim=(low, high), ylim=(roof[1] / 64, 2 * roof[1]))
+    axis.set(xlim=(low, high), ylim=(lowest * roof[1], 2 * roof[1]))
     axis.set(xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")
 
 
@@ -243,7 +246,7 @@ def live_layer_view(limits: Limits, kind: str, channels: int, side: int) -> View
     took = layer.cost.flops / speed * 1e3
     copied = milliseconds(torch.clone, torch.zeros(1, channels, side, side), repeats=5)
     figure, (axis,) = new_panels(6.4, 3.4, (0.1, 0.15, 0.88, 0.82))
-    _draw_roof(axis, limits)
+    _draw_roof(axis, limits, lowest=1 / 4096)  # a call has its price, so small layers are slow
     color, marker = LOOKS[kind]
     axis.plot(layer.intensity, speed / 1e9, marker, color=PALETTE[color], markersize=10)
     roof = limits.roof(layer.intensity)
