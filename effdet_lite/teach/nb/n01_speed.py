@@ -245,7 +245,7 @@ def live_layer_view(limits: Limits, kind: str, channels: int, side: int) -> View
     speed = layer.speed(repeats=5)
     took = layer.cost.flops / speed * 1e3
     copied = milliseconds(torch.clone, torch.zeros(1, channels, side, side), repeats=5)
-    figure, (axis,) = new_panels(6.4, 3.4, (0.1, 0.15, 0.88, 0.82))
+    figure, (axis,) = new_panels(6.4, 3.4, (0.14, 0.15, 0.84, 0.82))
     _draw_roof(axis, limits, lowest=1 / 4096)  # a call has its price, so small layers are slow
     color, marker = LOOKS[kind]
     axis.plot(layer.intensity, speed / 1e9, marker, color=PALETTE[color], markersize=10)
