@@ -9,23 +9,26 @@ from effdet_lite.experiments.comparing import spread
 from effdet_lite.experiments.search_space import objective
 from effdet_lite.experiments.verdicts import counted, held
 from effdet_lite.teach.kit.claims import Claim
-from effdet_lite.teach.nb.n02_depth import best_depth
+from effdet_lite.teach.nb.n02_depth import best_depth, depth_findings
 from effdet_lite.teach.nb.n02_search import fresh_scores
 
 OFFICIAL_PARAMETERS = 5_288_548  # torchvision's B0
 
 
 def claim_on_depth(rows: Sequence[Mapping]) -> Claim:
-    """Claim 4, of the rows of `experiments.towers`."""
-    found = towers.by_depth(rows)
-    depths = sorted({min(found), best_depth(found), max(found)})
-    label = f"accuracy after {towers.STEPS} steps"
+    """Claim 4, of the rows of `experiments.towers`: shallowest, best and deepest towers."""
+    measured = {}
+    for steps in (towers.STEPS, towers.LONGER):
+        found = towers.by_depth(rows, steps=steps)
+        for depth in sorted({min(found), best_depth(found), max(found)}) if found else ():
+            label = f"accuracy after {steps:,} steps › {depth} layers"
+            measured[label] = str(spread(list(found[depth].values())))
     return Claim(
         "C4",
         "depth works only up to a level, even with batch norm and skips",
-        {f"{label} › {depth} layers": str(spread(list(found[depth].values()))) for depth in depths},
-        tuple(towers.findings(rows).values()),
-        care="for these towers, within 400 steps",
+        measured,
+        tuple(depth_findings(rows).values()),
+        care="for these towers and these lengths of training",
     )
 
 

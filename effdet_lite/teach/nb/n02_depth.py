@@ -11,7 +11,16 @@ from torch.nn import functional as F
 
 from effdet_lite.experiments.classifiers import crops
 from effdet_lite.experiments.comparing import spread
-from effdet_lite.experiments.towers import DEPTHS, KINDS, LONGER, STEPS, Tower, by_depth
+from effdet_lite.experiments.towers import (
+    DEPTHS,
+    KINDS,
+    LONGER,
+    STEPS,
+    Tower,
+    by_depth,
+    levels,
+)
+from effdet_lite.experiments.verdicts import Finding, gained
 from effdet_lite.randomness import own_numbers
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show, table
@@ -34,6 +43,21 @@ def best_depth(found: Mapping[int, Mapping[int, float]]) -> int:
 def most_accurate_depth(rows: Sequence[Mapping]) -> int:
     """Of the towers with both remedies, after the shorter training, by the mean of the seeds."""
     return best_depth(by_depth(rows))
+
+
+def depth_findings(rows: Sequence[Mapping]) -> dict[str, Finding]:
+    """The two parts of claim 4, of the towers with both remedies: `towers.levels` of both lengths
+    of training, pooled, each length a group. A length counts as soon as it has two whole seeds.
+    """
+    gains, falls = {}, {}
+    for steps in (STEPS, LONGER):
+        found = by_depth(rows, steps=steps)
+        whole = set.intersection(*map(set, found.values())) if len(found) == len(DEPTHS) else set()
+        if len(whole) >= 2:
+            of_seed = levels(found).values()
+            gains[f"{steps:,} steps"] = [level.gain for level in of_seed]
+            falls[f"{steps:,} steps"] = [level.fall for level in of_seed]
+    return {"depth works": gained(gains), "only up to a level": gained(falls)}
 
 
 def _depth_axis(axis: Axes) -> None:
