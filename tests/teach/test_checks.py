@@ -103,6 +103,12 @@ def test_two_numbers_are_not_taken_for_one():
     assert judge(Exercise((1, 500), [], "count again"), (1, 500)) == ("correct", "")
 
 
+def test_a_shape_that_could_be_a_number_with_commas_gets_the_hint_for_the_shape():
+    exercise = Exercise(49152, [((3, 128, 128), "that is a shape.")], "count again")
+    assert judge(exercise, (3, 128, 128)) == ("not yet", "that is a shape.")
+    assert judge(exercise, (3, 128, 129)) == ("not yet", f"count again {note(3, 3128129)}")
+
+
 def test_a_mistake_with_commas_gets_its_hint():
     thousands = Exercise(49152, [(16384, "the colors")], "count again")
     assert judge(thousands, (16, 384)) == ("not yet", f"the colors {note(2, 16384)}")

@@ -21,6 +21,7 @@ from effdet_lite.teach.kit.page import img, table_html
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LABEL = {"description_width": "15em"}
 WIDE = ipywidgets.Layout(width="36em", max_width="98%")
+NARROW = ipywidgets.Layout(max_width="29em")
 BESIDE = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
 
 
@@ -127,7 +128,7 @@ class Explorer:
         not above it.
         """
         if beside:
-            left = ipywidgets.VBox(list(self.controls.values()))
+            left = ipywidgets.VBox(list(self.controls.values()), layout=NARROW)
             pair = ipywidgets.Box([left, self.page], layout=BESIDE)
             self.box.children = [pair, self.box.children[-1]]
         settings = ", ".join(

@@ -23,8 +23,8 @@ from effdet_lite.teach.kit.shared import one_thread, shipped
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n00_start import CELL_NAMES
 
-CELLS, SHAPES = "blood cells (trained for this course)", "shapes (trained for this course)"
-THINGS = "90 everyday things (EfficientDet-D0, published)"
+# Detectors: two that were trained for this course, and the published EfficientDet-D0.
+CELLS, SHAPES, THINGS = "blood cells", "shapes", "everyday things"
 MOST = 30  # boxes: more would hide the picture
 
 
@@ -81,7 +81,7 @@ def boxes_on_picture(picture: Tensor | None, detector: str, score: float) -> Vie
 @styled
 def _figure(picture: Tensor, found: dict, classes: Sequence[str]):
     height, width = picture.shape[-2:]
-    scale = 4.8 / max(height, width)
+    scale = 4.0 / max(height, width)
     figure, (axis,) = new_panels(max(1, width * scale), max(1, height * scale), (0, 0, 1, 1))
     draw_picture(axis, picture)
     draw_named(axis, found, classes)

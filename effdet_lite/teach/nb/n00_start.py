@@ -107,7 +107,7 @@ def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
 @styled
 def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
     height, width = image.shape[-2:]
-    scale = 4.4 / max(height, width)
+    scale = 3.8 / max(height, width)
     figure, (axis,) = new_panels(width * scale, height * scale, (0, 0, 1, 1))
     draw_picture(axis, image)
     draw_named(axis, found, classes)
