@@ -23,7 +23,7 @@ from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
-from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, drawn
+from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, with_marks
 from effdet_lite.teach.kit.widgets import View
 
 PHOTOGRAPH = 30  # of those whose scene no training saw: a clear one
@@ -101,7 +101,7 @@ def boxes_on_drawing(drawing: Sequence[Mapping], score: float) -> View:
 
 def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
     """The marks of a `touch.DrawPad` on its sheet, [3, 128, 128] in 0-1."""
-    return torch.from_numpy(drawn(np.full((3, SIDE, SIDE), PAPER, np.float32), drawing))
+    return torch.from_numpy(with_marks(np.full((3, SIDE, SIDE), PAPER, np.float32), drawing))
 
 
 @styled

@@ -89,7 +89,7 @@ class DrawPad(Pad):
 
     def image(self) -> Tensor:
         """The sheet with its marks, float32 [3, H, W] in 0-1."""
-        return torch.from_numpy(drawn(self.pixels, self.value))
+        return torch.from_numpy(with_marks(self.pixels, self.value))
 
     def in_words(self) -> str:
         """What is on the sheet, in order, as "circle, area, pen"."""
@@ -97,7 +97,7 @@ class DrawPad(Pad):
 
     def still(self, words: str) -> str:
         """The picture as it is now."""
-        return img(plain_figure(drawn(self.pixels, self.value)), words)
+        return img(plain_figure(with_marks(self.pixels, self.value)), words)
 
 
 def checked_mark(mark: Mapping) -> dict:
@@ -134,7 +134,7 @@ def _positive(number: object, what: str) -> float:
     return value
 
 
-def drawn(background: np.ndarray, marks: Sequence[Mapping]) -> np.ndarray:
+def with_marks(background: np.ndarray, marks: Sequence[Mapping]) -> np.ndarray:
     """A picture [3, H, W] (0-1 or uint8) with marks on it, the later over the earlier; float32
     [3, H, W] in 0-1.
     """
