@@ -156,8 +156,8 @@ EXERCISES = {
         separable,
         [
             (lambda c, d, k, s: cost.conv2d(c, d, k, s, s).macs, "that is the dense convolution."),
-            (lambda c, d, k, s: s * s * k * k * c, "the pointwise half is missing."),
-            (lambda c, d, k, s: s * s * c * d, "the depthwise half is missing."),
+            (lambda c, d, k, s: s * s * k * k * c, "the pointwise part is missing."),
+            (lambda c, d, k, s: s * s * c * d, "the depthwise part is missing."),
             (lambda c, d, k, s: s * s * (k * k * d + c * d), "depthwise comes first, on the c_in channels."),
             (lambda c, d, k, s: s * s * (k * c + c * d), "the depthwise kernel has K × K places, not K."),
             (lambda c, d, k, s: 2 * separable(c, d, k, s), "these are FLOPs; count multiply-adds."),

@@ -114,7 +114,7 @@ def price_of_one_argument() -> Figure:
     axis.barh(list(billions), list(billions.values()), height=0.6, color=colors)
     for place, value in enumerate(billions.values()):
         axis.text(value, place, f" {value:.2f} billion", va="center")
-    axis.set(xlabel="multiplications for one photograph (billion)", xlim=(0, 18))
+    axis.set(xlabel="multiplications for one photograph (billion), counted here", xlim=(0, 18))
     axis.grid(axis="y", visible=False)
     axis.set_title("One argument of 16 layers makes B0 40 times as expensive")
     return figure

@@ -51,14 +51,25 @@ def b0_layers(stages: int = len(B0_STAGES)) -> list[tuple[int, int]]:
 
 
 def field_after_each_stage() -> list[list]:
-    """Rows for a table: what it is after, its level, its receptive field and its stride in px."""
+    """Rows for a table: what it is after, its level, its receptive field and its stride in px, and
+    which layers that look around it adds.
+    """
     levels = {3: "P3", 5: "P4", 7: "P5"}
     rows = []
     for number in range(len(B0_STAGES) + 1):
         field = cost.receptive_field(b0_layers(number))
         name = f"stage {number}" if number else "stem"
-        rows.append([name, levels.get(number, ""), field.size, field.stride])
+        rows.append([name, levels.get(number, ""), field.size, field.stride, _layers_of(number)])
     return rows
+
+
+def _layers_of(number: int) -> str:
+    """The layers of this stage that look around, in words; stage 0 is the stem."""
+    layers = b0_layers(number)
+    if number:
+        layers = layers[len(b0_layers(number - 1)) :]
+    kernel, stride = layers[0]
+    return f"{len(layers)} of {kernel} × {kernel}, the first with stride {stride}"
 
 
 def positions_a_side(layers: Layers, side: int) -> int:

@@ -32,7 +32,7 @@ def bell_curves(shares: Mapping[int, Tensor]) -> Figure:
         name = f"{layers} layers see {2 * layers + 1} px"
         axis.plot(range(-layers, layers + 1), share / share.max(), label=name, markevery=4)
     axis.set(xlabel="distance from the middle of the window (px)")
-    axis.set(ylabel="influence (middle = 1)", ylim=(0, 1.05))
+    axis.set(ylabel="influence / the middle's", ylim=(0, 1.05))
     axis.legend()
     axis.set_title("Pixels near the rim of the window hardly count")
     return figure

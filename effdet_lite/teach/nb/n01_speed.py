@@ -64,7 +64,7 @@ class Layer(NamedTuple):
         return self.cost.flops / self.traffic
 
     def __str__(self):
-        size = f"{self.kernel}×{self.kernel}, {self.side} px"
+        size = f"{self.kernel}×{self.kernel}, {self.side}×{self.side}"
         return f"{self.kind} {self.c_in} → {self.c_out}, {size}"
 
     def speed(self, repeats: int = 40) -> float:
@@ -155,7 +155,7 @@ def time_view(times: Mapping[str, float]) -> Callable[[Mapping[str, float | None
     """`macs_and_time` of these times for `with_guesses`, with the guess 01.f."""
     words = (
         "Dense against separable: the separable bar is an eighth of the dense one in MACs, and a "
-        "larger part of it in milliseconds, where its depthwise half takes more room."
+        "larger part of it in milliseconds, where its depthwise part takes more room."
     )
     return lambda guesses: View(macs_and_time(times, guesses["01.f"]), words, {})
 
