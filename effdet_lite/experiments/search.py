@@ -178,11 +178,11 @@ def trained(run: Run, pictures: tuple[int, int, int] = PICTURES) -> dict:
 
 def gains_of_the_winner(
     rows: Sequence[Mapping], steps: int = STEPS, drawn: int = RANDOM
-) -> dict[str, list[float]]:
-    """{"by hand" and "median": score of the winner less that network's}, on test crops.
+) -> dict[str, dict[int, float]]:
+    """{"by hand" and "median": {seed: score of the winner less that network's}}, on test crops.
 
-    A difference for each seed that both have after this many steps; they may be none. Where the
-    winner is that very network, the differences are 0.
+    A seed counts where both have it after this many steps; there may be none. Where the winner is
+    that very network, the differences are 0.
     """
     found: dict[Net, dict[int, float]] = {}
     for row in rows:
@@ -193,22 +193,22 @@ def gains_of_the_winner(
     gains = {}
     for name, net in nets.items():
         other = found.get(net, {})
-        gains[name] = [best[seed] - other[seed] for seed in sorted(best) if seed in other]
+        gains[name] = {seed: best[seed] - other[seed] for seed in sorted(best) if seed in other}
     return gains
 
 
 def findings(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, Finding]:
     """{"by hand" and "median": whether the winner is better than that one, on fresh pictures}.
 
-    Both lengths of training count, each as a group. Raises ValueError where no seed can be
-    compared.
+    One number a seed: the mean of its gains after both lengths of training, which are not
+    independent. Only seeds with both lengths count; raises ValueError where there is none.
     """
-    groups: dict[str, dict[str, list[float]]] = {"by hand": {}, "median": {}}
-    for steps in (STEPS, LONGER):
-        for name, gains in gains_of_the_winner(rows, steps, drawn).items():
-            if gains:
-                groups[name][f"{steps} steps"] = gains
-    return {name: gained(own) for name, own in groups.items()}
+    short, long = (gains_of_the_winner(rows, steps, drawn) for steps in (STEPS, LONGER))
+    found = {}
+    for name, own in short.items():
+        both = [(gain + long[name][seed]) / 2 for seed, gain in own.items() if seed in long[name]]
+        found[name] = gained({f"winner over {name}": both})
+    return found
 
 
 def best_so_far(rows: Sequence[Mapping]) -> list[float]:

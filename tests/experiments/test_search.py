@@ -113,7 +113,10 @@ def test_gains_are_differences_of_scores_within_a_seed_and_a_length():
         accuracy * (net.cost.macs / BY_HAND.cost.macs) ** -0.07
         for accuracy, net in zip(scores, nets, strict=True)
     )
-    assert gains == {"median": [pytest.approx(one - three)], "by hand": [pytest.approx(two - four)]}
+    assert gains == {
+        "median": {10: pytest.approx(one - three)},
+        "by hand": {11: pytest.approx(two - four)},
+    }
     best = search.best_so_far(searched + tests)
     assert best == [max(best)] * 3
 
@@ -129,12 +132,31 @@ def test_a_search_that_finds_something_better_is_seen_in_five_seeds_and_one_that
             if net == BY_HAND:
                 accuracy *= (net.cost.macs / winner.cost.macs) ** 0.07
                 accuracy += 0.01 * (-1) ** seed
-            tests.append(row(net, accuracy, "test", seed=seed))
+            for steps in (search.STEPS, search.LONGER):
+                tests.append(row(net, accuracy, "test", steps, seed))
     found = search.findings(searched + tests, drawn=3)
+    # One number a seed: two lengths do not make it 1 / 2^10.
     assert found["median"].p_for == 1 / 32 and found["median"].is_seen
     assert not found["by hand"].is_seen
-    with pytest.raises(ValueError, match="at least 1"):
-        search.findings(searched, drawn=3)
+    short = [one for one in searched + tests if one["steps"] == search.STEPS]
+    for too_few in (searched, short):
+        with pytest.raises(ValueError, match="at least 1"):
+            search.findings(too_few, drawn=3)
+
+
+def test_a_seeds_gain_is_the_mean_of_both_lengths():
+    """The winner gains .2 after the shorter training and loses .3 after the longer one."""
+    winner, median = search.SPACE[300], search.SPACE[100]
+    rows = [row(winner, 0.9), row(median, 0.4), row(search.SPACE[0], 0.2)]
+    for seed in search.SEEDS:
+        for steps, gain in ((search.STEPS, 0.2), (search.LONGER, -0.3)):
+            # Accuracies that give the scores .5 + gain, .5 and .1.
+            for net, score in ((winner, 0.5 + gain), (median, 0.5), (BY_HAND, 0.1)):
+                accuracy = score * (net.cost.macs / BY_HAND.cost.macs) ** 0.07
+                rows.append(row(net, accuracy, "test", steps, seed))
+    found = search.findings(rows, drawn=3)["median"]
+    assert (found.p_for, found.p_against) == (1, 1 / 32)
+    assert found.exception == "no gain: winner over median; the mean gain, -0.05, is below 0"
 
 
 @pytest.mark.slow

@@ -96,34 +96,43 @@ def test_a_doubling_is_a_difference_within_a_seed_and_within_one_kind():
     assert towers.by_depth(rows, learning_rate=0.01) == {4: {0: 0.0}}
 
 
-def test_the_best_depth_is_chosen_by_the_other_seeds():
-    # By itself, seed 0 would choose 4 layers; the other two choose 8.
-    rows = rows_of({4: [1.0, 0.25, 0.375], 8: [0.75, 0.75, 0.5], 16: [0.5, 0.5, 0.5]})
-    found = towers.levels(towers.by_depth(rows))
-    assert found == {0: (8, -0.25, 0.25), 1: (4, 0.0, -0.25), 2: (8, 0.125, 0.0)}
-    rising = towers.levels(towers.by_depth(rows_of({4: [0.25, 0.25], 8: [0.75, 0.5]})))
-    assert rising == {0: (8, 0.5, 0.0), 1: (8, 0.25, 0.0)}
-    with pytest.raises(ValueError, match="1 seeds have every depth"):
-        towers.levels(towers.by_depth(rows_of({4: [1.0, 0.5], 8: [1.0]})))
-    with pytest.raises(ValueError, match="0 seeds have every depth"):
-        towers.levels({})
+def both_lengths(shorter, longer):
+    return rows_of(shorter) + rows_of(longer, steps=towers.LONGER)
 
 
-def test_the_claim_has_two_parts_and_five_seeds_see_each():
-    up = [0.2, 0.25, 0.3, 0.2, 0.25]
-    top = [0.7, 0.65, 0.7, 0.75, 0.7]
-    down = [0.5, 0.55, 0.6, 0.5, 0.6]
-    level = towers.findings(rows_of({2: up, 16: top, 64: down}))
-    assert {name: found.is_seen for name, found in level.items()} == {
-        "depth works": True,
-        "only up to a level": True,
+def test_a_growth_is_the_mean_of_both_lengths_within_a_seed():
+    shorter = {2: [0.25, 0.125], 4: [0.5, 0.25], 16: [0.75, 0.5], 64: [0.5, 0.5]}
+    longer = {2: [0.5, 0.125], 4: [0.75], 16: [1.0, 1.0], 64: [1.0, 0.5]}
+    rows = both_lengths(shorter, longer) + rows_of({2: [0.0], 64: [1.0]}, learning_rate=0.01)
+    # Seed 0 by hand: 16 layers .875, 2 layers .375, 4 layers .625, 64 layers .75. Seed 1 has no
+    # tower of 4 layers that was trained for longer.
+    assert towers.growths(rows) == {0: (0.5, 0.25, -0.125)}
+    assert towers.growths(rows_of(shorter)) == {}, "one length is not enough"
+
+
+LOW, MIDDLE = [0.2, 0.25, 0.3, 0.2, 0.25], [0.4, 0.45, 0.4, 0.35, 0.4]
+TOP, DOWN = [0.7, 0.65, 0.7, 0.75, 0.7], [0.5, 0.55, 0.6, 0.5, 0.6]
+
+
+def test_the_claim_has_two_parts_and_five_seeds_see_each_once():
+    ends = {2: LOW, 4: MIDDLE, 16: TOP, 64: DOWN}
+    found = towers.findings(both_lengths(ends, ends))
+    assert list(found) == ["depth works", "only up to a level"]
+    # All five seeds have one sign: one of 2^5 choices of signs. Two lengths do not make it 2^10.
+    assert [one.p_for for one in found.values()] == [1 / 32, 1 / 32]
+
+
+def test_depth_that_goes_on_helping_as_much_reaches_no_level():
+    steady = {
+        2: [0.1] * 5,
+        4: [0.2] * 5,
+        16: [0.5, 0.45, 0.5, 0.55, 0.5],
+        64: [0.8, 0.75, 0.7, 0.8, 0.85],  # 4 -> 16 less 16 -> 64: 0, -.05, .1, .1, -.05
     }
-    # All five gains have one sign: one of 2^5 choices of signs.
-    assert level["depth works"].p_for == level["only up to a level"].p_for == 1 / 32
-    rising = towers.findings(rows_of({2: up, 16: down, 64: top}))
-    assert rising["depth works"].is_seen and not rising["only up to a level"].is_seen
-    with pytest.raises(ValueError, match="seeds have every depth"):
-        towers.findings(rows_of({2: up, 16: top, 64: down}), steps=1600)
+    found = towers.findings(both_lengths(steady, steady))
+    assert found["depth works"].is_seen and not found["only up to a level"].is_seen
+    with pytest.raises(ValueError, match="at least 1"):
+        towers.findings(rows_of(steady))
 
 
 # --- The stored rows ---

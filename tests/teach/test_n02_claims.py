@@ -22,38 +22,29 @@ def tower_rows(accuracies, steps=400):
 LOW, HIGH = [0.3, 0.35, 0.3, 0.4, 0.3], [0.7, 0.65, 0.7, 0.75, 0.7]
 
 
+def both_lengths(accuracies):
+    return tower_rows(accuracies) + tower_rows(accuracies, steps=1600)
+
+
 def test_depth_that_helps_up_to_a_level_is_confirmed_for_these_towers():
-    claim = n02_claims.claim_on_depth(tower_rows({2: LOW, 16: HIGH, 64: LOW}))
+    claim = n02_claims.claim_on_depth(both_lengths({2: LOW, 16: HIGH, 64: LOW}))
     assert claim.verdict == "confirmed, with care"
-    assert claim.measured == {
-        "accuracy after 400 steps › 2 layers": "0.330 (0.300 – 0.400)",
-        "accuracy after 400 steps › 16 layers": "0.700 (0.650 – 0.750)",
-        "accuracy after 400 steps › 64 layers": "0.330 (0.300 – 0.400)",
+    ends = {
+        "2": "0.330 (0.300 – 0.400)",
+        "16": "0.700 (0.650 – 0.750)",
+        "64": "0.330 (0.300 – 0.400)",
     }
-    rising = n02_claims.claim_on_depth(tower_rows({2: LOW, 64: HIGH}))
+    assert claim.measured == {
+        f"accuracy after {steps} steps › {depth} layers": told
+        for steps in ("400", "1,600")
+        for depth, told in ends.items()
+    }
+    rising = n02_claims.claim_on_depth(both_lengths({2: LOW, 64: HIGH}))
     assert rising.verdict == "not seen at this scale"
-    assert list(rising.measured) == [
+    assert list(rising.measured)[:2] == [
         "accuracy after 400 steps › 2 layers",
         "accuracy after 400 steps › 64 layers",
     ]
-
-
-def test_both_lengths_of_training_count_together():
-    """Five falls of which one is a rise have p = 2 / 32. With five clear falls more, of 2^10
-    choices of signs only the seen one, the one without the rise, and few others are as clear.
-    """
-    mixed = tower_rows({2: LOW, 16: HIGH, 64: [0.6, 0.55, 0.6, 0.65, 0.72]})
-    alone = n02_claims.depth_findings(mixed)["only up to a level"]
-    assert alone.p_for == 2 / 32
-    assert n02_claims.claim_on_depth(mixed).verdict == "not seen at this scale"
-    longer = tower_rows({2: LOW, 16: HIGH, 64: LOW}, steps=1600)
-    both = n02_claims.depth_findings(mixed + longer)["only up to a level"]
-    assert both.p_for == 2 / 1024
-    claim = n02_claims.claim_on_depth(mixed + longer)
-    assert claim.verdict == "confirmed, with care"
-    assert "accuracy after 1,600 steps › 16 layers" in claim.measured
-    one_seed = [row for row in longer if row["seed"] == 0]
-    assert n02_claims.depth_findings(mixed + one_seed)["only up to a level"] == alone
 
 
 def test_repetitions_are_counted_in_the_network_itself():
@@ -73,8 +64,11 @@ def row(net, accuracy, split, steps=100, seed=0):
     return vars(run) | {"macs": net.cost.macs, "accuracy": accuracy}
 
 
-@pytest.mark.parametrize(("median", "told"), [(0.2, "confirmed, with care"), (0.99, "not so")])
+@pytest.mark.parametrize(
+    ("median", "told"), [(0.2, "confirmed, with care"), (0.99, "not seen at this scale")]
+)
 def test_a_search_has_to_beat_chance_and_hand(median, told):
+    """Against one of two parts, five seeds give at best 2 / 32 by Holm: too little for "not so"."""
     best, middle = SPACE[300], SPACE[100]
     rows = [row(net, score, "val") for net, score in ((best, 0.9), (middle, 0.4), (SPACE[0], 0.1))]
     for seed in search.SEEDS:

@@ -84,6 +84,18 @@ def test_the_table_of_towers_has_a_line_for_each_depth(monkeypatch):
     assert [line[-1] for line in shown[1][1]] == ["–", "0.875 (0.875 – 0.875)"]
 
 
+def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
+    shown = []
+    monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
+    ends = {2: [0.25, 0.5], 4: [0.5, 0.625], 16: [0.75, 1.0], 64: [0.5, 1.0]}
+    n02_depth.growth_table(tower_rows(ends) + tower_rows(ends, steps=1600))
+    assert shown[0][1] == [
+        ["0", "+0.500", "+0.250", "-0.250"],
+        ["1", "+0.500", "+0.375", "+0.000"],
+        ["mean", "+0.500", "+0.312", "-0.125"],
+    ]
+
+
 def test_powers_of_ten_are_rounded():
     assert [n02_depth.in_powers(value) for value in (3e-7, 4.0, 2e16)] == ["10^-7", "10^1", "10^16"]
 

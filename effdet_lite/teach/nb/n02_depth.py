@@ -18,9 +18,8 @@ from effdet_lite.experiments.towers import (
     STEPS,
     Tower,
     by_depth,
-    levels,
+    growths,
 )
-from effdet_lite.experiments.verdicts import Finding, gained
 from effdet_lite.randomness import own_numbers
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show, table
@@ -43,21 +42,6 @@ def best_depth(found: Mapping[int, Mapping[int, float]]) -> int:
 def most_accurate_depth(rows: Sequence[Mapping]) -> int:
     """Of the towers with both remedies, after the shorter training, by the mean of the seeds."""
     return best_depth(by_depth(rows))
-
-
-def depth_findings(rows: Sequence[Mapping]) -> dict[str, Finding]:
-    """The two parts of claim 4, of the towers with both remedies: `towers.levels` of both lengths
-    of training, pooled, each length a group. A length counts as soon as it has two whole seeds.
-    """
-    gains, falls = {}, {}
-    for steps in (STEPS, LONGER):
-        found = by_depth(rows, steps=steps)
-        whole = set.intersection(*map(set, found.values())) if len(found) == len(DEPTHS) else set()
-        if len(whole) >= 2:
-            of_seed = levels(found).values()
-            gains[f"{steps:,} steps"] = [level.gain for level in of_seed]
-            falls[f"{steps:,} steps"] = [level.fall for level in of_seed]
-    return {"depth works": gained(gains), "only up to a level": gained(falls)}
 
 
 def _depth_axis(axis: Axes) -> None:
@@ -131,6 +115,15 @@ def towers_table(rows: Sequence[Mapping]) -> None:
     heads += ["gradient before", "gradient at the end"]
     heads += [f"accuracy after {LONGER:,} steps: mean (lowest – highest)"] if long else []
     table(["tower", *heads], lines)
+
+
+def growth_table(rows: Sequence[Mapping]) -> None:
+    """A line for each seed: what more layers add to its accuracy, the mean of both lengths."""
+    found = growths(rows)
+    lines = [[str(seed), *(f"{gain:+.3f}" for gain in own)] for seed, own in found.items()]
+    whole = [f"{statistics.fmean(gains):+.3f}" for gains in zip(*found.values(), strict=True)]
+    heads = ["2 → 16 layers", "4 → 16 layers", "16 → 64 layers"]
+    table(["seed: accuracy gained", *heads], [*lines, ["mean", *whole]])
 
 
 # --- gradients before any training ---
@@ -211,7 +204,7 @@ def show_remedies(gain: float) -> None:
         rows.append([kind, *map(in_powers, found)])
     _depth_axis(axis)
     axis.set(yscale="log", ylabel="gradient of the first layer")
-    axis.set_title("Only with both remedies does the gradient keep its size", fontsize=11)
+    axis.set_title("With both remedies the gradient changes least", fontsize=11)
     axis.legend(fontsize=9)
     told = ", ".join(f"{row[0]} {row[-1]}" for row in rows)
     show(figure, f"The first layer's gradient in towers of {DEPTHS[-1]} layers: {told}.")
