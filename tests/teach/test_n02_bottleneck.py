@@ -22,7 +22,7 @@ def test_a_blocks_bars_are_what_torch_counts():
     numbers = bottleneck.macs_view({"one": DEPTHWISE}, 28, None).numbers
     image, put_out = torch.zeros(1, 8, 28, 28), 0
     x = image
-    for layer in DEPTHWISE:
+    for layer in DEPTHWISE[:-1]:  # what the last one puts out has left the block
         x = layer(x)
         put_out += x.numel()
     assert numbers["one"] == (
@@ -79,3 +79,16 @@ def test_a_guess_stands_at_its_multiple_of_the_first_block():
         2 * macs(DEPTHWISE, torch.zeros(1, 8, 28, 28)) / 1e6
     )
     assert not bottleneck.macs_view({"one": DEPTHWISE}, 28, None).figure.axes[0].lines
+
+
+def test_enough_dimensions_are_the_first_that_destroy_nothing():
+    """By a loop over numpy's signs; more dimensions of a draw can only help."""
+    for draw in (1, 2, 5):
+        needed = 2
+        points = bottleneck.spiral().numpy()
+        while True:
+            lift = bottleneck.random_lift(needed, draw).numpy()
+            if ((points @ lift.T > 0).sum(1) >= 2).all():
+                break
+            needed += 1
+        assert bottleneck.enough(draw) == needed

@@ -208,7 +208,7 @@ def show_gates(index: int = 5) -> None:
         axes[1, column].imshow(found.after[channel], **look)
         axes[0, column].set_title(f"channel {channel}, before", fontsize=9)
         axes[1, column].set_title(f"after: × {found.gates[channel]:.2f}", fontsize=9)
-    figure.suptitle("Gates turn some channels down and leave others", fontsize=11)
+    figure.suptitle("Gates turn some channels down more than others", fontsize=11)
     gates = ", ".join(f"{found.gates[channel]:.2f}" for channel in chosen)
     show(
         figure,

@@ -101,7 +101,8 @@ class SearchGame:
         axis.set(xlim=(0, 4500), ylim=(0.6, 1))
         _draw_networks(axis, self.drawn, LIGHT, "o", "drawn by chance")
         _equal_score(axis, self.best, "as good as the search's winner")
-        axis.axvline(net.cost.macs / 1e3, color=COLORS[0], linestyle=":", marker="")
+        mine = {"color": COLORS[0], "linestyle": ":", "marker": ""}
+        axis.axvline(net.cost.macs / 1e3, **mine, label="MACs of your network")
         for number, (one, accuracy) in enumerate(self.tried.items(), 1):
             place = one.cost.macs / 1e3, accuracy
             axis.plot(*place, color=COLORS[1], marker="*", markersize=13)
@@ -179,6 +180,7 @@ def show_search(rows: Sequence[Mapping]) -> None:
         axis.axvline(RANDOM + 0.5, color=PALETTE["black"], linestyle=":", marker="")
         axis.text(RANDOM + 1, min(found), "the best, changed →", fontsize=9)
     axis.set(xlabel="networks trained", ylabel="score on validation pictures")
+    axis.set_ylim(min(found) - 0.06, max(found) + 0.01)  # room for the legend below
     axis.legend(loc="lower left", fontsize=9)
     at = best.index(best[-1]) + 1
     axis.set_title(f"The best of {len(found)} networks was number {at}", fontsize=11)
@@ -228,7 +230,9 @@ def order_on_fresh_pictures(rows: Sequence[Mapping], steps: int = LONGER) -> lis
 
 @styled
 def show_finalists(rows: Sequence[Mapping]) -> None:
-    """Winner, median and a network made by hand, trained anew and scored on test pictures."""
+    """Winner, median and a network made by hand, trained anew and scored on test pictures; what
+    each is made of stands below.
+    """
     figure, axes = new_figure(1, 2, width=8.2, height=3.6)
     told, lines = [], []
     for axis, steps in zip(axes[0], (STEPS, LONGER), strict=True):
@@ -250,3 +254,21 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
     figure.suptitle(f"After {LONGER} steps {best} is ahead", fontsize=11)
     show(figure, f"Mean scores on test pictures: {', '.join(told)}.")
     table(["network", "trained for", "score: mean (lowest – highest)"], lines)
+    heads = ["made of", "thousand MACs", *(f"accuracy, {steps} steps" for steps in (STEPS, LONGER))]
+    nets = finalists(rows).items()
+    table(["network", *heads], [[name, *_in_parts(rows, net)] for name, net in nets])
+
+
+def _in_parts(rows: Sequence[Mapping], net: Net) -> list[str]:
+    """What a finalist is made of, its MACs, and its mean accuracy on test pictures after both
+    lengths of training.
+    """
+    line = [in_words(net), f"{net.cost.macs / 1e3:,.0f}"]
+    for steps in (STEPS, LONGER):
+        own = [
+            row["accuracy"]
+            for row in rows
+            if row["split"] == "test" and row["steps"] == steps and net_of(row) == net
+        ]
+        line.append(f"{statistics.fmean(own):.3f}" if own else "–")
+    return line
