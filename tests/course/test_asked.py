@@ -14,10 +14,13 @@ USES = {"guessed", "with_guesses", "show_guesses"}
 def calls(sources):
     """(function, the names of guesses that it is handed) of each call, in order."""
     for source in sources:
-        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        tree = ast.parse(source)
+        found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        mappings = named_mappings(tree)
         for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
             function = getattr(node.func, "id", None)
             given = node.args[:1] if function == "guess" else node.args
+            given = [mappings.get(getattr(one, "id", None), one) for one in given]
             names = [part for one in given for part in getattr(one, "keys", [one])]
             yield (
                 function,
@@ -27,6 +30,17 @@ def calls(sources):
                     if isinstance(name, ast.Constant) and isinstance(name.value, str)
                 ],
             )
+
+
+def named_mappings(tree):
+    """{name: the mapping} of each `name = {...}` in a cell."""
+    return {
+        node.targets[0].id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Dict)
+    }
 
 
 def troubles(own, sources):
@@ -56,6 +70,7 @@ FINE = ['guess("03.a", "What?", low=1)', 'with_guesses(view, "03.a")', 'show_gue
     ("sources", "told"),
     [
         (FINE, []),
+        ([*FINE[:2], 'answers = {"03.a": 2}\nshow_guesses(answers)'], []),
         (['print(guessed("02.b"))'], []),
         (FINE[:2], ["03.a is not in show_guesses"]),
         (FINE[1:], ["03.a is used by with_guesses, and was not asked"] * 1),
