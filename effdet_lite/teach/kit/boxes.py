@@ -26,6 +26,7 @@ from effdet_lite.teach.kit.words import writable, writable_names, write_plainly
 
 LARGEST_DRAWN = 1600  # px on the longer side; a figure has no more
 POINTS = 9  # size of the letters
+APART = 2  # points, from the corner of a box to its words
 RIM = (withStroke(linewidth=2.6, foreground="white"), Normal())  # stands out from any picture
 
 
@@ -107,22 +108,26 @@ _TAKEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
     """Words at the corner of the box where they lie over the fewest others and in the picture."""
-    here, corner, _ = _best_place(axis, box, words, dashed)
+    here, corner, _ = _best_place(axis, box, words, "below" if dashed else "above")
     _write(axis, here, corner, words, color)
 
 
-def label_where_free(axis: Axes, box, wordings: Sequence[str], color: str) -> None:
+def label_where_free(
+    axis: Axes, box, wordings: Sequence[str], color: str, first: str = "above"
+) -> None:
     """The first of the wordings for which a corner of the box (xyxy, pixels) has room; none where
     all of them would lie over other labels or leave the picture.
+
+    first: the corner that is tried before the others, by its name in `_best_place`.
     """
     for words in wordings:
-        here, corner, covered = _best_place(axis, box, words, dashed=False)
+        here, corner, covered = _best_place(axis, box, words, first)
         if covered < 1:
             _write(axis, here, corner, words, color)
             return
 
 
-def _best_place(axis: Axes, box, words: str, dashed: bool) -> tuple[np.ndarray, tuple, float]:
+def _best_place(axis: Axes, box, words: str, first: str) -> tuple[np.ndarray, tuple, float]:
     """Where words at a corner of the box lie over the fewest others: their frame in points, the
     corner (x, y, horizontal and vertical alignment), and how many square points are covered or
     outside.
@@ -130,7 +135,7 @@ def _best_place(axis: Axes, box, words: str, dashed: bool) -> tuple[np.ndarray, 
     axis.apply_aspect()  # so that pixels of the picture lie where they will be drawn
     taken = _TAKEN.setdefault(axis, [])
     to_points = 72 / axis.figure.dpi
-    wide, high = 0.58 * POINTS * len(words) + 2, 1.35 * POINTS
+    wide, high = 0.58 * POINTS * len(words) + 3, 1.35 * POINTS
     frame = np.array(axis.bbox.extents) * to_points
     left, top, right, bottom = box
     corners = {  # (x, y, horizontal and vertical alignment, the side to which the words go)
@@ -141,15 +146,13 @@ def _best_place(axis: Axes, box, words: str, dashed: bool) -> tuple[np.ndarray, 
         "above, right": (right, top, "right", "bottom"),
         "below, left": (left, bottom, "left", "top"),
     }
-    order = list(corners.values())
-    if dashed:
-        order[0], order[1] = order[1], order[0]
+    order = [corners.pop(first), *corners.values()]
 
     def place(corner: tuple) -> tuple[np.ndarray, float]:
         """Where the words would lie, and how much of that is covered or outside."""
         x, y = axis.transData.transform(corner[:2]) * to_points
-        x -= wide if corner[2] == "right" else 0
-        y -= high if corner[3] == "top" else 0
+        x += -wide - APART if corner[2] == "right" else APART
+        y += -high - APART if corner[3] == "top" else APART
         here = np.array([x, y, x + wide, y + high])
         outside = wide * high - _shared(here, frame)
         return here, sum(_shared(here, other) for other in taken) + outside
@@ -165,7 +168,10 @@ def _write(axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str) 
     text = axis.annotate(
         words,
         (x, y),
-        xytext=(2 if horizontal == "left" else -2, 2 if vertical == "bottom" else -2),
+        xytext=(
+            APART if horizontal == "left" else -APART,
+            APART if vertical == "bottom" else -APART,
+        ),
         textcoords="offset points",
         horizontalalignment=horizontal,
         verticalalignment=vertical,
