@@ -69,8 +69,8 @@ def draw_judged(
 ) -> None:
     """Draw the boxes of one picture as they were judged, and the objects that were missed.
 
-    A box that is right comes first when it comes to room for words: sign, class and score, or the
-    sign alone, or nothing where the picture is too full. So no label lies over another.
+    Each gets sign, class and score, or the sign alone, or nothing where the picture is too full. So
+    no label lies over another. Wrong boxes come first, since their class mostly says what is wrong.
     """
     boxes = [
         (kind, box, f"{writable(classes[label], label)} {score:.2f}")
@@ -86,7 +86,7 @@ def draw_judged(
         label = int(target["labels"][number])
         name = writable(classes[label], label)
         boxes.append(("missed", as_array(target["boxes"])[number], name))
-    for kind in ("right", "missed", "double", "wrong"):
+    for kind in ("wrong", "right", "missed", "double"):
         for own, box, words in boxes:
             if own == kind:
                 draw_one(axis, box, kind, words)
@@ -100,7 +100,10 @@ def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
     line = {"edgecolor": look.color, "linestyle": look.dashes, "linewidth": 2.0}
     for style in (ground, line):
         axis.add_artist(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
-    label_where_free(axis, box, (f"{look.sign} {words}".strip(), look.sign), look.color)
+    # A double box begins near the right one, whose label is above.
+    first = "below, left" if kind == "double" else "above"
+    wordings = f"{look.sign} {words}".strip(), look.sign
+    label_where_free(axis, box, wordings, look.color, first)
 
 
 @styled

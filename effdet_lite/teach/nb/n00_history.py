@@ -41,13 +41,25 @@ RIVAL = OTHERS[1]
 OURS = "d1"
 # Milliseconds for one picture on the same graphics card (Titan V), in the same table.
 TIMES = {RIVAL.name: 25, OURS: 16}
-# Names on the figure: which of OTHERS they stand beside, and how far away in points.
-NAMES = {
-    "YOLOv3": (0, (9, -4)),
-    "RetinaNet": (2, (9, -9)),
-    "Mask R-CNN": (3, (-9, 3)),
-    "ResNet + NAS-FPN": (7, (9, -4)),
-    "AmoebaNet + NAS-FPN": (8, (4, -15)),
+
+
+class Family(NamedTuple):
+    """Sizes of one detector: their places in OTHERS, which of these its name stands beside on the
+    figure, how far away (points), and which side of the name is there.
+    """
+
+    sizes: tuple[int, ...]
+    beside: int
+    apart: tuple[int, int]
+    side: str = "left"
+
+
+FAMILIES = {
+    "YOLOv3": Family((0,), 0, (9, -4)),
+    "RetinaNet": Family((1, 2), 1, (0, -16), "center"),
+    "Mask R-CNN": Family((3, 4), 3, (-9, 3), "right"),
+    "ResNet + NAS-FPN": Family((5, 6, 7), 7, (9, -4)),
+    "AmoebaNet + NAS-FPN": Family((8, 9), 8, (4, -15)),
 }
 
 
@@ -121,11 +133,13 @@ def _draw_others(axis: Axes) -> None:
     for one in OTHERS:
         face = color if one.is_test else "white"
         axis.plot(one.work, one.ap, marker="s", markersize=7, color=color, markerfacecolor=face)
-    for name, (number, apart) in NAMES.items():
-        place = {"xytext": apart, "textcoords": "offset points"}
-        place["ha"] = "left" if apart[0] > 0 else "right"
-        at = (OTHERS[number].work, OTHERS[number].ap)
-        axis.annotate(name, at, **place, color=color, fontsize=9)
+    for name, family in FAMILIES.items():
+        sizes = [OTHERS[number] for number in family.sizes]
+        work, ap = [one.work for one in sizes], [one.ap for one in sizes]
+        axis.plot(work, ap, color=color, linestyle="-", linewidth=1.2, marker="", zorder=1.5)
+        beside = OTHERS[family.beside]
+        place = {"xytext": family.apart, "textcoords": "offset points", "ha": family.side}
+        axis.annotate(name, (beside.work, beside.ap), **place, color=color, fontsize=9)
 
 
 def work_and_time(guesses: Mapping) -> View:

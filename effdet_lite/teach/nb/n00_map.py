@@ -25,7 +25,7 @@ class Stop(NamedTuple):
 
 # Each part is a row.
 PARTS = {
-    "A strong,\ncheap\nclassifier": {
+    "Start, then a\nstrong, cheap\nclassifier": {
         "00": Stop("Start here"),
         "01": Stop("What does a\nconvolution cost?", ("00",)),
         "02": Stop("EfficientNet:\nmore for less", ("01",)),
@@ -118,7 +118,7 @@ def _draw_card(
     axis.text(left + 0.07, y - 0.13, number, fontsize=14, va="center", color=PALETTE["blue"])
     axis.text(left + 0.38, y - 0.13, title, fontsize=10, va="center", linespacing=1.1)
     own, _ = minutes_of_course().get(number, (0, 0))
-    told = f"{own} min · {state.correct} of {state.total} ✓"
+    told = f"{own} min · {state.correct} of {state.total} done"
     axis.text(left + 0.38, y + 0.27, told, fontsize=9, va="center", color="#444444")
 
 

@@ -185,7 +185,7 @@ def _draw_lines(axis: Axes, score: float, guess: float | None) -> None:
     """Shapes found and boxes wrong or double, over the lowest score; and where `score` is."""
     axis.set(xlim=(0.15, 0.95), ylim=(0, 175), xlabel="lowest score that you accept")
     axis.set_ylabel("in all thirty pictures")
-    axis.set_title("A higher score: fewer errors, fewer shapes", loc="left", fontsize=10)
+    axis.set_title("A higher score: fewer wrong boxes, fewer shapes found", loc="left", fontsize=10)
     axis.axvline(score, color="#777777", linestyle="-", linewidth=1.2, marker="")
     objects = counted(score)["right"] + counted(score)["missed"]
     axis.axhline(objects, color=PALETTE["black"], linestyle=":", linewidth=1.2, marker="")
