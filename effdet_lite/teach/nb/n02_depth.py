@@ -171,40 +171,35 @@ def in_powers(value: float) -> str:
     return f"10^{round(torch.tensor(value, dtype=torch.float64).log10().item())}"
 
 
-@styled
 def show_mismatch(gains: Mapping[str, tuple[str, float]]) -> None:
     """The first layer's gradient by depth, in towers with neither remedy, for activations with
     gains: {label: (name in torch.nn.functional, gain)}.
     """
-    figure, axes = new_figure(width=7.2, height=3.4)
-    axis = axes[0, 0]
-    rows = []
-    for number, (label, (activation, gain)) in enumerate(gains.items()):
-        found = [first_gradient(depth, "neither", gain, activation) for depth in DEPTHS]
-        axis.plot(DEPTHS, found, **line_look(number), label=label)
-        rows.append([label, *map(in_powers, found)])
-    _depth_axis(axis)
-    axis.set(yscale="log", ylabel="gradient of the first layer")
-    axis.set_title("Half of the collapse was a wrong scale of the weights", fontsize=11)
-    axis.legend(fontsize=9)
-    told = ", ".join(f"{row[0]} {row[-1]}" for row in rows)
-    show(figure, f"The first layer's gradient in towers of {DEPTHS[-1]} layers: {told}.")
-    table(["first layer's gradient", *(f"{depth} layers" for depth in DEPTHS)], rows)
+    found = {
+        label: [first_gradient(depth, "neither", gain, activation) for depth in DEPTHS]
+        for label, (activation, gain) in gains.items()
+    }
+    _show_gradients(found, "Half of the collapse was a wrong scale of the weights", height=3.4)
+
+
+def show_remedies(gain: float) -> None:
+    """The first layer's gradient by depth with skips, batch norm, both or neither."""
+    found = {kind: [first_gradient(depth, kind, gain) for depth in DEPTHS] for kind in KINDS}
+    _show_gradients(found, "With both remedies the gradient changes least", height=3.6)
 
 
 @styled
-def show_remedies(gain: float) -> None:
-    """The first layer's gradient by depth with skips, batch norm, both or neither."""
-    figure, axes = new_figure(width=7.2, height=3.6)
+def _show_gradients(found: Mapping[str, Sequence[float]], title: str, height: float) -> None:
+    """A figure and a table of the first layer's gradients: by label, one for each of DEPTHS."""
+    figure, axes = new_figure(width=7.2, height=height)
     axis = axes[0, 0]
     rows = []
-    for number, kind in enumerate(KINDS):
-        found = [first_gradient(depth, kind, gain) for depth in DEPTHS]
-        axis.plot(DEPTHS, found, **line_look(number), label=kind)
-        rows.append([kind, *map(in_powers, found)])
+    for number, (label, gradients) in enumerate(found.items()):
+        axis.plot(DEPTHS, gradients, **line_look(number), label=label)
+        rows.append([label, *map(in_powers, gradients)])
     _depth_axis(axis)
     axis.set(yscale="log", ylabel="gradient of the first layer")
-    axis.set_title("With both remedies the gradient changes least", fontsize=11)
+    axis.set_title(title, fontsize=11)
     axis.legend(fontsize=9)
     told = ", ".join(f"{row[0]} {row[-1]}" for row in rows)
     show(figure, f"The first layer's gradient in towers of {DEPTHS[-1]} layers: {told}.")
