@@ -144,6 +144,7 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
         "search",
         "stability",
         "towers",
+        "towers_again",
         "transfer",
         "way_up",
         "weighting_times",

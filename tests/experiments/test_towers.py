@@ -12,7 +12,7 @@ import torch
 from oracles import macs, parameters
 from torch.nn import functional as F
 
-from effdet_lite.experiments import towers
+from effdet_lite.experiments import towers, towers_again
 from effdet_lite.experiments.run import stored_results
 from effdet_lite.experiments.towers import Run
 
@@ -42,6 +42,18 @@ def test_every_tower_is_planned_once_and_both_remedies_come_first():
         assert Run(kind, depth, seed=seed) in runs
     assert {run.depth for run in runs if run.steps == 1600} == set(towers.DEPTHS)
     assert all(run.kind == "both" for run in runs[:72]), "a part of the runs compares too"
+
+
+def test_the_comparison_is_made_again_with_seeds_that_chose_nothing():
+    runs = towers_again.planned()
+    assert len(runs) == len(set(runs)) == 5 * 2 * 4
+    assert not {run.seed for run in runs} & {run.seed for run in towers.planned()}
+    assert {(run.depth, run.steps) for run in runs} == set(
+        itertools.product((2, 4, 16, 64), (400, 1600))
+    )
+    # Nothing else differs from a run of the first experiment.
+    assert {(run.kind, run.learning_rate) for run in runs} == {("both", towers.RATE)}
+    assert towers_again.plan().settings == towers.plan().settings
 
 
 @pytest.mark.slow
