@@ -137,6 +137,16 @@ def test_the_base_is_the_candidate_with_the_best_mean():
         balance.balanced_base(rows[:-1])
 
 
+def test_the_stored_search_ends_inside_its_grid():
+    """A best at an edge would say that the search should have gone further."""
+    base = balance.balanced_base(stored("balance"))
+    assert base == EXAMPLE, "what is trained live is a size of the experiment"
+    sizes = balance.candidates()
+    for dimension in ("channels", "blocks", "resolution"):
+        tried = {getattr(size, dimension) for size in sizes}
+        assert min(tried) < getattr(base, dimension) < max(tried)
+
+
 def test_every_candidate_can_be_scaled_to_the_wished_macs():
     """Counted anew here from the sizes of the arms."""
     for size in balance.candidates():
