@@ -6,7 +6,7 @@ The roofline model: Williams, Waterman and Patterson, Communications of the ACM 
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -17,16 +17,11 @@ from torch import Tensor, nn
 
 from effdet_lite import cost
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.shared import one_thread
 from effdet_lite.teach.kit.widgets import View
 
 LOOKS = {"dense": ("blue", "o"), "pointwise": ("green", "^"), "depthwise": ("vermillion", "s")}
-# Where a layer's name stands: points from its marker, and which end of the words is there.
-NAMES = {
-    "dense": ((0, -8), "center"),
-    "pointwise": ((8, -4), "left"),
-    "depthwise": ((-8, -4), "right"),
-}
-INTENSITIES = (0.5, 256)  # FLOP/byte: the range of a roofline's axis
+INTENSITIES = (0.25, 512)  # FLOP/byte: the range of a roofline's axis
 
 
 class Layer(NamedTuple):
@@ -99,11 +94,11 @@ class Limits(NamedTuple):
 
 
 def milliseconds(function: Callable, *inputs: Tensor, repeats: int = 40) -> float:
-    """Milliseconds of the fastest of several runs: whatever else the machine does can only slow one
-    down.
+    """Milliseconds of the fastest of several runs on one core: whatever else the machine does can
+    only slow one down.
     """
     seconds = []
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         function(*inputs)  # the first run also prepares
         for _ in range(repeats):
             start = time.perf_counter()
@@ -113,13 +108,15 @@ def milliseconds(function: Callable, *inputs: Tensor, repeats: int = 40) -> floa
 
 
 def machine_limits() -> Limits:
-    """The peak, from products of matrices, and the speed of the memory, from copies of a map as
-    large as the examples' (64 × 56 × 56), which read and write it.
+    """The peak of one core, the fastest of a large dense convolution and of products of matrices,
+    which libraries make fast on some processors only; and the speed of the memory, from copies of a
+    map as large as the examples' (64 × 56 × 56), which read and write it.
     """
-    peaks = []
+    peaks = [Layer("dense", 128, 128, 3, 28).speed(repeats=200)]
     for side in (128, 256, 512):
         matrix = torch.randn(side, side)
-        peaks.append(2 * side**3 / (milliseconds(torch.mm, matrix, matrix) / 1e3))
+        took = milliseconds(torch.mm, matrix, matrix, repeats=200)
+        peaks.append(2 * side**3 / (took / 1e3))
     image = torch.randn(1, 64, 56, 56)
     return Limits(max(peaks), 2 * 4 * image.numel() / (milliseconds(torch.clone, image) / 1e3))
 
@@ -138,7 +135,7 @@ def macs_and_time(times: Mapping[str, float], guessed: float | None = None) -> F
     figure, axes = new_figure(columns=2, width=8.6, height=2.9)
     factors = []
     for axis, values, unit in zip(
-        axes.flat, (macs, times), ("million MACs", "milliseconds, on this machine"), strict=True
+        axes.flat, (macs, times), ("million MACs", "milliseconds, on one core here"), strict=True
     ):
         _dense_and_separable(axis, values)
         axis.set(xlabel=unit, xlim=(0, 1.15 * max(values["dense"], values["depthwise"])))
@@ -180,23 +177,16 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
     figure, axes = new_figure(width=7.6, height=4.6)
     axis = axes[0, 0]
     _draw_roof(axis, limits)
+    drawn = set()
     for layer, speed in speeds.items():
         color, marker = LOOKS[layer.kind]
         look = {"color": PALETTE[color], "marker": marker, "markersize": 8, "linestyle": ""}
-        axis.plot(layer.intensity, speed / 1e9, **look)
-        place, sides = NAMES[layer.kind]
-        axis.annotate(
-            str(layer).replace(layer.kind + " ", ""),
-            (layer.intensity, speed / 1e9),
-            xytext=place,
-            textcoords="offset points",
-            ha=sides,
-            va="top",
-            fontsize=9,
-        )
-    for kind, (color, marker) in LOOKS.items():
-        axis.plot([], [], color=PALETTE[color], marker=marker, linestyle="", label=kind)
-    axis.legend(loc="lower right")
+        if layer.kind in drawn:  # the second one of its kind is hollow
+            look |= {"markerfacecolor": "white", "markeredgewidth": 1.8}
+        drawn.add(layer.kind)
+        axis.plot(layer.intensity, speed / 1e9, label=str(layer), **look)
+    axis.legend(loc="lower right", fontsize=9)  # names beside the markers could cover one another
+    axis.set_ylim(top=max(axis.get_ylim()[1], 1.3 * max(speeds.values()) / 1e9))
     share = max(
         speed / limits.roof(layer.intensity)
         for layer, speed in speeds.items()
@@ -221,9 +211,10 @@ def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
     memory = f"copy: {limits.memory / 1e9:.0f} GB/s"
     axis.text(low * 1.06, roof[0] / 1.15, memory, fontsize=9, va="top")
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log", base=2)
+    axis.set_yscale("log")
+    axis.xaxis.set_major_locator(LogLocator(base=4, numticks=20))
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_locator(LogLocator(base=4, numticks=20))
         side.set_major_formatter("{x:g}")
         side.set_minor_locator(NullLocator())
     axis.set(xlim=(low, high), ylim=(lowest * roof[1], 2 * roof[1]))
@@ -242,9 +233,10 @@ def live_layer_view(limits: Limits, kind: str, channels: int, side: int) -> View
     kind: of `Layer`. channels: in and out. side: of the map.
     """
     layer = Layer(kind, channels, channels, 1 if kind == "pointwise" else 3, side)
-    speed = layer.speed(repeats=5)
+    repeats = 40 if layer.cost.macs < 1e7 else 5  # a large layer takes its time
+    speed = layer.speed(repeats)
     took = layer.cost.flops / speed * 1e3
-    copied = milliseconds(torch.clone, torch.zeros(1, channels, side, side), repeats=5)
+    copied = milliseconds(torch.clone, torch.zeros(1, channels, side, side), repeats=repeats)
     figure, (axis,) = new_panels(6.4, 3.4, (0.14, 0.15, 0.84, 0.82))
     _draw_roof(axis, limits, lowest=1 / 4096)  # a call has its price, so small layers are slow
     color, marker = LOOKS[kind]
@@ -258,16 +250,3 @@ def live_layer_view(limits: Limits, kind: str, channels: int, side: int) -> View
         "of what its roof allows": f"{speed / roof:.0%}",
     }
     return View(figure, f"{layer}: {speed / roof:.0%} of what its roof allows.", numbers)
-
-
-def rows_of(speeds: Mapping[Layer, float]) -> Sequence[Sequence[str]]:
-    """Rows for a table: layer, million MACs, MB of traffic, FLOP/byte; all exact."""
-    return [
-        [
-            str(layer),
-            f"{layer.cost.macs / 1e6:.1f}",
-            f"{layer.traffic / 1e6:.2f}",
-            f"{layer.intensity:.1f}",
-        ]
-        for layer in speeds
-    ]
