@@ -23,6 +23,7 @@ from effdet_lite.teach.nb.n01_field import (
 )
 from effdet_lite.teach.nb.n01_gradients import (
     fresh_b0,
+    gradient_figure,
     gradient_image,
     side_of_window,
     square_that_holds,
@@ -74,6 +75,15 @@ def test_b0_has_a_stem_and_sixteen_blocks_and_the_field_of_its_convolutions():
     assert [row[2] for row in field_after_each_stage()][-1] == 851
 
 
+def test_a_stages_layers_are_told_as_they_are():
+    """EfficientNet paper, table 1: layers, kernel and stride of each stage."""
+    told = {row[0]: row[1] for row in field_after_each_stage()}
+    assert told["stem"] == "one 3 × 3, stride 2"
+    assert told["stage 1"] == "one 3 × 3, stride 1"
+    assert told["stage 3"] == "two 5 × 5, stride 2, 1"
+    assert told["stage 6"] == "four 5 × 5, stride 2, 1, 1, 1"
+
+
 def test_whole_images_are_seen_from_the_middle_only():
     """At 600 px 8 of 19 positions a side, at 224 px all."""
     seen = [pixels_with_a_gradient(b0_layers(), 600, position)[0] for position in range(19)]
@@ -89,6 +99,17 @@ def test_a_view_tells_what_its_position_sees():
     assert coverage_view(224, 1, 0.5).numbers["what it sees of the image"].endswith("100%")
 
 
+@pytest.mark.parametrize("side", [200, 600, 640])
+@pytest.mark.parametrize("corner", [0, 1])
+def test_the_whole_window_is_in_the_picture(side, corner):
+    """Where the slider's smallest and largest images have it in a corner."""
+    axis = coverage_view(side, corner, corner).figure.axes[0]
+    position = corner * (positions_a_side(b0_layers(), side) - 1)
+    window = window_span(b0_layers(), side, position)
+    assert axis.get_xlim()[0] < window.first < window.last < axis.get_xlim()[1]
+    assert axis.get_ylim()[1] < window.first < window.last < axis.get_ylim()[0]
+
+
 def test_gates_see_everything_and_convolutions_their_window():
     networks = {has_gates: fresh_b0(0, has_gates) for has_gates in (False, True)}
     images = {name: gradient_image(one, level=3, side=224) for name, one in networks.items()}
@@ -98,7 +119,15 @@ def test_gates_see_everything_and_convolutions_their_window():
 
 def test_the_square_holds_its_share():
     flat = torch.ones(100, 100)
-    assert square_that_holds(0.25, flat) == 49  # 50 × 50 pixels, from middle to middle
+    assert square_that_holds(0.25, flat) == 50  # a quarter of 100 × 100 pixels
     point = torch.zeros(101, 101)
     point[50, 50] = 1
-    assert square_that_holds(0.9, point) == 0
+    assert square_that_holds(0.9, point) == 1
+
+
+def test_a_window_is_drawn_as_large_as_it_is():
+    gradient = torch.zeros(224, 224)
+    gradient[90:157, 90:157] = 1
+    panels = dict.fromkeys(["one", "two"], gradient)
+    shades = gradient_figure(panels, {}).axes[0].images[0].get_array()
+    assert (shades > -4).any(1).sum() == (shades > -4).any(0).sum() == 67

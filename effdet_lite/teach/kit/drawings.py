@@ -247,8 +247,8 @@ def conv_drawing(
     weights = f"{kernel}² × {c_in // groups} = {kernel**2 * c_in // groups:,} weights"
     words = {"fontsize": 9, "va": "top"}
     axis.text(0, -5.6, f"input\n{height} × {width} × {c_in}", **words)
-    axis.text(7, -5.6, f"one output number:\n{weights}", color="#8A5A00", **words)
-    axis.text(second + 0.5, -5.6, f"output\n{out_height} × {out_width} × {c_out}", **words)
+    axis.text(6.7, -5.6, f"one output number:\n{weights}", color="#8A5A00", **words)
+    axis.text(second + 0.8, -5.6, f"output\n{out_height} × {out_width} × {c_out}", **words)
     axis.set(xlim=(-2, 31), ylim=(-8, 7.4), aspect="equal")
     axis.set_axis_off()
 

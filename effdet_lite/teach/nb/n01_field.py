@@ -19,6 +19,7 @@ from effdet_lite.teach.kit.widgets import View
 
 Layers = Sequence[tuple[int, int]]  # (kernel, stride) of each convolution that looks around
 B0_SIDE, B7_SIDE = 224, 600  # px: the images that these two networks were trained on
+UNSEEN = "#D9D9D9"  # what a position does not see of the image
 
 
 class Span(NamedTuple):
@@ -51,15 +52,15 @@ def b0_layers(stages: int = len(B0_STAGES)) -> list[tuple[int, int]]:
 
 
 def field_after_each_stage() -> list[list]:
-    """Rows for a table: what it is after, its level, its receptive field and its stride in px, and
-    which layers that look around it adds.
+    """Rows for a table: what it is after, which layers that look around it adds, its receptive
+    field in px, how many px a step of the next layer is, and its level.
     """
     levels = {3: "P3", 5: "P4", 7: "P5"}
     rows = []
     for number in range(len(B0_STAGES) + 1):
         field = cost.receptive_field(b0_layers(number))
         name = f"stage {number}" if number else "stem"
-        rows.append([name, levels.get(number, ""), field.size, field.stride, _layers_of(number)])
+        rows.append([name, _layers_of(number), field.size, field.stride, levels.get(number, "")])
     return rows
 
 
@@ -68,8 +69,10 @@ def _layers_of(number: int) -> str:
     layers = b0_layers(number)
     if number:
         layers = layers[len(b0_layers(number - 1)) :]
-    kernel, stride = layers[0]
-    return f"{len(layers)} of {kernel} × {kernel}, the first with stride {stride}"
+    count = ("one", "two", "three", "four")[len(layers) - 1]
+    kernel = layers[0][0]  # a stage has one size of kernel
+    strides = ", ".join(str(stride) for _, stride in layers)
+    return f"{count} {kernel} × {kernel}, stride {strides}"
 
 
 def positions_a_side(layers: Layers, side: int) -> int:
@@ -132,10 +135,11 @@ def coverage_view(side: int, row: float, column: float) -> View:
     count = positions_a_side(layers, side)
     at_row, at_column = (round(share * (count - 1)) for share in (row, column))
     rows, columns = (seen_span(layers, side, at) for at in (at_row, at_column))
-    figure, (axis,) = new_panels(4.8, 4.8, (0.01, 0.01, 0.98, 0.98))
+    figure, (axis,) = new_panels(5.4, 6.1, (0.01, 0.12, 0.98, 0.87))
     _draw_coverage(axis, side, at_row, at_column)
-    middle = side / 2
-    axis.set(xlim=(middle - 440, middle + 440), ylim=(middle + 440, middle - 440))
+    middle, room = side / 2, 750  # px: a window in a corner is still whole
+    axis.set(xlim=(middle - room, middle + room), ylim=(middle + room, middle - room))
+    _explain(figure, "lower center")
     seen = rows.size * columns.size / side**2
     everywhere = see_the_whole_side(layers, side)
     words = (
@@ -156,7 +160,7 @@ def _draw_coverage(axis: Axes, side: int, row: int, column: int) -> None:
     """An image, all positions of P5, and the window of one of them."""
     layers = b0_layers()
     windows = [window_span(layers, side, at) for at in range(positions_a_side(layers, side))]
-    image = {"facecolor": "#D9D9D9", "edgecolor": "black"}
+    image = {"facecolor": UNSEEN, "edgecolor": "black"}
     axis.add_patch(Rectangle((0, 0), side, side, **image))
     rows, columns = (seen_span(layers, side, at) for at in (row, column))
     corner = columns.first, rows.first
@@ -183,19 +187,21 @@ def _draw_coverage(axis: Axes, side: int, row: int, column: int) -> None:
     axis.set_axis_off()
 
 
-def _explain(figure: Figure) -> None:
-    """What the marks of a picture of coverage are, below it."""
+def _explain(figure: Figure, place: str) -> None:
+    """What the marks of a picture of coverage are. place: as a legend's `loc`."""
     window = {"fill": False, "edgecolor": PALETTE["vermillion"], "linestyle": "--"}
     dots = {"linestyle": "", "marker": "o", "color": PALETTE["vermillion"]}
     squares = {"linestyle": "", "marker": "s", "color": PALETTE["green"]}
+    others = {"linestyle": "", "marker": ".", "color": "#666666"}
     meanings = {
         "one position": Line2D([], [], **dots),
         "its window": Rectangle((0, 0), 1, 1, **window),
-        "what it sees": Rectangle((0, 0), 1, 1, facecolor="#CDE6F7"),
-        "a position that sees the whole image": Line2D([], [], **squares),
+        "what it sees of the image": Rectangle((0, 0), 1, 1, facecolor="#CDE6F7"),
+        "the rest of the image": Rectangle((0, 0), 1, 1, facecolor=UNSEEN, edgecolor="black"),
+        "positions that see the whole image": Line2D([], [], **squares),
+        "positions that do not": Line2D([], [], **others),
     }
-    place = {"loc": "outside lower center", "ncols": len(meanings)}
-    figure.legend(meanings.values(), meanings.keys(), **place)
+    figure.legend(meanings.values(), meanings.keys(), loc=place, ncols=2, fontsize=9)
 
 
 @styled
@@ -214,7 +220,7 @@ def coverage_figure(percent_guessed: float | None = None) -> Figure:
         axis.set_title(f"{side} px: {share:.0%} of {count} × {count} see the whole image")
         axis.title.set_fontsize(11)
     guess = "" if percent_guessed is None else f" (your guess: {percent_guessed:g} %)"
-    _explain(figure)
+    _explain(figure, "outside lower center")
     figure.suptitle(f"A window of 851 px covers 600 px only from the middle{guess}", fontsize=13)
     return figure
 

@@ -17,7 +17,7 @@ from effdet_lite.efficientnet import EfficientNet
 from effdet_lite.layers import SqueezeExcite
 from effdet_lite.norms import recalibrate_norms
 from effdet_lite.randomness import own_numbers
-from effdet_lite.teach.kit.plots import new_figure, styled
+from effdet_lite.teach.kit.plots import as_array, new_figure, styled
 
 
 @styled
@@ -74,14 +74,16 @@ def side_of_window(gradient: Tensor) -> tuple[int, int]:
 
 
 def square_that_holds(share: float, gradient: Tensor) -> float:
-    """Side in px of the square around the middle that has this share (0-1) of the gradient."""
+    """Pixels a side of the square around the image's middle that has this share (0-1) of the
+    gradient.
+    """
     side = len(gradient)
     distance = (torch.arange(side) - (side - 1) / 2).abs()
     ring = torch.maximum(distance[:, None], distance[None])
     for half in sorted(set(distance.tolist())):
         if gradient[ring <= half].sum() >= share * gradient.sum():
             break
-    return 2 * half
+    return 2 * half + 1  # `half` is the distance to the middle of the square's last pixels
 
 
 @styled
@@ -91,10 +93,13 @@ def gradient_figure(panels: Mapping[str, Tensor], squares: Mapping[str, float]) 
     """
     figure, axes = new_figure(len(panels) // 2, 2, width=7.2, height=3.3 * (len(panels) // 2))
     for axis, (title, gradient) in zip(axes.flat, panels.items(), strict=True):
-        blurred = F.avg_pool2d(gradient[None, None], 4)[0, 0]  # single pixels are noisy
+        blurred = F.avg_pool2d(gradient[None, None], 5, stride=1, padding=2)[0, 0]  # less noise
+        blurred *= gradient > 0  # so that a window keeps its size
         shade = (blurred / blurred.max()).clamp(min=1e-4).log10()
         side = len(gradient)
-        drawn = axis.imshow(shade, cmap="cividis", vmin=-4, vmax=0, extent=(0, side, side, 0))
+        drawn = axis.imshow(
+            as_array(shade), cmap="cividis", vmin=-4, vmax=0, extent=(0, side, side, 0)
+        )
         axis.set(title=title, xlabel="px", ylabel="px")
         axis.title.set_fontsize(10)
         axis.grid(False)
