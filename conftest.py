@@ -16,6 +16,7 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, NbCellError
 
 ROOT = Path(__file__).parent
+BROWSER = "tests/course/browser/"  # these tests share one JupyterLab
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = pytest.StashKey[Path]()  # the folder with the progress files of the tests
 NUMBERS = itertools.count()
@@ -51,20 +52,25 @@ def pytest_collection_modifyitems(items):
 
 
 def _longest_first(items):
-    """Put notebooks before slow files, and these before quick ones.
+    """Put notebooks before slow files and those with a browser, and these before quick ones.
 
     Files are handed to the workers in this order, so that none of them ends a long one alone.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
     def length(item):
-        return (_notebook(item.nodeid) is None, item.path not in slow)
+        is_slow = item.path in slow or item.nodeid.startswith(BROWSER)
+        return (_notebook(item.nodeid) is None, not is_slow)
 
     items.sort(key=length)  # keeps the order of equals, so the tests of a file stay together
 
 
 def _notebook(nodeid: str) -> str | None:
-    """The notebook that a test belongs to; nbval writes 01_cost::ipynb::Cell 3."""
+    """The notebook that a test belongs to; nbval writes 01_cost::ipynb::Cell 3. What a browser
+    shows of a notebook belongs to the browser.
+    """
+    if nodeid.startswith(BROWSER):
+        return None
     found = re.search(r"(\w+)(?:\.|::)ipynb", nodeid)
     return found and found[1]
 
@@ -72,13 +78,16 @@ def _notebook(nodeid: str) -> str | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Files are shared out whole, but what is done with a notebook goes with it: its solved run
-    takes as long as its cells, and eleven of those in one file would be one worker's work."""
+    takes as long as its cells, and eleven of those in one file would be one worker's work. All
+    that needs a browser is one worker's, so that one JupyterLab is started."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
     class NotebookScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
+            if nodeid.startswith(BROWSER):
+                return BROWSER
             return _notebook(nodeid) or super()._split_scope(nodeid)
 
     return NotebookScheduling(config, log)

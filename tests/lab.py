@@ -1,6 +1,5 @@
-"""A JupyterLab of our own and a browser on it, for the tests that need both.
-
-Without Chromium (`chromium` or `google-chrome` on the PATH) they are skipped.
+"""A JupyterLab of our own, and pages of a browser. tests/course/browser/conftest.py makes fixtures
+of them.
 """
 
 import contextlib
@@ -12,9 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
 import nbformat
-import pytest
 from lessons import ROOT
 
 CHROMIUM = next(
@@ -28,26 +28,48 @@ SETTINGS = {
     },  # every cell in the page, also those out of sight
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+FIRST = "notebooks/00_start_here.ipynb"
 RUN_ALL = """() => {
     jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ranAll = true })
 }"""
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab that runs.
 
-def write_notebook(path, *sources):
-    """A notebook with a code cell for each source."""
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    url: where it answers, without the token.
+    folder: the learner's; "course" in it is what the JupyterLab shows.
+    """
+
+    url: str
+    folder: Path
+
+    def ask(self, path, method="GET"):
+        """What the server answers, as bytes. Raises OSError while nobody listens."""
+        request = urllib.request.Request(f"{self.url}/{path}?token=secret", method=method)
+        fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        with fetch(request, timeout=60) as answer:
+            return answer.read()
+
+    def write_notebook(self, path, *sources):
+        """Put a notebook with a code cell for each source into the course."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+        nbformat.write(notebook, self.folder / "course" / path)
+
+    def forget(self):
+        """Stop every kernel; forget which notebooks were open, and the learner's progress."""
+        for session in json.loads(self.ask("api/sessions")):
+            self.ask(f"api/sessions/{session['id']}", "DELETE")
+        shutil.rmtree(self.folder / "workspaces", ignore_errors=True)
+        (self.folder / "progress.json").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def running_lab(folder):
-    """A JupyterLab on folder/course, started as a learner starts it; its address with the token,
-    from where it sends the browser to the first notebook.
-    """
+    """A Lab on folder/course, started as a learner starts it."""
     course = folder / "course"
     for name in ("effdet_lite", "assets", "notebooks/exercises"):
         (course / name).symlink_to(ROOT / name)
@@ -74,61 +96,84 @@ def running_lab(folder):
     ]
     command = [sys.executable, "-m", "effdet_lite.cli", "lab", *options]
     with open(folder / "log", "wb") as log:
-        lab = subprocess.Popen(
+        process = subprocess.Popen(
             command, cwd=course, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        yield _wait_for(lab, f"http://127.0.0.1:{port}", folder / "log")
+        lab = Lab(f"http://127.0.0.1:{port}", folder)
+        _wait_for(lab, process)
+        yield lab
     finally:
-        lab.terminate()  # it stops its kernels first
+        process.terminate()  # it stops its kernels first
         try:
-            lab.wait(60)
+            process.wait(60)
         except subprocess.TimeoutExpired:
-            lab.kill()
+            process.kill()
 
 
-def _wait_for(lab, url, log):
-    """The address once the server answers there."""
-    fetch = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+def _wait_for(lab, process):
+    """Until the server answers."""
     deadline = time.monotonic() + 120
     while True:
         try:
-            fetch(f"{url}/api/status?token=secret", timeout=10).close()
-            return f"{url}/?token=secret"
+            lab.ask("api/status")
+            return
         except OSError:
-            assert lab.poll() is None and time.monotonic() < deadline, log.read_text(
-                encoding="utf-8"
-            )
+            log = (lab.folder / "log").read_text(encoding="utf-8")
+            assert process.poll() is None and time.monotonic() < deadline, log
             time.sleep(0.2)
 
 
 @contextlib.contextmanager
-def browser_page(address, **options):
-    """A browser's page at the address, with what went wrong in it as `page.complaints` and the
-    addresses that it asked for as `page.asked`.
+def new_page(browser, **options):
+    """A page that shares nothing with others, with what went wrong in it as `page.complaints` and
+    the addresses that it asked for as `page.asked`.
     """
-    from playwright import sync_api
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, **options)
+    page.set_default_timeout(2 * MINUTE)
+    page.complaints, page.asked = [], []
 
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, **options)
-        page.set_default_timeout(2 * MINUTE)
-        page.complaints, page.asked = [], []
+    def heard(message):
+        if message.type == "error":
+            page.complaints.append(f"{message.text} ({message.location['url']})")
 
-        def heard(message):
-            if message.type == "error":
-                page.complaints.append(f"{message.text} ({message.location['url']})")
-
-        page.on("console", heard)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(address)
+    page.on("console", heard)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    try:
         yield page
-        browser.close()
+    finally:
+        page.close()
 
 
-def open_notebook(page, path):
-    """Bring a notebook of the course to the front, with its kernel ready."""
-    page.wait_for_function(IDLE)
-    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{path}'}})")
-    page.wait_for_function(f"jupyterapp.shell.currentWidget?.context?.path === '{path}' && {IDLE}")
+def open_lab(page, lab, path=None):
+    """Open a notebook of the course, or what JupyterLab opens by itself, and wait for its kernel.
+
+    Returns the notebook's path.
+    """
+    page.goto(f"{lab.url}/{f'lab/tree/{path}' if path else ''}?token=secret")
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+    )
+    opened = page.evaluate("jupyterapp.shell.currentWidget.context.path")
+    assert path in (None, opened)
+    return opened
+
+
+def run_all(page):
+    """Run every cell of the open notebook; none raises an error, or warns."""
+    page.evaluate(RUN_ALL)
+    page.wait_for_function("window.ranAll", timeout=5 * MINUTE)
+    for kind in ("error", "stderr"):
+        faults = page.locator(f"[data-mime-type='application/vnd.jupyter.{kind}']")
+        assert not faults.all_inner_texts()
+
+
+def changes(page, shown, act):
+    """Do `act`, which must change what is `shown`, in place: one picture before and after."""
+    before = shown.inner_html()
+    act()
+    page.wait_for_function(
+        "([element, before]) => element.innerHTML !== before", arg=[shown.element_handle(), before]
+    )
+    assert shown.locator("img").count() == 1

@@ -1,5 +1,5 @@
 """The sliding kernel. Oracle: torch's own convolution. What the page computes:
-tests/course/test_kernel_browser.py.
+tests/course/browser/test_kernel.py.
 """
 
 import functools

@@ -1,29 +1,13 @@
 """The first notebook as a learner meets it: `effdet-lite lab`, a browser, Run All, a slider, a
 button; and a training that a button stops, while a cell waits for its end.
 
-Oracle: what Chromium has on the page.  Without Chromium (`chromium` or `google-chrome` on the PATH)
-this is skipped.
+Oracle: what Chromium has on the page.
 """
 
 import math
-import shutil
 
-import pytest
-from lab import (
-    IDLE,
-    MINUTE,
-    RUN_ALL,
-    browser_page,
-    needs_chromium,
-    open_notebook,
-    running_lab,
-    write_notebook,
-)
-from lessons import ROOT
+from lab import FIRST, RUN_ALL, changes, open_lab, run_all
 
-pytest.importorskip("playwright.sync_api")
-
-NOTEBOOK = "notebooks/00_start_here.ipynb"
 LIVE = "notebooks/live.ipynb"
 WATCH = """
 import tempfile
@@ -39,45 +23,10 @@ live.show()
 """
 WAIT = "history = await live.ended()\nprint('stopped:', 0 < len(history) < 5000)"
 
-pytestmark = needs_chromium
 
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A JupyterLab on a copy of the first notebook and on a training of ours."""
-    folder = tmp_path_factory.mktemp("lab")
-    course = folder / "course"
-    (course / "notebooks").mkdir(parents=True)
-    shutil.copy(ROOT / NOTEBOOK, course / NOTEBOOK)
-    write_notebook(course / LIVE, WATCH, WAIT)
-    with running_lab(folder) as address:
-        yield address
-
-
-@pytest.fixture
-def page(address):
-    with browser_page(address) as page:
-        yield page
-
-
-def changes(page, shown, act):
-    """Do `act`, which must change what is `shown`, in place: one picture before and after."""
-    before = shown.inner_html()
-    act()
-    page.wait_for_function(
-        "([element, before]) => element.innerHTML !== before", arg=[shown.element_handle(), before]
-    )
-    assert shown.locator("img").count() == 1
-
-
-def test_the_first_notebook_runs_and_its_explorers_answer_to_keys_and_buttons(page):
-    page.wait_for_function(IDLE)
-    assert page.evaluate("jupyterapp.shell.currentWidget.context.path") == NOTEBOOK
-    page.evaluate(RUN_ALL)
-    page.wait_for_function("window.ranAll", timeout=5 * MINUTE)
-    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
-    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-
+def test_the_first_notebook_runs_and_its_explorers_answer_to_keys_and_buttons(page, lab):
+    assert open_lab(page, lab) == FIRST
+    run_all(page)
     explorers = page.locator(".jp-OutputArea-output .widget-vbox:has(.noUi-handle):has(img)")
     explorers.last.wait_for()
     outputs = page.locator(".jp-OutputArea-child").count()
@@ -133,8 +82,9 @@ def draws_a_circle(page, explorer):
     assert "1 circle" in shown.inner_text()
 
 
-def test_a_button_stops_a_training_while_a_cell_waits_for_it(page):
-    open_notebook(page, LIVE)
+def test_a_button_stops_a_training_while_a_cell_waits_for_it(page, lab):
+    lab.write_notebook(LIVE, WATCH, WAIT)
+    open_lab(page, lab, LIVE)
     page.evaluate(RUN_ALL)
     shown = page.locator(".jp-OutputArea-output .widget-vbox .widget-html-content")
     shown.get_by_text("Running: step").wait_for()

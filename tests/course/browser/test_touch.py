@@ -1,8 +1,7 @@
 """Pads to touch, in a real browser: by mouse and by keys, in JupyterLab and in a page without a
 kernel.
 
-Oracles: what Chromium has on the page and draws, and what the kernel then says. Without Chromium
-this is skipped.
+Oracles: what Chromium has on the page and draws, and what the kernel then says.
 """
 
 import io
@@ -10,17 +9,8 @@ import json
 
 import numpy as np
 import pytest
-from lab import (
-    MINUTE,
-    RUN_ALL,
-    browser_page,
-    needs_chromium,
-    open_notebook,
-    running_lab,
-    write_notebook,
-)
+from lab import MINUTE, open_lab, run_all
 from PIL import Image
-from touch_page import write_page
 
 from effdet_lite.data import ShapesDetection
 from effdet_lite.teach.kit.touch import (
@@ -33,10 +23,6 @@ from effdet_lite.teach.kit.touch import (
     WindowPad,
     blank_axes,
 )
-
-pytest.importorskip("playwright.sync_api")
-
-pytestmark = needs_chromium
 
 PADS = """
 from effdet_lite.data import ShapesDetection
@@ -83,22 +69,6 @@ def state(pad):
 
 
 # --- without a kernel ---
-
-
-@pytest.fixture
-def plain(tmp_path):
-    """Opens pads on a page of their own, from a file."""
-    with browser_page("about:blank") as page:
-
-        def opened(*pads):
-            write_page(tmp_path / "pads.html", pads)
-            page.goto((tmp_path / "pads.html").as_uri())
-            page.wait_for_function("window.ready", timeout=MINUTE)
-            return page
-
-        yield opened
-        assert not page.complaints
-        assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in page.asked)
 
 
 def value_of(page, number=0):
@@ -293,29 +263,6 @@ def test_a_picture_is_dropped_or_pasted(plain):
 # --- with one ---
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("touch")
-    (folder / "course" / "notebooks").mkdir(parents=True)
-    write_notebook(folder / "course" / "notebooks" / "00_pads.ipynb", PADS, SHOW, TELL)
-    with running_lab(folder) as address:
-        yield address
-
-
-@pytest.fixture
-def lab(address):
-    """The page with the notebook of pads, all of it run."""
-    with browser_page(address) as page:
-        open_notebook(page, "notebooks/00_pads.ipynb")
-        page.evaluate(RUN_ALL)
-        page.wait_for_function("window.ranAll", timeout=5 * MINUTE)
-        page.locator(".touch").nth(6).wait_for()
-        yield page
-        assert not page.complaints
-        host = address.partition("/?")[0]
-        assert all(url.startswith((host, "data:", "blob:")) for url in page.asked)
-
-
 def tell(page, *words):
     """Ask the kernel for the pads' values: it knows these words, one for each."""
     page.evaluate(f"{CONTENT}.activeCellIndex = 2")
@@ -323,8 +270,11 @@ def tell(page, *words):
     page.get_by_text(f"told:|{'|'.join(words)}").wait_for()
 
 
-def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(lab, tmp_path):
-    page = lab
+def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(page, lab, tmp_path):
+    lab.write_notebook("notebooks/pads.ipynb", PADS, SHOW, TELL)
+    open_lab(page, lab, "notebooks/pads.ipynb")
+    run_all(page)
+    page.locator(".touch").nth(6).wait_for()
     cells = page.evaluate(f"{CONTENT}.widgets.length")
     drag(page, pad_of(page, "a window"), (20 / 128, 20 / 128), (52 / 128, 36 / 128))
     for key in ("ArrowRight", "ArrowDown", "d", "d", "z"):
@@ -360,3 +310,5 @@ def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(lab,
     assert shown[0] == "32 × 32 px from (41, 25)" and shown[2] == "circle, circle"
     assert shown[4:] == ["box 3", "2 edges: A → B, B → C"]
     tell(page, *shown, "noise.png, 2048 × 1733 px")
+    assert not page.complaints
+    assert all(url.startswith((lab.url, "data:", "blob:")) for url in page.asked)

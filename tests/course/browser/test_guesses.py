@@ -1,26 +1,13 @@
 """Guesses in a real JupyterLab, by keyboard alone, and one point by mouse.
 
-Oracles: what Chromium has on the page, and the learner's file. Without Chromium this is skipped.
+Oracles: what Chromium has on the page, and the learner's file.
 """
 
 import json
 
-import pytest
-from lab import (
-    MINUTE,
-    RUN_ALL,
-    browser_page,
-    needs_chromium,
-    open_notebook,
-    running_lab,
-    write_notebook,
-)
+from lab import changes, open_lab, run_all
 
-pytest.importorskip("playwright.sync_api")
-
-pytestmark = needs_chromium
-
-NOTEBOOK = "notebooks/00_guesses.ipynb"
+NOTEBOOK = "notebooks/guesses.ipynb"
 ASK = """
 from effdet_lite.teach.kit.guesses import draw_guess, guess, show_guesses, with_guesses
 from effdet_lite.teach.kit.plots import new_figure
@@ -42,42 +29,18 @@ show_guesses({"00.a": 2, "00.b": "two", "00.c": ("two", "three", "one"), "00.d":
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """All that the learner has: the course, and their own files."""
-    return tmp_path_factory.mktemp("guesses")
-
-
-@pytest.fixture
-def page(folder):
-    (folder / "course" / "notebooks").mkdir(parents=True)
-    write_notebook(folder / "course" / NOTEBOOK, ASK, TELL)
-    with running_lab(folder) as address, browser_page(address) as page:
-        yield page
-
-
-def run_all(page):
+def outputs(page):
     """The outputs of the notebook, in their order."""
-    open_notebook(page, NOTEBOOK)
-    page.evaluate(RUN_ALL)
-    page.wait_for_function("window.ranAll", timeout=5 * MINUTE)
-    outputs = page.locator(".jp-OutputArea-child")
-    outputs.nth(5).wait_for()
-    return [outputs.nth(place) for place in range(6)]
+    children = page.locator(".jp-OutputArea-child")
+    children.nth(5).wait_for()
+    return [children.nth(place) for place in range(6)]
 
 
-def redrawn(page, shown, key):
-    """Press a key, which must change the picture that is shown, in its place."""
-    before = shown.inner_html()
-    page.keyboard.press(key)
-    page.wait_for_function(
-        "([element, before]) => element.innerHTML !== before", arg=[shown.element_handle(), before]
-    )
-    assert shown.locator("img").count() == 1
-
-
-def test_guesses_are_made_by_keyboard_and_drawn_beside_the_answers(page, folder):
-    number, choice, order, point, figure, table = run_all(page)
+def test_guesses_are_made_by_keyboard_and_drawn_beside_the_answers(page, lab):
+    lab.write_notebook(NOTEBOOK, ASK, TELL)
+    open_lab(page, lab, NOTEBOOK)
+    run_all(page)
+    number, choice, order, point, figure, table = outputs(page)
     picture = figure.locator(".widget-html-content")
     assert table.get_by_text("no guess yet").count() == 4
 
@@ -85,21 +48,24 @@ def test_guesses_are_made_by_keyboard_and_drawn_beside_the_answers(page, folder)
         for key in keys:
             page.keyboard.press(key)
 
+    def redraws(key):
+        changes(page, picture, lambda: press(key))
+
     number.locator("input").focus()
     page.keyboard.type("many")
     press("Enter")
     number.get_by_text("Type a number (in ×), like 3").wait_for()
     press("Control+A")
     page.keyboard.type("2,5")
-    redrawn(page, picture, "Enter")
+    redraws("Enter")
     number.get_by_text("✓ Your guess: 2.5 ×").wait_for()
     press("Control+A")
     page.keyboard.type("½")
-    redrawn(page, picture, "Tab")
+    redraws("Tab")
     number.get_by_text("✓ Your guess: 0.5 ×").wait_for()
 
     figure.locator("select").focus()
-    redrawn(page, picture, "ArrowDown")
+    redraws("ArrowDown")
 
     choice.locator("input").first.focus()
     press("ArrowDown", "Tab", "Tab", "Enter")
@@ -126,6 +92,6 @@ def test_guesses_are_made_by_keyboard_and_drawn_beside_the_answers(page, folder)
         "x: 2× too low, y: the same",
     ):
         table.get_by_text(words, exact=True).first.wait_for()
-    kept = json.loads((folder / "progress.json").read_text(encoding="utf-8"))["guesses"]
+    kept = json.loads((lab.folder / "progress.json").read_text(encoding="utf-8"))["guesses"]
     assert kept == {"00.a": 0.5, "00.b": "two", "00.c": ["two", "one", "three"], "00.d": [0.255, 9]}
     assert not page.complaints

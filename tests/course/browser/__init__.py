@@ -1,0 +1,1 @@
+"""What needs a browser. A package, so that its tests share one JupyterLab, which ends with them."""
