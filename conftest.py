@@ -22,6 +22,14 @@ PROGRESS = pytest.StashKey[Path]()  # the folder with the progress files of the 
 NUMBERS = itertools.count()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--every-cell",
+        action="store_true",
+        help="with its solutions put in, run the whole notebook and not only what they touch",
+    )
+
+
 def pytest_configure(config):
     """Every kernel sees the same environment, whoever starts pytest and from where."""
     ipython = tempfile.TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True)

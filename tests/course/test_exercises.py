@@ -1,5 +1,5 @@
-"""Exercises: untried in the stored notebook, a hint for each mistake, and every notebook run with
-its solutions put in.
+"""Exercises: untried in the stored notebook, a hint for each mistake, and every notebook run again
+with its solutions put in.
 
 Oracles: the answers that notebooks/exercises/NN.py computes, and notebooks/solutions/NN.py, written
 apart from them.
@@ -8,6 +8,7 @@ apart from them.
 import pytest
 from lessons import NOTEBOOKS, ROOT, exercise_cells, number, put_in, read, said, solutions
 from nbclient import NotebookClient
+from solved import cells_to_run_again
 
 from effdet_lite.teach.kit.checks import judge, load_exercises
 
@@ -49,12 +50,15 @@ def test_right_answers_are_correct_and_each_mistake_gets_its_hint(path):
 
 
 @each_lesson
-def test_with_the_solutions_put_in_every_check_says_correct(path):
-    """And no cell raises, for a later cell may not depend on what an exercise left undone or
-    did.
+def test_with_the_solutions_put_in_every_check_says_correct(path, pytestconfig):
+    """And no cell raises, for a later cell may not depend on what an exercise left undone or did.
+
+    What neither needs nor uses a solution has run in nbval's hands already (solved.py).
     """
     notebook = read(path)
     put_in(notebook, solutions(path))
+    if not pytestconfig.getoption("every_cell"):
+        notebook.cells = cells_to_run_again(notebook)
     NotebookClient(
         notebook, timeout=180, resources={"metadata": {"path": str(ROOT / "notebooks")}}
     ).execute()
