@@ -106,6 +106,7 @@ def test_what_is_done_of_a_notebook(path):
     assert list(every) == list(progress.exercises_by_notebook())
     assert every["07"].guesses == 1 and every["00"] == (0, 1, 0, 0)
     assert progress.paste_line("8") == f"08: 2 of {len(names)} ✓"
+    assert progress.paste_line("00") == "00: 0 of 1"  # and no tick
 
 
 @pytest.mark.parametrize("number", ["99", "x", "", "../08", None])

@@ -120,9 +120,12 @@ def done(notebook: str | None = None) -> Done | dict[str, Done]:
 
 
 def paste_line(notebook: str) -> str:
-    """The line with which a learner tells a class how far they are: "08: 3 of 5 ✓"."""
+    """The line with which a learner tells a class how far they are: "08: 3 of 5 ✓". Where nothing
+    is correct yet there is no tick, which would look like "finished": "08: 0 of 5".
+    """
     state = done(notebook)
-    return f"{str(notebook).zfill(2)}: {state.correct} of {state.total} ✓"
+    tick = " ✓" if state.correct else ""
+    return f"{str(notebook).zfill(2)}: {state.correct} of {state.total}{tick}"
 
 
 def report() -> list[str]:
