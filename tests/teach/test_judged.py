@@ -80,6 +80,19 @@ def test_every_box_is_drawn_as_its_kind_is():
     assert all(isinstance(patch, Rectangle) for patch in shown)
 
 
+def test_words_stand_outside_the_box_and_a_right_one_says_its_score_alone():
+    box = [30, 30, 60, 60]
+    one = found((box, 0, 0.9), (box, 0, 0.8))
+    target = {"boxes": torch.tensor([[30, 30, 60, 60.0]]), "labels": torch.tensor([0])}
+    figure, axis = drawn(one, target)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert [text.get_text() for text in axis.texts] == ["✓ 0.90", "2× circle 0.80"]
+    around = axis.patches[-1].get_window_extent(renderer)
+    for text in axis.texts:
+        frame = text.get_window_extent(renderer)
+        assert frame.y0 >= around.y1 - 1 or frame.y1 <= around.y0 + 1
+
+
 @pytest.mark.parametrize("side", [2.0, 3.5, 6.0])
 def test_no_label_lies_over_another(side):
     """However many boxes there are: those for which there is no room have none."""

@@ -58,7 +58,7 @@ def edge_pad(**options):
 PADS = {
     "window": (window_pad, [[0, 0, 16, 16]], "16 × 16 px from (0, 0)"),
     "points": (point_pad, [[[2.5, 0.25]]], "your guess: GMACs 2.50, AP 0.250"),
-    "drawing": (DrawPad, [[CIRCLE, LINE]], "circle, pen"),
+    "drawing": (DrawPad, [[CIRCLE, LINE, LINE]], "1 circle, 2 lines"),
     "boxes": (box_pad, [[{"box": [1, 2, 9, 10.5], "label": 0}]], "1 box: cat (1, 2, 9, 11)"),
     "pick": (pick_pad, [[0, 2]], "box 1, box 3"),
     "edges": (edge_pad, [[["B", "C"], ["A", "B"]]], "2 edges: B → C, A → B"),

@@ -70,12 +70,14 @@ def draw_boxes(
     axis: Axes | None = None,
     dashed: bool = False,
     words: bool = True,
+    colors: Sequence[str] = COLORS,
 ) -> Figure:
     """Draw an image [3, H, W] (0–1 or uint8; None: onto the picture that is there) and boxes
     [n, 4] (xyxy, pixels) by class.
 
-    A box has the color of its class and a white rim. At one of its corners stands the name, with
-    the score if there is one, or without `words` the symbol of the class, for a crowd.
+    A box has the color of its class (of `colors`, in turn) and a white rim. At one of its corners
+    stands the name, with the score if there is one, or without `words` the symbol of the class, for
+    a crowd.
     """
     if image is not None:
         height, width = image.shape[-2:]
@@ -85,7 +87,7 @@ def draw_boxes(
     rows = zip(as_array(boxes), as_array(labels), scores, strict=True)
     for box, label, score in rows:
         left, top, right, bottom = box
-        color = COLORS[label % len(COLORS)]
+        color = colors[label % len(colors)]
         line = {"linestyle": DASHED if dashed else "-", "linewidth": 1.4, "edgecolor": color}
         frame = Rectangle((left, top), right - left, bottom - top, fill=False, **line)
         frame.set_path_effects(RIM)
@@ -113,21 +115,29 @@ def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
 
 
 def label_where_free(
-    axis: Axes, box, wordings: Sequence[str], color: str, first: str = "above"
+    axis: Axes,
+    box,
+    wordings: Sequence[str],
+    color: str,
+    first: str = "above",
+    outside: bool = False,
 ) -> None:
     """The first of the wordings for which a corner of the box (xyxy, pixels) has room; none where
     all of them would lie over other labels or leave the picture.
 
-    first: the corner that is tried before the others, by its name in `_best_place`.
+    first: the corner that is tried before the others, by its name in `_best_place`. outside: words
+    inside the box, on what it is around, only where there is no room outside.
     """
     for words in wordings:
-        here, corner, covered = _best_place(axis, box, words, first)
+        here, corner, covered = _best_place(axis, box, words, first, outside)
         if covered < 1:
             _write(axis, here, corner, words, color)
             return
 
 
-def _best_place(axis: Axes, box, words: str, first: str) -> tuple[np.ndarray, tuple, float]:
+def _best_place(
+    axis: Axes, box, words: str, first: str, outside: bool = False
+) -> tuple[np.ndarray, tuple, float]:
     """Where words at a corner of the box lie over the fewest others: their frame in points, the
     corner (x, y, horizontal and vertical alignment), and how many square points are covered or
     outside.
@@ -146,7 +156,10 @@ def _best_place(axis: Axes, box, words: str, first: str) -> tuple[np.ndarray, tu
         "above, right": (right, top, "right", "bottom"),
         "below, left": (left, bottom, "left", "top"),
     }
-    order = [corners.pop(first), *corners.values()]
+    names = [first, *(name for name in corners if name != first)]
+    if outside:
+        names.sort(key=lambda name: "inside" in name)
+    order = [corners[name] for name in names]
 
     def place(corner: tuple) -> tuple[np.ndarray, float]:
         """Where the words would lie, and how much of that is covered or outside."""
@@ -154,8 +167,8 @@ def _best_place(axis: Axes, box, words: str, first: str) -> tuple[np.ndarray, tu
         x += -wide - APART if corner[2] == "right" else APART
         y += -high - APART if corner[3] == "top" else APART
         here = np.array([x, y, x + wide, y + high])
-        outside = wide * high - _shared(here, frame)
-        return here, sum(_shared(here, other) for other in taken) + outside
+        beyond = wide * high - _shared(here, frame)
+        return here, sum(_shared(here, other) for other in taken) + beyond
 
     places = [place(corner) for corner in order]
     best = min(range(len(order)), key=lambda number: round(places[number][1]))

@@ -16,7 +16,7 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.teach.kit.boxes import RIM, draw_boxes, label_where_free
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, as_array, styled
 from effdet_lite.teach.kit.shared import one_thread
-from effdet_lite.teach.kit.words import writable
+from effdet_lite.teach.kit.words import how_many, writable
 
 OVERLAP = 0.5  # from this IoU on, only the better one of two boxes stays
 
@@ -35,26 +35,23 @@ def counted_names(labels: Tensor, classes: Sequence[str]) -> list[str]:
     """How many there are of each class that there is, as "2 red cells"; ["nothing"] for none."""
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
     pairs = zip(counts, classes, strict=True)
-    return [_counted(count, name) for count, name in pairs if count] or ["nothing"]
-
-
-def _counted(count: int, name: str) -> str:
-    if count == 1:
-        return f"{count} {name}"
-    return f"{count} {name}{'es' if name.endswith('s') else 's'}"
+    return [how_many(count, name) for count, name in pairs if count] or ["nothing"]
 
 
 @styled
-def draw_counted(axis: Axes, found: Mapping, classes: Sequence[str]) -> None:
+def draw_counted(
+    axis: Axes, found: Mapping, classes: Sequence[str], colors: Sequence[str] = COLORS
+) -> None:
     """Boxes with the color and the symbol of their class, and below the picture each symbol with
     how many there are, so that no other key is needed.
     """
-    draw_boxes(None, found["boxes"], found["labels"], classes, axis=axis, words=False)
+    look = {"axis": axis, "words": False, "colors": colors}
+    draw_boxes(None, found["boxes"], found["labels"], classes, **look)
     keys = []
-    looks = zip(classes, itertools.cycle(COLORS), itertools.cycle(MARKERS))
+    looks = zip(classes, itertools.cycle(colors), itertools.cycle(MARKERS))
     for number, (name, color, marker) in enumerate(looks):
         count = int((found["labels"] == number).sum())
-        words = _counted(count, writable(name, number))
+        words = how_many(count, writable(name, number))
         keys.append(Line2D([], [], color=color, marker=marker, linestyle="", label=words))
     axis.legend(
         handles=keys,
@@ -69,13 +66,18 @@ def draw_counted(axis: Axes, found: Mapping, classes: Sequence[str]) -> None:
 
 
 @styled
-def draw_named(axis: Axes, found: Mapping, classes: Sequence[str] | Mapping[int, str]) -> None:
+def draw_named(
+    axis: Axes,
+    found: Mapping,
+    classes: Sequence[str] | Mapping[int, str],
+    colors: Sequence[str] = COLORS,
+) -> None:
     """Boxes in the colors of their classes, with name and score where there is room: no label lies
     over another. The best boxes come first.
     """
     rows = [as_array(found[name]) for name in ("boxes", "labels", "scores")]
     for box, label, score in zip(*rows, strict=True):
-        color = COLORS[label % len(COLORS)]
+        color = colors[label % len(colors)]
         left, top, right, bottom = box
         frame = Rectangle((left, top), right - left, bottom - top, fill=False)
         frame.set(edgecolor=color, linewidth=2.0, path_effects=RIM)

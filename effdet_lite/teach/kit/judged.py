@@ -28,8 +28,8 @@ class Look(NamedTuple):
 LOOKS = {
     "right": Look(PALETTE["blue"], "-", "✓", "right"),
     "wrong": Look(PALETTE["vermillion"], (0, (5, 2)), "✗", "wrong"),
-    "double": Look(PALETTE["green"], (0, (1.5, 1)), "2×", "double: found before"),
-    "missed": Look(PALETTE["black"], (0, (6, 2, 1, 2)), "?", "missed object"),
+    "double": Look(PALETTE["green"], (0, (1.5, 1)), "2×", "double"),
+    "missed": Look(PALETTE["black"], (0, (6, 2, 1, 2)), "?", "missed"),
 }
 
 
@@ -70,10 +70,11 @@ def draw_judged(
     """Draw the boxes of one picture as they were judged, and the objects that were missed.
 
     Each gets sign, class and score, or the sign alone, or nothing where the picture is too full. So
-    no label lies over another. Wrong boxes come first, since their class mostly says what is wrong.
+    no label lies over another. A right box has the class that one sees, and does not repeat it.
+    Wrong boxes come first, since their class mostly says what is wrong.
     """
     boxes = [
-        (kind, box, f"{writable(classes[label], label)} {score:.2f}")
+        (kind, box, _told(kind, writable(classes[label], label), score))
         for kind, box, label, score in zip(
             result.kinds,
             as_array(found["boxes"]),
@@ -92,6 +93,10 @@ def draw_judged(
                 draw_one(axis, box, kind, words)
 
 
+def _told(kind: str, name: str, score: float) -> str:
+    return f"{score:.2f}" if kind == "right" else f"{name} {score:.2f}"
+
+
 def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
     """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words."""
     look = LOOKS[kind]
@@ -103,7 +108,7 @@ def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
     # A double box begins near the right one, whose label is above.
     first = "below, left" if kind == "double" else "above"
     wordings = f"{look.sign} {words}".strip(), look.sign
-    label_where_free(axis, box, wordings, look.color, first)
+    label_where_free(axis, box, wordings, look.color, first, outside=True)
 
 
 @styled

@@ -23,6 +23,13 @@ def writable(name: str, number: int) -> str:
     return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
 
 
+def how_many(count: int, name: str) -> str:
+    """A number of things: "1 cross", "2 crosses", "0 red cells"."""
+    if count == 1:
+        return f"{count} {name}"
+    return f"{count} {name}{'es' if name.endswith('s') else 's'}"
+
+
 def writable_names(classes: Sequence[str]) -> list[str]:
     """`writable` for each class of a data set."""
     return [writable(name, number) for number, name in enumerate(classes)]

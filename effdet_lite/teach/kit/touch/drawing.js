@@ -20,8 +20,23 @@ const ICON = {
   stamp: { center: [10, 10], side: 15 },
 };
 
+function counted({ kind, count }) {
+  const name = LINES[kind] ?? kind;
+  return count === 1 ? `1 ${name}` : `${count} ${name}${name.endsWith("s") ? "es" : "s"}`;
+}
+
+// What is on the sheet, in order: "1 circle, 2 lines, 1 filled outline".
 export function inWords(marks) {
-  return marks.map((mark) => mark.kind).join(", ") || "nothing drawn";
+  const runs = [];
+  for (const { kind } of marks) {
+    const last = runs.at(-1);
+    if (last?.kind === kind) {
+      last.count += 1;
+    } else {
+      runs.push({ kind, count: 1 });
+    }
+  }
+  return runs.map(counted).join(", ") || "nothing drawn";
 }
 
 function attribute(points) {
@@ -120,7 +135,7 @@ class Sheet {
   finish() {
     const mark = this.unfinished;
     this.unfinished = null;
-    this.frame.commit([...this.frame.value, mark], `Drawn: ${mark.kind}.`);
+    this.frame.commit([...this.frame.value, mark], `Drawn: ${LINES[mark.kind] ?? mark.kind}.`);
     this.frame.redraw();
   }
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -22,11 +23,12 @@ from effdet_lite.teach.kit.touch.pad import (
     picture_traits,
     plain_figure,
 )
+from effdet_lite.teach.kit.words import how_many
 
 SIDE = 128  # px: of the sheet where no background is given
 PAPER = 0.85  # its gray
 FINE = 4  # a mark is drawn so many times as large, and shrunk: its edges get soft
-LINES = ("pen", "area")
+LINES = {"pen": "line", "area": "filled outline"}
 DRAWING_COLORS = {**PALETTE, "white": "#FFFFFF"}
 
 
@@ -92,8 +94,10 @@ class DrawPad(Pad):
         return torch.from_numpy(with_marks(self.pixels, self.value))
 
     def in_words(self) -> str:
-        """What is on the sheet, in order, as "circle, area, pen"."""
-        return ", ".join(mark["kind"] for mark in self.value) or "nothing drawn"
+        """What is on the sheet, in order, as "1 circle, 2 lines, 1 filled outline"."""
+        names = [LINES.get(mark["kind"], mark["kind"]) for mark in self.value]
+        counted = [how_many(len(list(run)), name) for name, run in groupby(names)]
+        return ", ".join(counted) or "nothing drawn"
 
     def still(self, words: str) -> str:
         """The picture as it is now."""
