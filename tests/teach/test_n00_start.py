@@ -5,16 +5,19 @@ notebooks' own files, what matplotlib draws.
 import itertools
 import json
 
+import psutil
 import pytest
 import torch
 from lessons import NOTEBOOKS, number
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torchvision.ops import box_iou
 
+from effdet_lite.course import preflight
 from effdet_lite.places import course_folder
 from effdet_lite.predict import detect_photo
 from effdet_lite.pretrained import published_url
 from effdet_lite.scaling import PUBLISHED
+from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.progress import Done, done
 from effdet_lite.teach.kit.shared import shipped, unseen_pictures
 from effdet_lite.teach.kit.touch import DrawPad
@@ -45,9 +48,20 @@ def test_what_is_found_on_a_drawing_is_what_the_detector_answers_on_the_pads_pic
 
 
 def test_a_lower_score_shows_what_the_detector_takes_the_letter_for():
-    """The notebook asks for it, and tells it: a triangle in the letter, a cross in the gap."""
-    found = start.boxes_on_drawing(start.FIRST_MARKS, 0.4).numbers["the detector finds"]
-    assert found == "1 circle, 2 triangles, 2 crosses"
+    """The notebook asks for it, and tells it: a triangle at the top of the letter, and a large box
+    over the middle of the sheet and the triangle, called a cross.
+    """
+    model, about = shipped("shapes")
+    picture = start.drawing_as_picture(start.FIRST_MARKS)
+    high, low = (start.detected(model, picture, score) for score in (0.5, start.LOWER))
+    assert len(high["boxes"]) == 3 and len(low["boxes"]) == 5
+    new = {about["classes"][low["labels"][row]]: low["boxes"][row] for row in (3, 4)}
+    left, top, right, bottom = new["triangle"]
+    assert 18 < left < right < 50 and 70 < top < bottom < 98  # above the bar of the A
+    stamp = torch.tensor([[72.0, 73, 116, 111]])
+    left, top, right, bottom = new["cross"]
+    assert left < 64 < right and top < 64 < bottom
+    assert box_iou(new["cross"][None], stamp) > 0.25
 
 
 def by_hand(score):
@@ -95,10 +109,32 @@ def test_the_counts_of_thirty_pictures_are_those_made_by_hand(score):
         assert view.numbers["boxes in the thirty pictures"] == str(boxes)
 
 
-def test_the_first_of_the_thirty_pictures_shows_every_kind_of_box():
-    words = start.believed_boxes(GUESSES[0], 0.5, 0).words
-    assert all(kind in words for kind in ("right", "wrong", "double", "missed"))
-    assert start.believed_boxes(GUESSES[0], 0.5, 30).words == words
+def test_the_pictures_come_each_once_and_begin_with_those_that_the_notebook_speaks_of():
+    """A small cross is called a triangle; then a circle, with the highest score, a square."""
+    assert sorted(start.ORDER) == list(range(30))
+    for shown, (name, called) in enumerate([("cross", "triangle"), ("circle", "square")]):
+        words = start.believed_boxes(GUESSES[0], 0.5, shown).words
+        assert f"picture {shown + 1} has" in words and "1 wrong" in words and "1 missed" in words
+        assert start.believed_boxes(GUESSES[0], 0.5, shown + 30).words == words
+        _, target, found = start.thirty_pictures()[shown]
+        result = judged(start.above(found, 0.5), target)
+        classes = unseen_pictures().classes
+        assert classes[target["labels"][result.missed[0]]] == name
+        assert classes[found["labels"][result.kinds.index("wrong")]] == called
+    assert result.kinds[0] == "wrong" and found["scores"].argmax() == 0 and "1 double" in words
+
+
+# --- this computer ---
+
+
+def test_what_may_be_otherwise_a_minute_later_is_not_on_the_page(capsys, monkeypatch):
+    """On a machine whose cores are all busy; the doctor tells it."""
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 100.0)
+    (busy,) = [one for one in preflight() if one.name == "cores"]
+    start.show_preflight()
+    told = capsys.readouterr().out
+    assert not busy.ok and busy.sentence not in told and "Other programs" not in told
+    assert "memory" in told and "trained detectors" in told
 
 
 # --- why it mattered ---

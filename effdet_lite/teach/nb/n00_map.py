@@ -45,6 +45,7 @@ PARTS = {
 }
 MARGIN = 1.3  # inches, for the names of the parts
 WIDE, HIGH = 1.78, 0.84  # of a card
+LINE = 0.165  # from one line of a title to the next
 ACROSS, DOWN = 2.0, 1.38  # from one card to the next
 FULL, BEGUN = "#CDEBDD", "#E3F1FA"  # faces of cards: all exercises done, some done
 # Arrows that would cross a card go around it through a gap between rows. Where they leave their
@@ -116,7 +117,11 @@ def _draw_card(
     corner = left, y - HIGH / 2
     axis.add_patch(FancyBboxPatch(corner, WIDE, HIGH, edgecolor=PALETTE["blue"], **style))
     axis.text(left + 0.07, y - 0.13, number, fontsize=14, va="center", color=PALETTE["blue"])
-    axis.text(left + 0.38, y - 0.13, title, fontsize=10, va="center", linespacing=1.1)
+    # Line by line: as one text, lines without a g or a y would stand closer together.
+    lines = title.split("\n")
+    for row, line in enumerate(lines):
+        down = y - 0.085 + LINE * (row - (len(lines) - 1) / 2)
+        axis.text(left + 0.38, down, line, fontsize=10)
     own, _ = minutes_of_course().get(number, (0, 0))
     told = f"{own} min · {state.correct} of {state.total} done"
     axis.text(left + 0.38, y + 0.27, told, fontsize=9, va="center", color="#444444")
@@ -134,7 +139,7 @@ def _draw_arrow(axis: Axes, middles: Mapping, earlier: str, number: str) -> None
         corners = [(x + WIDE / 2, y), (to_x - WIDE / 2, to_y)]
     else:
         corners = [(x, y + HIGH / 2), (to_x, to_y - HIGH / 2)]
-    color = PALETTE["vermillion"]
+    color = "#666666"
     axis.plot(
         *zip(*corners[:-1], strict=True), color=color, linestyle="-", linewidth=1.4, marker=""
     )

@@ -21,7 +21,7 @@ from effdet_lite.teach.kit.found import OVERLAP, counted_names, draw_named
 from effdet_lite.teach.kit.plots import new_panels, styled
 from effdet_lite.teach.kit.shared import one_thread, shipped
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n00_start import CELL_NAMES
+from effdet_lite.teach.nb.n00_start import CELL_NAMES, CLASS_COLORS, FOUND
 
 # Detectors: two that were trained for this course, and the published EfficientDet-D0.
 CELLS, SHAPES, THINGS = "blood cells", "shapes", "everyday things"
@@ -73,16 +73,15 @@ def boxes_on_picture(picture: Tensor | None, detector: str, score: float) -> Vie
     kept = nms(found["boxes"], found["scores"], OVERLAP)[:MOST]
     found = {name: value[kept] for name, value in found.items()}
     names = ", ".join(counted_names(found["labels"], classes))
-    return View(
-        _figure(picture, found, classes), f"The detector finds {names}.", {"it finds": names}
-    )
+    figure = _figure(picture, found, classes, CLASS_COLORS if detector == CELLS else FOUND)
+    return View(figure, f"The detector finds {names}.", {"it finds": names})
 
 
 @styled
-def _figure(picture: Tensor, found: dict, classes: Sequence[str]):
+def _figure(picture: Tensor, found: dict, classes: Sequence[str], colors: Sequence[str]):
     height, width = picture.shape[-2:]
     scale = 4.0 / max(height, width)
     figure, (axis,) = new_panels(max(1, width * scale), max(1, height * scale), (0, 0, 1, 1))
     draw_picture(axis, picture)
-    draw_named(axis, found, classes)
+    draw_named(axis, found, classes, colors)
     return figure

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from effdet_lite.course import Finding, preflight
+from effdet_lite.course import PASSING, Finding, preflight
 from effdet_lite.data import BCCDDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.places import cells_folder
@@ -28,18 +29,25 @@ from effdet_lite.teach.kit.widgets import View
 
 PHOTOGRAPH = 30  # of those whose scene no training saw: a clear one
 PICTURES = 30  # by which the detector of shapes is judged
-FIRST = 15  # of them
+# In which they are shown: first one with a small mistake that is plain to see, then one in which
+# the box with the highest score is wrong.
+ORDER = (16, 15, *range(17, PICTURES), *range(15))
 KINDS = ("right", "wrong", "double")  # of boxes
 ASKED = 0.5  # the lowest score of the guess
 SCORES = tuple(number / 100 for number in range(20, 91, 5))  # where the lines have their corners
 CELL_NAMES = {"RBC": "red cell", "WBC": "white cell", "Platelets": "platelet"}
+# In this notebook blue is EfficientDet and what it finds, vermillion what is wrong, green what is
+# double. So kinds of things that the picture does not name have other colors.
+FOUND = (PALETTE["blue"],)
+CLASS_COLORS = (PALETTE["sky"], PALETTE["orange"], PALETTE["purple"], "#666666")
+LOWER = 0.4  # the lowest score from which on the letter gets a box
 # What is on the sheet of 128 × 128 px before somebody draws: three of the detector's classes, and a
 # letter.
 LETTER = {"kind": "pen", "width": 5, "color": PALETTE["black"]}
 FIRST_MARKS = (
-    {"kind": "circle", "center": [36, 36], "side": 38, "color": PALETTE["blue"]},
-    {"kind": "cross", "center": [92, 36], "side": 40, "color": PALETTE["vermillion"]},
-    {"kind": "triangle", "center": [94, 92], "side": 44, "color": PALETTE["green"]},
+    {"kind": "circle", "center": [36, 36], "side": 38, "color": PALETTE["sky"]},
+    {"kind": "cross", "center": [92, 36], "side": 40, "color": PALETTE["purple"]},
+    {"kind": "triangle", "center": [94, 92], "side": 44, "color": PALETTE["orange"]},
     LETTER | {"points": [[18, 112], [34, 72], [50, 112]]},
     LETTER | {"points": [[24, 98], [44, 98]]},
 )
@@ -71,7 +79,7 @@ def photograph_and_boxes(image: Tensor, found: Mapping, classes: Sequence[str]) 
     for axis, title in zip((before, after), titles, strict=True):
         draw_picture(axis, image)
         axis.set_title(title, loc="left", fontsize=11)
-    draw_counted(after, found, classes)
+    draw_counted(after, found, classes, CLASS_COLORS)
     return figure
 
 
@@ -99,6 +107,14 @@ def boxes_on_drawing(drawing: Sequence[Mapping], score: float) -> View:
     return _found_view(image, detected(model, image, score), about["classes"])
 
 
+def show_letter() -> None:
+    """What the detector finds on the sheet as it was at first, where the lowest score is low enough
+    for a box on the letter.
+    """
+    view = boxes_on_drawing(FIRST_MARKS, LOWER)
+    show(view.figure, f"With a lowest score of {LOWER}: {view.words}")
+
+
 def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
     """The marks of a `touch.DrawPad` on its sheet, [3, 128, 128] in 0-1."""
     return torch.from_numpy(with_marks(np.full((3, SIDE, SIDE), PAPER, np.float32), drawing))
@@ -110,7 +126,7 @@ def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
     scale = 3.8 / max(height, width)
     figure, (axis,) = new_panels(width * scale, height * scale, (0, 0, 1, 1))
     draw_picture(axis, image)
-    draw_named(axis, found, classes)
+    draw_named(axis, found, classes, FOUND)
     names = ", ".join(counted_names(found["labels"], classes))
     return View(figure, f"The detector finds {names}.", {"the detector finds": names})
 
@@ -120,12 +136,11 @@ def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
 
 @functools.cache
 def thirty_pictures() -> list[tuple[Tensor, dict, dict]]:
-    """(picture, target, what the detector of shapes finds) of the first thirty test pictures; the
-    first of them has boxes of every kind.
+    """(picture, target, what the detector of shapes finds) of the first thirty test pictures, in
+    ORDER.
     """
     model, _ = shipped("shapes")
-    order = [(number + FIRST) % PICTURES for number in range(PICTURES)]
-    return [detect_once(model, unseen_pictures(), number) for number in order]
+    return [detect_once(model, unseen_pictures(), number) for number in ORDER]
 
 
 @functools.cache
@@ -154,12 +169,14 @@ def believed_boxes(guesses: Mapping, score: float, picture: int) -> View:
     guesses: "00.c", how many objects are found from a score of 0.5 on. picture: after the last one
     comes the first again.
     """
-    image, target, everything = thirty_pictures()[picture % PICTURES]
+    number = picture % PICTURES
+    image, target, everything = thirty_pictures()[number]
     found = above(everything, score)
     result = judged(found, target)
-    figure, (left, right) = new_panels(9.2, 4.5, (0.005, 0.09, 0.42, 0.86), (0.5, 0.22, 0.38, 0.7))
+    figure, (left, right) = new_panels(9.2, 4.5, (0.005, 0.09, 0.42, 0.86), (0.5, 0.22, 0.46, 0.7))
     draw_picture(left, image)
-    left.set_title(f"one of the thirty pictures, score ≥ {score:.2f}", loc="left", fontsize=10)
+    title = f"picture {number + 1} of {PICTURES}: boxes with a score ≥ {score:.2f}"
+    left.set_title(title, loc="left", fontsize=10)
     draw_judged(left, found, target, unseen_pictures().classes, result)
     draw_key(figure)
     _draw_lines(right, score, guesses["00.c"])
@@ -174,10 +191,8 @@ def believed_boxes(guesses: Mapping, score: float, picture: int) -> View:
         "shapes missed": str(every["missed"]),
         "boxes that are wrong or double": str(_sum(score, KINDS[1:])),
     }
-    words = (
-        f"With a lowest score of {score:.2f} one picture has {told or 'nothing'}; in all thirty, "
-    )
-    words += f"{every['right']} of {objects} shapes are found."
+    words = f"With a lowest score of {score:.2f} picture {number + 1} has {told or 'nothing'}; "
+    words += f"in all thirty, {every['right']} of {objects} shapes are found."
     return View(figure, words, numbers)
 
 
@@ -191,15 +206,16 @@ def _draw_lines(axis: Axes, score: float, guess: float | None) -> None:
     axis.axhline(objects, color=PALETTE["black"], linestyle=":", linewidth=1.2, marker="")
     axis.text(0.93, objects + 3, f"all {objects} shapes", ha="right", fontsize=9)
     lines = {  # each with where its name stands
-        "shapes found": ("right", ("right",), (0.22, 113)),
-        "wrong or\ndouble boxes": ("wrong", ("wrong", "double"), (0.31, 64)),
+        "shapes found": ("right", ("right",), (0.62, 86)),
+        "wrong or\ndouble boxes": ("wrong", ("wrong", "double"), (0.17, 14)),
     }
     for name, (kind, kinds, place) in lines.items():
         look = LOOKS[kind]
         values = [_sum(one, kinds) for one in SCORES]
         axis.plot(SCORES, values, color=look.color, linestyle=look.dashes, marker="")
         axis.plot([score], [_sum(score, kinds)], color=look.color, marker="o", markersize=8)
-        axis.text(*place, name, color=look.color, fontsize=9)
+        words = axis.text(*place, name, color=look.color, fontsize=9)
+        words.set_path_effects([withStroke(linewidth=3, foreground="white")])
     draw_guess(axis, guess, x=ASKED)
 
 
@@ -226,11 +242,14 @@ def show_scores(*scores: float) -> None:
 
 
 def show_preflight() -> None:
-    """A table of what the course needs of this computer, and whether it is there."""
-    table(["", "what", "found"], [(_mark(one), one.name, one.sentence) for one in preflight()])
+    """A table of what the course needs of this computer, and whether it is there. What may be
+    otherwise a minute later is left to `effdet-lite doctor`.
+    """
+    lasting = [one for one in preflight() if one.name not in PASSING]
+    table(["", "what", "found"], [(_mark(one), one.name, one.sentence) for one in lasting])
 
 
 def _mark(finding: Finding) -> str:
     if finding.ok:
         return "✓"
-    return "✗ fix this" if finding.essential else "○ can wait"
+    return "✗ fix this" if finding.essential else "– can wait"
