@@ -94,6 +94,7 @@ def test_whole_images_are_seen_from_the_middle_only():
 
 def test_a_view_tells_what_its_position_sees():
     numbers = coverage_view(600, 0, 0).numbers
+    assert numbers["this position"] == "row 1, column 1 of 19 × 19"
     assert numbers["what it sees of the image"] == "449 × 449 px = 56%"
     assert numbers["positions that see the whole image"] == "8 × 8 of 19 × 19 = 18%"
     assert coverage_view(224, 1, 0.5).numbers["what it sees of the image"].endswith("100%")

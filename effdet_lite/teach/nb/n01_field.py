@@ -147,6 +147,7 @@ def coverage_view(side: int, row: float, column: float) -> View:
         f"its window covers {seen:.0%} of the image."
     )
     numbers = {
+        "this position": f"row {at_row + 1}, column {at_column + 1} of {count} × {count}",
         "this position's window": f"{cost.receptive_field(layers).size} px a side",
         "what it sees of the image": f"{rows.size} × {columns.size} px = {seen:.0%}",
         "positions that see the whole image": (
