@@ -10,10 +10,9 @@ from pathlib import Path
 
 from effdet_lite.data import BCCDDetection, eval_transforms
 from effdet_lite.teach.kit.boxes import draw_picture
-from effdet_lite.teach.kit.found import detected, draw_counted
+from effdet_lite.teach.kit.found import CELL_NAMES, detected, draw_counted
 from effdet_lite.teach.kit.plots import new_panels, png
 from effdet_lite.teach.kit.shared import shipped
-from effdet_lite.teach.nb.n00_start import CELL_NAMES
 
 ASSETS = Path(__file__).parent
 SCORE = 0.5

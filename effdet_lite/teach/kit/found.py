@@ -12,13 +12,31 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torchvision.ops import nms
 
+from effdet_lite.data import BCCDDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.places import cells_folder
 from effdet_lite.teach.kit.boxes import RIM, draw_boxes, label_where_free
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, as_array, styled
-from effdet_lite.teach.kit.shared import one_thread
+from effdet_lite.teach.kit.shared import one_thread, shipped, unseen_pictures
 from effdet_lite.teach.kit.words import how_many, writable
 
+PHOTOGRAPH = 30  # of those whose scene no training saw: a clear one
+CELL_NAMES = {"RBC": "red cell", "WBC": "white cell", "Platelets": "platelet"}
 OVERLAP = 0.5  # from this IoU on, only the better one of two boxes stays
+
+
+def detector_at_work() -> tuple[EfficientDet, Tensor, Sequence[str]]:
+    """A shipped detector, a picture that it never saw, and the names of its classes: a photograph
+    of blood cells where they are on this machine, and drawn shapes elsewhere.
+    """
+    try:
+        model, about = shipped("bccd")
+        change = eval_transforms(about["size"])
+        cells = BCCDDetection(cells_folder(), "test-unseen", transforms=change)
+        return model, cells[PHOTOGRAPH][0], [CELL_NAMES[name] for name in cells.classes]
+    except (OSError, ValueError):  # not here, or not whole
+        model, about = shipped("shapes")
+        return model, unseen_pictures()[0][0], about["classes"]
 
 
 def detected(model: EfficientDet, image: Tensor, score: float) -> dict:

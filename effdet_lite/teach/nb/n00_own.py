@@ -17,11 +17,11 @@ from effdet_lite.predict import detect_photo
 from effdet_lite.pretrained import from_pretrained, published_url
 from effdet_lite.scaling import EFFICIENTDETS
 from effdet_lite.teach.kit.boxes import draw_picture
-from effdet_lite.teach.kit.found import OVERLAP, counted_names, draw_named
+from effdet_lite.teach.kit.found import CELL_NAMES, OVERLAP, counted_names, draw_named
 from effdet_lite.teach.kit.plots import new_panels, styled
 from effdet_lite.teach.kit.shared import one_thread, shipped
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n00_start import CELL_NAMES, CLASS_COLORS, FOUND
+from effdet_lite.teach.nb.n00_start import CLASS_COLORS, FOUND
 
 # Detectors: two that were trained for this course, and the published EfficientDet-D0.
 CELLS, SHAPES, THINGS = "blood cells", "shapes", "everyday things"

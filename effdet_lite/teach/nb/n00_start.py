@@ -14,12 +14,15 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from effdet_lite.course import PASSING, Finding, preflight
-from effdet_lite.data import BCCDDetection, eval_transforms
-from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.places import cells_folder
 from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.found import counted_names, detected, draw_counted, draw_named
+from effdet_lite.teach.kit.found import (
+    counted_names,
+    detected,
+    detector_at_work,
+    draw_counted,
+    draw_named,
+)
 from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
@@ -27,7 +30,6 @@ from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
 from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, with_marks
 from effdet_lite.teach.kit.widgets import View
 
-PHOTOGRAPH = 30  # of those whose scene no training saw: a clear one
 PICTURES = 30  # by which the detector of shapes is judged
 # In which they are shown: first one with a small mistake that is plain to see, then one in which
 # the box with the highest score is wrong.
@@ -35,7 +37,6 @@ ORDER = (16, 15, *range(17, PICTURES), *range(15))
 KINDS = ("right", "wrong", "double")  # of boxes
 ASKED = 0.5  # the lowest score of the guess
 SCORES = tuple(number / 100 for number in range(20, 91, 5))  # where the lines have their corners
-CELL_NAMES = {"RBC": "red cell", "WBC": "white cell", "Platelets": "platelet"}
 # In this notebook blue is EfficientDet and what it finds, vermillion what is wrong, green what is
 # double. So kinds of things that the picture does not name have other colors.
 FOUND = (PALETTE["blue"],)
@@ -60,7 +61,7 @@ def show_detector_at_work() -> None:
     """A picture as it is, and what a shipped detector finds in it: a photograph of blood cells
     where they are on this machine, and drawn shapes elsewhere.
     """
-    model, image, classes = _at_work()
+    model, image, classes = detector_at_work()
     found = detected(model, image, score=0.5)
     names = counted_names(found["labels"], classes)
     words = f"A picture, and beside it the same one with a box around each of {', '.join(names)}."
@@ -81,18 +82,6 @@ def photograph_and_boxes(image: Tensor, found: Mapping, classes: Sequence[str]) 
         axis.set_title(title, loc="left", fontsize=11)
     draw_counted(after, found, classes, CLASS_COLORS)
     return figure
-
-
-def _at_work() -> tuple[EfficientDet, Tensor, Sequence[str]]:
-    """The detector, a picture that it never saw, and the names of its classes."""
-    try:
-        model, about = shipped("bccd")
-        change = eval_transforms(about["size"])
-        cells = BCCDDetection(cells_folder(), "test-unseen", transforms=change)
-        return model, cells[PHOTOGRAPH][0], [CELL_NAMES[name] for name in cells.classes]
-    except (OSError, ValueError):  # not here, or not whole
-        model, about = shipped("shapes")
-        return model, unseen_pictures()[0][0], about["classes"]
 
 
 # --- a drawing ---
