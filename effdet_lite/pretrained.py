@@ -276,3 +276,18 @@ def fetch(url: str, cache_dir: str | Path | None = None, *, progress: bool = Tru
         return download(url, folder / name, stated[1], progress=progress)
     # Nothing says whether a file of this name is the one at this address.
     return download(url, folder / name, anew=True, progress=progress)
+
+
+def effdet_state(model: EfficientDet) -> dict[str, Tensor]:
+    """The model's tensors as effdet's `tf_efficientdet_*` names them: what `load_effdet` reads.
+
+    For a backbone without fused stages, which effdet does not have.
+    """
+    theirs_of = dict(_effdet_names(model))
+    state = {}
+    for key, tensor in model.state_dict().items():
+        module, _, leaf = key.rpartition(".")
+        if module == "box_head.predict.pointwise":
+            tensor = tensor.unflatten(0, (-1, 4))[:, [1, 0, 3, 2]].flatten(0, 1)
+        state[theirs_of.get(key) or f"{theirs_of.get(module, module)}.{leaf}"] = tensor
+    return state

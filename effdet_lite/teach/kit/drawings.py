@@ -186,7 +186,7 @@ def stack_drawing(
         place = (
             {"x": start, "ha": "left"} if start < right - 16 else {"x": right - 1, "ha": "right"}
         )
-        axis.text(y=-17 - 7 * (number % 2), s=words[part], va="top", fontsize=9, **place)
+        axis.text(y=-17 - 7 * (number % 2), s=words[part], va="top", fontsize=10, **place)
     for name, y in zip(ends, (-15, top), strict=True):
         axis.text(x, y, name, fontsize=9)
     _scale_bars(axis, high, wide)

@@ -112,11 +112,16 @@ def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
 
 
 @styled
-def draw_key(figure: Figure, kinds: Sequence[str] = tuple(LOOKS)) -> None:
-    """The key to the lines and signs, at the foot of the figure."""
+def draw_key(
+    figure: Figure, kinds: Sequence[str] = tuple(LOOKS), columns: int | None = None
+) -> None:
+    """The key to the lines and signs, at the foot of the figure; columns: all in one row by
+    default.
+    """
     keys = [
         Line2D([], [], color=LOOKS[kind].color, linestyle=LOOKS[kind].dashes, marker="")
         for kind in kinds
     ]
     names = [f"{LOOKS[kind].sign} {LOOKS[kind].meaning}" for kind in kinds]
-    figure.legend(keys, names, loc="lower center", ncols=len(kinds), handlelength=3, fontsize=9)
+    look = {"handlelength": 3, "fontsize": 9}
+    figure.legend(keys, names, loc="lower center", ncols=columns or len(kinds), **look)

@@ -1,0 +1,241 @@
+"""What a larger phi buys, for notebook 07: four detectors of the course's own, and the paper's."""
+
+import functools
+import itertools
+import timeit
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from effdet_lite.cost import Cost
+from effdet_lite.costs import cost_by_part
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.experiments import ladder
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.run import stored_results
+from effdet_lite.folding import folded
+from effdet_lite.scaling import PUBLISHED
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.judged import draw_judged, draw_key, judged
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
+from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
+from effdet_lite.teach.kit.widgets import View
+
+PHIS = ladder.PHIS
+SCORE = 0.3  # from which on a box is drawn
+PICTURES = 30
+NAMES = {name: name.upper().replace("X", "x") for name in PUBLISHED if name.startswith("d")}
+
+
+class Rung(NamedTuple):
+    """A detector that comes with the course, its file's header, and its cost at its pictures'
+    size.
+    """
+
+    model: EfficientDet
+    header: dict
+    cost: Cost
+
+
+@functools.cache
+def rungs() -> dict[int, Rung]:
+    """The four detectors that were trained on shapes, by phi, folded."""
+    found = {}
+    for phi in PHIS:
+        model, header = shipped(f"shapes-phi{phi}")
+        total = sum(cost_by_part(at_size(model, header), model.num_classes).values())
+        found[phi] = Rung(folded(model), header, total)
+    return found
+
+
+def at_size(model: EfficientDet, header: Mapping):
+    """The model's configuration for the pictures that it was trained on."""
+    return model.config.__class__(**vars(model.config) | {"resolution": header["size"][0]})
+
+
+@functools.cache
+def aps_by_seed(steps: int = ladder.STEPS) -> dict[int, dict[int, float]]:
+    """{phi: {seed: AP}}: of `experiments.ladder`, and where it has not run, of the files that come
+    with the course, which have one seed and 1,500 steps.
+    """
+    try:
+        found = ladder.aps(stored_results("ladder")["runs"], steps)
+    except FileNotFoundError:
+        found = {}
+    if found or steps != ladder.STEPS:
+        return found
+    return {
+        phi: {one.header["training"]["seed"]: one.header["result"]["ap"]}
+        for phi, one in rungs().items()
+    }
+
+
+def means() -> dict[int, float]:
+    """{phi: the mean AP of its seeds}."""
+    return {phi: spread(list(own.values())).mean for phi, own in aps_by_seed().items()}
+
+
+@styled
+def ladder_view(guesses: Mapping) -> View:
+    """AP of the course's four over phi, each seed a dot; beside it the paper's eight.
+
+    guesses: "07.e", the AP of phi = 0.
+    """
+    figure, (ours, theirs) = new_panels(
+        9.4, 3.9, (0.075, 0.15, 0.39, 0.68), (0.575, 0.15, 0.41, 0.68)
+    )
+    draw_ladder(ours, aps_by_seed())
+    draw_paper(theirs)
+    draw_guess(ours, guesses["07.e"], x=0)
+    found = {f"ϕ = {phi}": told(own) for phi, own in aps_by_seed().items()}
+    steps = [after - before for before, after in itertools.pairwise(means().values())]
+    numbers = found | {"AP from step to step": ", ".join(f"{step:+.3f}" for step in steps)}
+    words = "; ".join(f"{name}: AP {ap}" for name, ap in found.items())
+    return View(figure, f"AP rises with every step of ϕ, ours and the paper's. {words}.", numbers)
+
+
+def told(own: Mapping[int, float]) -> str:
+    """The AP of one phi: of one seed, or the mean of several with their range."""
+    if len(own) == 1:
+        return f"{next(iter(own.values())):.3f}, one seed"
+    return f"{spread(list(own.values()))}, {len(own)} seeds"
+
+
+def draw_ladder(axis: Axes, found: Mapping[int, Mapping[int, float]]) -> None:
+    """Each seed as a dot, and a line through the means."""
+    for phi, own in found.items():
+        axis.plot([phi] * len(own), list(own.values()), "o", color=PALETTE["blue"], markersize=7)
+    line = {"color": PALETTE["blue"], "linestyle": "-", "marker": "", "linewidth": 1.4}
+    axis.plot(list(found), [spread(list(own.values())).mean for own in found.values()], **line)
+    seeds = max(map(len, found.values()))
+    axis.set(xlim=(-3.4, 0.5), ylim=(0.6, 0.8), xlabel="ϕ", ylabel="AP on shapes (0–1)")
+    axis.set_xticks(list(found))
+    axis.set_yticks(np.arange(0.6, 0.81, 0.05))
+    whose = "one seed each" if seeds == 1 else f"up to {seeds} seeds each"
+    axis.set_title(f"ours, on shapes at 128 px: {whose}", fontsize=11)
+
+
+def draw_paper(axis: Axes, macs: float | None = None) -> None:
+    """The paper's D0 to D7x: AP on COCO over billions of MACs. macs: where a line stands."""
+    work = [PUBLISHED[name].macs / 1e9 for name in NAMES]
+    ap = [PUBLISHED[name].accuracy for name in NAMES]
+    axis.plot(work, ap, color=PALETTE["blue"], marker="o", markersize=7, linestyle="-")
+    for (name, label), x, y in zip(NAMES.items(), work, ap, strict=True):
+        place = (-6, 5) if name != "d7x" else (2, 6)
+        side = "right" if name != "d7x" else "center"
+        offset = {"xytext": place, "textcoords": "offset points", "ha": side, "fontsize": 9}
+        axis.annotate(label, (x, y), **offset)
+    ticks = (2, 5, 10, 20, 50, 100, 200, 500)
+    axis.set(xscale="log", xlim=(1.6, 640), ylim=(30, 60))
+    axis.set_xticks(ticks, [f"{tick}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_yticks(range(30, 61, 5))
+    axis.set(xlabel="billion MACs for one image", ylabel="AP on COCO (%)")
+    axis.set_title("the paper's, on COCO (table 2)", fontsize=11)
+    if macs is not None:
+        axis.axvline(macs, color=PALETTE["vermillion"], linestyle="--", marker="", linewidth=1.6)
+        if work[0] <= macs <= work[-1]:
+            here = np.interp(np.log(macs), np.log(work), ap)
+            axis.plot(macs, here, marker="*", markersize=18, color=PALETTE["vermillion"])
+
+
+def on_papers_curve(macs: float) -> float | None:
+    """The AP in % at this many MACs on the line through the paper's detectors, MACs logarithmic;
+    None beyond its ends.
+    """
+    work = [PUBLISHED[name].macs for name in NAMES]
+    if not work[0] <= macs <= work[-1]:
+        return None
+    ap = [PUBLISHED[name].accuracy for name in NAMES]
+    return float(np.interp(np.log(macs), np.log(work), ap))
+
+
+def show_ladder_table() -> None:
+    """A table: what each of the course's four is made of, and what it reaches."""
+    rows = []
+    for phi, one in rungs().items():
+        config, result = one.model.config, one.header["result"]
+        rows.append(
+            [
+                phi,
+                f"{config.backbone.width:.2f}",
+                f"{config.backbone.depth:.2f}",
+                f"{config.fusion_repeats} × {config.fusion_channels}",
+                config.head_repeats,
+                f"{one.cost.params / 1e6:.2f}",
+                f"{one.cost.macs / 1e6:.0f}",
+                f"{one.header['seconds']:.0f}",
+                f"{result['ap']:.3f}",
+            ]
+        )
+    heads = ["ϕ", "width", "depth", "BiFPN: cells × channels", "head layers"]
+    heads += ["million parameters", "million MACs", "seconds of training", "AP"]
+    table(heads, rows)
+
+
+# --- one picture, four detectors ---
+
+
+def judged_pictures(phi: int) -> list[tuple]:
+    """(picture, target, boxes, judgment) of the first test pictures by one of the four."""
+    return [judged_picture(phi, number) for number in range(PICTURES)]
+
+
+def judged_picture(phi: int, number: int) -> tuple:
+    """(picture, target, boxes with a score of SCORE and more, their judgment)."""
+    image, target, found = detect_once(rungs()[phi].model, unseen_pictures(), number)
+    sure = found["scores"] >= SCORE
+    found = {name: value[sure] for name, value in found.items()}
+    return image, target, found, judged(found, target)
+
+
+@styled
+def show_same_picture(number: int) -> None:
+    """One test picture as each of the four sees it, and how many objects each finds in thirty."""
+    places = [(0.005 + 0.25 * column, 0.1, 0.24, 0.8) for column in range(4)]
+    figure, axes = new_panels(10.4, 3.1, *places)
+    told_each = []
+    for axis, phi in zip(axes, PHIS, strict=True):
+        image, target, found, result = judged_picture(phi, number)
+        draw_picture(axis, image)
+        draw_judged(axis, found, target, unseen_pictures().classes, result)
+        objects = len(target["labels"])
+        right = objects - len(result.missed)
+        axis.set_title(f"ϕ = {phi}: {right} of {objects} found", fontsize=10)
+        told_each.append(f"ϕ = {phi} {right} of {objects}")
+    draw_key(figure)
+    show(figure, f"Picture {number} by the four detectors; objects found: {', '.join(told_each)}.")
+    rows = []
+    for phi in PHIS:
+        every = judged_pictures(phi)
+        objects = sum(len(target["labels"]) for _, target, _, _ in every)
+        missed = sum(result.count("missed") for *_, result in every)
+        wrong = sum(result.count("wrong") + result.count("double") for *_, result in every)
+        rows.append([phi, f"{objects - missed} of {objects}", wrong])
+    found = f"objects found in {PICTURES} pictures, score ≥ {SCORE}"
+    table(["ϕ", found, "boxes wrong or double"], rows)
+
+
+# --- time ---
+
+
+def show_times() -> None:
+    """A table: what a picture takes on this machine, the four taking turns, beside the MACs."""
+    image = unseen_pictures()[0][0][None]
+    models = [one.model for one in rungs().values()]
+    # In turns, whatever else the machine does meets all of them alike.
+    turns = [
+        [timeit.timeit(functools.partial(model.detect, image), number=1) for model in models]
+        for _ in range(15)
+    ]
+    took = 1e3 * np.median(turns[3:], axis=0)
+    macs = [one.cost.macs for one in rungs().values()]
+    rows = [
+        [phi, f"{ms:.1f}", f"{ms / took[0]:.2f}", f"{work / macs[0]:.2f}"]
+        for phi, ms, work in zip(PHIS, took, macs, strict=True)
+    ]
+    table(["ϕ", "ms a picture", "time, times ϕ = −3's", "MACs, times ϕ = −3's"], rows)
