@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from effdet_lite.anchors import ANCHORS_PER_POSITION
 from effdet_lite.costs import cost_by_part
 from effdet_lite.efficientnet import level_channels
-from effdet_lite.scaling import EFFICIENTDETS, EfficientDetConfig
+from effdet_lite.scaling import EfficientDetConfig
 from effdet_lite.teach.kit.drawings import Map, Stack, extent, stack_drawing
 from effdet_lite.teach.kit.plots import styled
 from effdet_lite.teach.kit.shared import efficientnet_activations, outline
@@ -21,12 +21,6 @@ NAMES = {
     "box_head": "box head",
 }
 costs_of = functools.lru_cache(maxsize=64)(cost_by_part)  # a move asks for the same one again
-
-
-@functools.cache
-def published_macs() -> dict[str, int]:
-    """MACs of D0 ... D7x as published, at their own resolutions."""
-    return {name: sum(cost_by_part(config).values()).macs for name, config in EFFICIENTDETS.items()}
 
 
 @functools.lru_cache(maxsize=64)  # a move of the explorer asks five times
