@@ -103,14 +103,8 @@ EXERCISES = {
             (published, "that is the published table; the formulas give something else for D5, for instance."),
             (rule(width=lambda phi: 64 * 1.35**phi), "the width is a number of channels: `round_channels`."),
             (rule(width=lambda phi: int(64 * 1.35**phi)), "the width goes to a multiple of 8: `round_channels`."),
-            (
-                rule(width=lambda phi: int(64 * 1.35**phi) // 8 * 8),
-                "to the *nearest* multiple of 8, not the lower.",
-            ),
-            (
-                rule(width=lambda phi: 8 * math.ceil(8 * 1.35**phi)),
-                "to the *nearest* multiple of 8, not the upper.",
-            ),
+            (rule(width=lambda phi: int(64 * 1.35**phi) // 8 * 8), "to the *nearest* multiple of 8, not the lower."),
+            (rule(width=lambda phi: 8 * math.ceil(8 * 1.35**phi)), "to the *nearest* multiple of 8, not the upper."),
             (rule(width=lambda phi: round_channels(64 * 1.35 * phi)), "the width grows exponentially: 1.35^ϕ."),
             (rule(width=lambda phi: round_channels(64 + 1.35**phi)), "the width is multiplied: 64 · 1.35^ϕ."),
             (rule(depth=lambda phi: 2 + phi), "ϕ = 0 has three cells, not two: 3 + ϕ."),
