@@ -39,7 +39,7 @@ def test_a_stage_shows_what_torchvision_has_there(variant):
         numbers = stage_view(stage, variant).numbers
         assert numbers["in"] == f"{before.shape[2]} × {before.shape[3]} × {before.shape[1]}"
         assert numbers["out"] == f"{x.shape[2]} × {x.shape[3]} × {x.shape[1]}"
-        assert numbers["parameters"] == f"{params:,} ({params / everything:.1%})"
+        assert numbers["parameters"] == f"{params:,} ({100 * params / everything:.1f} %)"
         assert numbers["MACs"].startswith(f"{counter.get_total_flops() / 2e6:,.1f} million (")
         if 1 <= stage <= 7:
             first = part[0].block[-3][0]
@@ -82,7 +82,7 @@ def test_every_stage_of_every_variant_has_a_view(variant):
     for stage in range(9):
         view = stage_view(stage, variant)
         assert view.words and view.figure.axes
-        shares.append(float(re.search(r"\((.*)%\)", view.numbers["MACs"])[1]))
+        shares.append(float(re.search(r"\((.*) %\)", view.numbers["MACs"])[1]))
     assert sum(shares) == pytest.approx(100, abs=0.5)
 
 

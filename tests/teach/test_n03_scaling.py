@@ -58,7 +58,7 @@ def test_every_setting_of_the_scaling_sliders_has_a_view(phi, alpha, beta, gamma
     figure, words, numbers, _ = scaling_view(phi, alpha, beta, gamma)
     assert words and numbers["α · β² · γ²"] == f"{alpha * beta**2 * gamma**2:.4f}"
     figure.draw_without_rendering()
-    shares = [float(share) for share in re.findall(r"(\d+)%", numbers["MACs by part"])]
+    shares = [float(share) for share in re.findall(r"(\d+) ?%", numbers["MACs by part"])]
     assert sum(shares) == pytest.approx(100, abs=2)
     plot = figure.axes[1]
     family, star = (line.get_xydata() for line in plot.lines)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdet_lite.teach.kit.typed import number_text, read_number, with_unit
+from effdet_lite.teach.kit.typed import in_percent, number_text, read_number, with_unit
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,8 @@ def test_numbers_for_people():
         "0",
     ]
     assert with_unit(2.0345678, "×", 4) == "2.035 ×" and with_unit(3, "") == "3"
+
+
+def test_a_share_is_written_with_a_space_before_its_percent_sign():
+    told = [in_percent(0.5), in_percent(1 / 3), in_percent(0.125, 1), in_percent(68.29)]
+    assert told == ["50 %", "33 %", "12.5 %", "6,829 %"]

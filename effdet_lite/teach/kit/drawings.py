@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 
 from effdet_lite.teach.kit.plots import PALETTE, styled
+from effdet_lite.teach.kit.typed import in_percent
 
 SHARES = LinearSegmentedColormap.from_list(
     "share of MACs", ["#EAF3FA", PALETTE["sky"], PALETTE["blue"], "#00304D"]
@@ -125,7 +126,7 @@ def _name_maps(
     down = (top - low) / max(height - 2 * row, row)
     free, leaders = [axis.get_xlim()[0]] * 2, []  # where the next words can begin, in each row
     for number, (entry, middle, bottom) in enumerate(zip(maps, middles, bottoms, strict=True)):
-        words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{entry.share:.0%}"
+        words = f"{entry.name}\n{entry.side:g}² × {entry.channels}\n{in_percent(entry.share)}"
         half = 0.3 * points * across * max(map(len, words.split("\n"))) + 3 * across
         place, y = max(middle, free[number % 2] + half), low - row * down * (number % 2)
         free[number % 2] = place + half

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from effdet_lite.teach.kit.typed import number_text, read_number, with_unit
+from effdet_lite.teach.kit.typed import in_percent, number_text, read_number, with_unit
 
 NAME = re.compile(r"\d\d\.[a-z]\w*")
 SAME = "the same"
@@ -250,7 +250,7 @@ def off(guess: float, answer: float, unit: str = "") -> str:
     if ratio < 1 + CLOSE:
         return SAME
     if ratio < 1.5:
-        return f"{abs(guess / answer - 1):.0%} {side}".replace("%", " %")
+        return f"{in_percent(abs(guess / answer - 1))} {side}"
     return f"{number_text(float(f'{ratio:.2g}'))}× {side}"
 
 

@@ -85,6 +85,11 @@ def with_unit(value: float, unit: str, digits: int = 6) -> str:
     return f"{number_text(value, digits)} {unit}".strip()
 
 
+def in_percent(share: float, digits: int = 0) -> str:
+    """A share of 0-1 for people, as in 24 %; so many digits behind the point."""
+    return f"{100 * share:,.{digits}f} %"
+
+
 def _tidy(text: str) -> str:
     """One kind of minus, of space, of digit, of fraction and of power."""
     if len(text) > LONGEST:

@@ -12,6 +12,7 @@ from effdet_lite.teach.kit.drawings import Map, network_drawing
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 POINTS, TURNS = 240, 1.75
@@ -148,11 +149,11 @@ def spiral_view(dimensions: int, draw: int) -> View:
     _draw_spiral(right, back, kept)
     left.set_title("before", fontsize=10)
     right.set_title(f"after ReLU in {dimensions} dimensions, and back", fontsize=10)
-    lost = 1 - kept.float().mean().item()
+    destroyed = in_percent(1 - kept.float().mean().item())
     return View(
         figure,
-        f"A spiral, and what ReLU in {dimensions} dimensions leaves: {lost:.0%} is destroyed.",
-        {"points destroyed": f"{lost:.0%}"},
+        f"A spiral, and what ReLU in {dimensions} dimensions leaves: {destroyed} is destroyed.",
+        {"points destroyed": destroyed},
     )
 
 
@@ -165,10 +166,10 @@ def show_spirals(dimensions: Sequence[int], draw: int = 1) -> None:
         back, kept = cut_and_back(spiral(), random_lift(number, draw))
         _draw_spiral(axis, back, kept)
         lost.append(1 - kept.float().mean().item())
-        axis.set_title(f"{number} dimensions\n{lost[-1]:.0%} destroyed", fontsize=10)
+        axis.set_title(f"{number} dimensions\n{in_percent(lost[-1])} destroyed", fontsize=10)
     figure.suptitle("In few dimensions ReLU crushes the spiral; in many it survives", fontsize=11)
     told = ", ".join(
-        f"{share:.0%} with {number}" for number, share in zip(dimensions, lost, strict=True)
+        f"{in_percent(share)} with {number}" for number, share in zip(dimensions, lost, strict=True)
     )
     show(figure, f"What ReLU destroys of the spiral, by the number of dimensions: {told}.")
 

@@ -8,6 +8,7 @@ from effdet_lite.teach.kit.famous import OTHERS, efficientnets, imagenet_curve
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
 from effdet_lite.teach.kit.shared import outline
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 
@@ -21,7 +22,7 @@ def show_fame_of_b0() -> None:
     arrow = {"arrowstyle": "->", "color": PALETTE["black"], "shrinkA": 6, "shrinkB": 6}
     axis.annotate("", new, old, arrowprops=arrow)
     axis.text(1.25, 75.7, "a tenth of the work", ha="center", fontsize=9)
-    axis.set_title("B0 is as accurate as ResNet-50 for a tenth of the work", fontsize=11)
+    axis.set_title("B0 is more accurate than ResNet-50, for a tenth of the work", fontsize=11)
     show(
         figure,
         f"B0 reaches {new.top1} % with {new.macs:g} billion MACs, ResNet-50 {old.top1:.1f} % with "
@@ -79,8 +80,8 @@ def stage_view(stage: int, variant: str) -> View:
         "out": f"{maps[stage].side} × {maps[stage].side} × {here.channels}",
         "blocks": f"{here.blocks} × {kind}, kernel {here.kernel} × {here.kernel}, "
         f"stride{of_the_first} {here.stride}",
-        "parameters": f"{own.params:,} ({own.params / total.params:.1%})",
-        "MACs": f"{own.macs / 1e6:,.1f} million ({own.macs / total.macs:.1%})",
+        "parameters": f"{own.params:,} ({in_percent(own.params / total.params, 1)})",
+        "MACs": f"{own.macs / 1e6:,.1f} million ({in_percent(own.macs / total.macs, 1)})",
         "receptive field of its convolutions": f"{field:,} px; the image has {config.resolution}",
     }
     return View(
