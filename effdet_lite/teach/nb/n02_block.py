@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from torch import Tensor, nn
 
 from effdet_lite.cost import Cost, conv2d, norm
 from effdet_lite.layers import MBConv, SqueezeExcite, squeezed_channels
 from effdet_lite.teach.kit.page import show
-from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, new_panels, styled
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_figure, new_panels, styled
 from effdet_lite.teach.kit.shared import shipped, unseen_pictures
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 CHANNELS, SIDE = 112, 14  # of B0's stage 5, where its second and third block stand
 QUANTITIES = ("MACs", "parameters", "numbers put out")
 MANY_PICTURES = 40
+SIGNS = "PuOr"  # the color map of maps: orange below zero, white at zero, purple above
 
 
 @dataclass(frozen=True)
@@ -81,18 +86,33 @@ def switches_view(widen: int, is_depthwise: bool, kernel: int, gate: bool, skip:
     block = Switches(widen, is_depthwise, kernel, gate, skip)
     factors = factors_of(block)
     figure, (axis,) = new_panels(7.4, 2.4, (0.2, 0.22, 0.76, 0.64))
-    axis.barh(QUANTITIES, [factors[name] for name in QUANTITIES], color=COLORS[0])
     for place, name in enumerate(QUANTITIES):
-        axis.text(factors[name] * 1.06, place, f"{factors[name]:.2f} ×", va="center", fontsize=9)
-    axis.axvline(1, color=PALETTE["black"], linestyle="--", marker="")
-    ticks = (0.1, 0.3, 1, 3, 10, 30, 100)
-    axis.set(xscale="log", xlim=(0.05, 300), ylim=(2.6, -0.6))
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.minorticks_off()
-    axis.set_xlabel("times B0's own block (dashed line)")
+        _draw_factor(axis, factors[name], place, place)
+    axis.set(ylim=(2.6, -0.6), yticks=range(len(QUANTITIES)), yticklabels=QUANTITIES)
+    _factor_axis(axis)
     numbers = {name: _in_words(part, block) for name, part in parts_of(block).items()}
     told = ", ".join(f"{name} {factors[name]:.2f}" for name in QUANTITIES)
     return View(figure, f"Multiples of B0's own block: {told}.", numbers)
+
+
+def _draw_factor(axis: Axes, factor: float, place: float, number: int, label: str = "") -> None:
+    """A dot at this multiple, and its number. A bar would have no length on an axis without 0."""
+    look = {"color": COLORS[number], "marker": MARKERS[number], "markersize": 7}
+    axis.plot(factor, place, linestyle="none", **look, label=label or "_")
+    is_left = factor < 0.995  # of 1, in two digits: its words never stand on the line
+    beside = (-8, 0) if is_left else (8, 0)
+    words = {"textcoords": "offset points", "va": "center", "ha": "right" if is_left else "left"}
+    axis.annotate(f"{factor:.2f} ×", (factor, place), beside, **words, fontsize=9)
+
+
+def _factor_axis(axis: Axes) -> None:
+    """Multiples of B0's own block along x, on a logarithmic scale, and a line at 1."""
+    axis.axvline(1, color=PALETTE["black"], linestyle="--", marker="", linewidth=1, zorder=1)
+    ticks = (0.1, 0.3, 1, 3, 10, 30, 100)
+    axis.set(xscale="log", xlim=(0.03, 300))
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("times B0's own block (dashed line)")
 
 
 def _in_words(part: Part, block: Switches) -> str:
@@ -100,8 +120,8 @@ def _in_words(part: Part, block: Switches) -> str:
     whole = totals_of(block)
     macs, params = part.cost.macs, part.cost.params
     return (
-        f"{macs / 1e6:.2f} million MACs ({macs / whole['MACs']:.0%}), "
-        f"{params:,} parameters ({params / whole['parameters']:.0%}), "
+        f"{macs / 1e6:.2f} million MACs ({in_percent(macs / whole['MACs'])}), "
+        f"{params:,} parameters ({in_percent(params / whole['parameters'])}), "
         f"{part.put_out:,} numbers put out"
     )
 
@@ -120,22 +140,19 @@ ALONE = {
 @styled
 def show_each_switch() -> None:
     """Each switch turned alone: what becomes of MACs, parameters and the numbers put out."""
-    figure, axes = new_figure(width=8.0, height=3.6)
+    figure, axes = new_figure(width=8.0, height=4.8)
     axis = axes[0, 0]
-    for number, quantity in enumerate(QUANTITIES):
-        values = [factors_of(block)[quantity] for block in ALONE.values()]
-        places = [place + 0.26 * (number - 1) for place in range(len(ALONE))]
-        axis.barh(places, values, 0.24, color=COLORS[number], label=quantity)
-        for place, value in zip(places, values, strict=True):
-            axis.text(value * 1.05, place, f"{value:.2f}", va="center", fontsize=9)
-    ticks = (0.1, 0.3, 1, 3, 10, 30, 100)
-    axis.set(xscale="log", xlim=(0.05, 300), ylim=(len(ALONE) - 0.5, -0.5))
-    axis.set(yticks=range(len(ALONE)), yticklabels=list(ALONE))
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.minorticks_off()
-    axis.set_xlabel("times B0's own block")
+    for place, block in enumerate(ALONE.values()):
+        for number, quantity in enumerate(QUANTITIES):
+            label = quantity if place == 0 else ""
+            factor = factors_of(block)[quantity]
+            _draw_factor(axis, factor, place + 0.29 * (number - 1), number, label)
+        axis.axhline(place + 0.5, color="#999999", linestyle="-", marker="", linewidth=0.6)
+    axis.set(ylim=(len(ALONE) - 0.5, -0.5), yticks=range(len(ALONE)), yticklabels=list(ALONE))
+    axis.grid(visible=False, axis="y")
+    _factor_axis(axis)
     axis.set_title("Only one switch makes the block expensive: depthwise", fontsize=11)
-    axis.legend(loc="lower right", fontsize=9)
+    axis.legend(loc="lower right", fontsize=9, frameon=True, framealpha=1, edgecolor="none")
     macs = {name: factors_of(block)["MACs"] for name, block in ALONE.items()}
     told = ", ".join(f"{name} {value:.2f}" for name, value in macs.items())
     show(figure, f"MACs as multiples of B0's own block: {told}.")
@@ -203,11 +220,17 @@ def show_gates(index: int = 5) -> None:
     chosen = [*order[:2].tolist(), *order[-2:].tolist()]
     for column, channel in enumerate(chosen, start=1):
         limit = found.before[channel].abs().max()
-        look = {"vmin": -limit, "vmax": limit, "cmap": "PuOr"}
+        look = {"vmin": -limit, "vmax": limit, "cmap": SIGNS}
         axes[0, column].imshow(found.before[channel], **look)
         axes[1, column].imshow(found.after[channel], **look)
         axes[0, column].set_title(f"channel {channel}, before", fontsize=9)
         axes[1, column].set_title(f"after: × {found.gates[channel]:.2f}", fontsize=9)
+    scale = ScalarMappable(Normalize(-1, 1), SIGNS)
+    bar = figure.colorbar(scale, cax=axes[1, 0].inset_axes((0.06, 0.5, 0.88, 0.09)), location="top")
+    bar.set_ticks([-1, 0, 1], labels=["−most", "0", "+most"])
+    bar.ax.tick_params(labelsize=9)
+    bar.ax.set_xlabel("most: the channel's\nlargest value before", fontsize=9)
+    bar.ax.xaxis.set_label_position("bottom")
     figure.suptitle("Gates turn some channels down more than others", fontsize=11)
     gates = ", ".join(f"{found.gates[channel]:.2f}" for channel in chosen)
     show(
