@@ -3,8 +3,8 @@
 
 # %% 02.1
 def my_squeeze_excite(x, w1, b1, w2, b2):
-    squeezed = F.silu(F.linear(x.mean((2, 3)), w1, b1))  # [N, S]
-    gate = torch.sigmoid(F.linear(squeezed, w2, b2))  # [N, C]
+    squeezed = nn.functional.silu(nn.functional.linear(x.mean((2, 3)), w1, b1))  # [N, S]
+    gate = torch.sigmoid(nn.functional.linear(squeezed, w2, b2))  # [N, C]
     return x * gate[..., None, None]
 
 

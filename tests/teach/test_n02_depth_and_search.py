@@ -88,16 +88,33 @@ def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
     shown = []
     monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
     ends = {2: [0.25, 0.5], 4: [0.5, 0.625], 16: [0.75, 1.0], 64: [0.5, 1.0]}
-    n02_depth.growth_table(tower_rows(ends) + tower_rows(ends, steps=1600))
+    rows = tower_rows(ends) + tower_rows(ends, steps=1600)
+    n02_depth.growth_table({"first seeds": rows, "last": [row for row in rows if row["seed"]]})
     assert shown[0][1] == [
         ["0", "+0.500", "+0.250", "-0.250"],
         ["1", "+0.500", "+0.375", "+0.000"],
-        ["mean", "+0.500", "+0.312", "-0.125"],
+        ["mean of the first seeds", "+0.500", "+0.312", "-0.125"],
+        ["1", "+0.500", "+0.375", "+0.000"],
+        ["mean of the last", "+0.500", "+0.375", "+0.000"],
     ]
 
 
 def test_powers_of_ten_are_rounded():
     assert [n02_depth.in_powers(value) for value in (3e-7, 4.0, 2e16)] == ["10^-7", "10^1", "10^16"]
+
+
+def test_the_title_counts_the_powers_of_ten_that_a_wrong_gain_costs(monkeypatch):
+    titles = []
+    monkeypatch.setattr(n02_depth, "DEPTHS", (2, 64))
+    monkeypatch.setattr(
+        n02_depth, "_show_gradients", lambda found, title, height: titles.append(title)
+    )
+    gradients = {(2, 1.0): 0.1, (64, 1.0): 1e-9, (2, 2.0): 0.1, (64, 2.0): 1e-6}
+    monkeypatch.setattr(
+        n02_depth, "first_gradient", lambda depth, kind, gain, activation: gradients[depth, gain]
+    )
+    n02_depth.show_mismatch({"wrong": ("silu", 1.0), "own": ("silu", 2.0)})
+    assert titles == ["The wrong gain costs 3 of the 8 powers of ten lost"]
 
 
 # --- the search ---
@@ -150,6 +167,40 @@ def test_a_training_that_fails_says_so_on_the_page(monkeypatch):
     game = n02_search.SearchGame(FOUND)
     game.button.click()
     assert "ValueError: no &lt;room&gt;" in game.explorer.page.value
+
+
+def test_the_winner_is_shown_after_five_tries(monkeypatch):
+    game = n02_search.SearchGame(FOUND)
+    shown = []
+    for net in SPACE[:6]:
+        game.tried[net] = 0.5
+        (axis,) = game.view(**vars(net)).figure.axes
+        shown.append([line for line in axis.lines if line.get_label() == "the search's winner"])
+    assert not any(shown[:4])
+    assert [line.get_xydata().tolist() for line in shown[4]] == [[[BEST.cost.macs / 1e3, 0.9]]]
+
+
+def test_a_finalist_keeps_its_score_in_the_search_and_who_was_not_searched_has_none(monkeypatch):
+    found = n02_search.search_scores(FOUND)
+    assert found == {
+        name: pytest.approx(scored(net, accuracy))
+        for name, net, accuracy in (("winner", BEST, 0.9), ("median", OTHER, 0.5))
+    }
+    shown = []
+    monkeypatch.setattr(n02_search, "table", lambda head, lines: shown.append((head, lines)))
+    monkeypatch.setattr(n02_search, "show", lambda figure, words: None)
+    tests = [
+        row(net, 0.8, "test", steps, 10) for net in (BEST, OTHER, BY_HAND) for steps in (100, 400)
+    ]
+    n02_search.show_finalists(FOUND + tests)
+    assert [line[:2] for line in shown[0][1]] == [
+        ["winner", f"{scored(BEST, 0.9):.3f}"],
+        ["median", f"{scored(OTHER, 0.5):.3f}"],
+        ["by hand", "–"],
+    ]
+    assert all(len(line) == len(shown[0][0]) == 4 for line in shown[0][1])
+    ahead = scored(BEST, 0.8) - scored(OTHER, 0.8)
+    assert n02_search.gains_of_both_lengths(FOUND + tests)["median"] == pytest.approx(ahead)
 
 
 def test_fresh_scores_are_of_test_pictures_by_seed(monkeypatch):

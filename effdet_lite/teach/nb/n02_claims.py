@@ -1,5 +1,6 @@
 """The closing table of notebook 02: what its numbers say of claims 4, 6 and 9."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from torch import nn
@@ -9,49 +10,60 @@ from effdet_lite.experiments.comparing import spread
 from effdet_lite.experiments.search_space import objective
 from effdet_lite.experiments.verdicts import counted, held
 from effdet_lite.teach.kit.claims import Claim
-from effdet_lite.teach.nb.n02_depth import best_depth
+from effdet_lite.teach.kit.typed import in_percent
+from effdet_lite.teach.nb.n02_depth import best_depth, mean_growth
 from effdet_lite.teach.nb.n02_search import fresh_scores
 
 OFFICIAL_PARAMETERS = 5_288_548  # torchvision's B0
 
 
-def claim_on_depth(rows: Sequence[Mapping]) -> Claim:
-    """Claim 4, of the rows of `experiments.towers`: shallowest, best and deepest towers."""
+def claim_on_depth(rows: Sequence[Mapping], fresh: Sequence[Mapping]) -> Claim:
+    """Claim 4: shallowest, best and deepest towers, and what more layers add.
+
+    rows: of `experiments.towers`, by which the comparison was chosen. fresh: of `towers_again`,
+    which came after it, and which alone the verdict rests on.
+    """
     measured = {}
     for steps in (towers.STEPS, towers.LONGER):
         found = towers.by_depth(rows, steps=steps)
         for depth in sorted({min(found), best_depth(found), max(found)}) if found else ():
             label = f"accuracy after {steps:,} steps › {depth} layers"
             measured[label] = str(spread(list(found[depth].values())))
+    for step, gain in mean_growth(fresh).items():
+        measured[f"mean of the fresh seeds › {step}"] = f"{gain:+.3f}"
     return Claim(
         "C4",
         "depth works only up to a level, even with batch norm and skips",
         measured,
-        tuple(towers.findings(rows).values()),
-        care="for these towers and lengths of training, by a comparison chosen after the runs",
+        tuple(towers.findings(fresh).values()),
+        care="for these towers and lengths of training",
     )
 
 
 def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
     """Claim 6. my_b0: stem, seven stages and head.
 
-    A repetition is a block whose weights have the shapes of its stage's second block.
+    A repetition is a block whose weights have the shapes of the block before, in its stage. Where
+    they have others, another F begins, and the block before departs from the rest.
     """
     parameters = sum(weights.numel() for weights in my_b0.parameters())
     tensors = len(list(my_b0.parameters()))
     stages = [[_shapes(block) for block in stage] for stage in my_b0[1:-1]]
-    blocks = sum(len(stage) for stage in stages)
-    repetitions = sum(one == stage[1] for stage in stages for one in stage[1:])
+    pairs = [pair for stage in stages for pair in itertools.pairwise(stage)]
+    repetitions = sum(before == one for before, one in pairs)
+    others = len(pairs) - repetitions
+    blocks = len(stages) + len(pairs)
     return Claim(
         "C6",
         "a CNN is F repeated L times over H × W × C",
         {
             f"{tensors} tensors › parameters": f"{parameters:,}",
             "first blocks": str(len(stages)),
+            "second blocks, another F": str(others),
             "repetitions of the F before them": str(repetitions),
         },
-        (counted(parameters, OFFICIAL_PARAMETERS), held(repetitions, blocks)),
-        care="the first block of a stage is another F than the rest",
+        (counted(parameters, OFFICIAL_PARAMETERS), held(blocks - others, blocks)),
+        care="the first of several blocks is another F than the rest",
     )
 
 
@@ -65,7 +77,7 @@ def claims_on_search(rows: Sequence[Mapping]) -> tuple[Claim, Claim]:
     history = Claim(
         "C9a",
         "B0 was found by a search",
-        {"2 × the MACs › accuracy must grow by": f"{growth:.1%}"},
+        {"2 × the MACs › accuracy must grow by": in_percent(growth, 1)},
         care="only its score is computed here",
     )
     values = {}

@@ -1,6 +1,7 @@
 """Towers of convolutions for notebook 02: accuracy by depth, and gradients before any training."""
 
 import functools
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,6 +28,7 @@ from effdet_lite.teach.kit.plots import line_look, new_figure, new_panels, style
 from effdet_lite.teach.kit.widgets import View
 
 PICTURES, BATCH, SEEDS = 100, 32, (0, 1, 2)
+STEPS_OF_DEPTH = ("2 → 16 layers", "4 → 16 layers", "16 → 64 layers")  # what `growths` compares
 
 
 def means(found: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
@@ -97,7 +99,8 @@ def title_of_depths(rows: Sequence[Mapping]) -> str:
 def towers_table(rows: Sequence[Mapping]) -> None:
     """A line for each depth of the towers with both remedies: accuracy and training loss, and the
     norm of the first layer's gradient (the median of the seeds), before the training and in its
-    last tenth. Where there are longer trainings, their accuracy stands at the end.
+    last tenth, of the shorter training. Where there are longer ones, their accuracy stands at the
+    end.
     """
     short, long = (by_depth(rows, steps=steps) for steps in (STEPS, LONGER))
     losses = means(by_depth(rows, value="loss"))
@@ -111,19 +114,30 @@ def towers_table(rows: Sequence[Mapping]) -> None:
         if long:
             line.append(str(spread(list(long[depth].values()))) if depth in long else "–")
         lines.append(line)
-    heads = [f"accuracy after {STEPS} steps: mean (lowest – highest)", "training loss"]
-    heads += ["gradient before", "gradient at the end"]
+    heads = [f"accuracy after {STEPS} steps: mean (lowest – highest)"]
+    heads += [f"training loss after {STEPS} steps"]
+    heads += ["gradient before", f"gradient after {STEPS} steps"]
     heads += [f"accuracy after {LONGER:,} steps: mean (lowest – highest)"] if long else []
     table(["tower", *heads], lines)
 
 
-def growth_table(rows: Sequence[Mapping]) -> None:
-    """A line for each seed: what more layers add to its accuracy, the mean of both lengths."""
-    found = growths(rows)
-    lines = [[str(seed), *(f"{gain:+.3f}" for gain in own)] for seed, own in found.items()]
-    whole = [f"{statistics.fmean(gains):+.3f}" for gains in zip(*found.values(), strict=True)]
-    heads = ["2 → 16 layers", "4 → 16 layers", "16 → 64 layers"]
-    table(["seed: accuracy gained", *heads], [*lines, ["mean", *whole]])
+def mean_growth(rows: Sequence[Mapping]) -> dict[str, float]:
+    """{"2 → 16 layers": the mean of the seeds, …} of `towers.growths`."""
+    gains = zip(*growths(rows).values(), strict=True)
+    return dict(zip(STEPS_OF_DEPTH, map(statistics.fmean, gains), strict=True))
+
+
+def growth_table(rows_of: Mapping[str, Sequence[Mapping]]) -> None:
+    """A line for each seed: what more layers add to its accuracy, the mean of both lengths. After
+    each group of seeds stands its mean. rows_of: {what a group is called: its rows}.
+    """
+    lines = []
+    for name, rows in rows_of.items():
+        for seed, own in growths(rows).items():
+            lines.append([str(seed), *(f"{gain:+.3f}" for gain in own)])
+        whole = mean_growth(rows).values()
+        lines.append([f"mean of the {name}", *(f"{gain:+.3f}" for gain in whole)])
+    table(["seed: accuracy gained", *STEPS_OF_DEPTH], lines)
 
 
 # --- gradients before any training ---
@@ -171,15 +185,23 @@ def in_powers(value: float) -> str:
     return f"10^{round(torch.tensor(value, dtype=torch.float64).log10().item())}"
 
 
+def powers_lost(gradients: Sequence[float]) -> float:
+    """How many powers of ten the last one is smaller than the first."""
+    return math.log10(gradients[0] / gradients[-1])
+
+
 def show_mismatch(gains: Mapping[str, tuple[str, float]]) -> None:
     """The first layer's gradient by depth, in towers with neither remedy, for activations with
-    gains: {label: (name in torch.nn.functional, gain)}.
+    gains: {label: (name in torch.nn.functional, gain)}. First comes one activation with a gain that
+    does not match it, then the same with its own gain.
     """
     found = {
         label: [first_gradient(depth, "neither", gain, activation) for depth in DEPTHS]
         for label, (activation, gain) in gains.items()
     }
-    _show_gradients(found, "Half of the collapse was a wrong scale of the weights", height=3.4)
+    wrong, matching, *_ = map(powers_lost, found.values())
+    title = f"The wrong gain costs {wrong - matching:.0f} of the {wrong:.0f} powers of ten lost"
+    _show_gradients(found, title, height=3.4)
 
 
 def show_remedies(gain: float) -> None:

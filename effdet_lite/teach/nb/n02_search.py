@@ -17,6 +17,7 @@ from effdet_lite.experiments.search import (
     Run,
     best_so_far,
     finalists,
+    gains_of_the_winner,
     net_of,
     objective,
     score,
@@ -38,6 +39,7 @@ from effdet_lite.teach.kit.widgets import (
 )
 
 TARGET = BY_HAND.cost.macs
+TRIES = 5  # in the game; then the winner's place is shown
 LIGHT = "#999999"
 
 
@@ -66,7 +68,8 @@ class SearchGame:
 
     def __init__(self, rows: Sequence[Mapping]):
         self.drawn = searched(rows)[:RANDOM]
-        self.best = max(map(score, searched(rows)))
+        self.winner = max(searched(rows), key=score)
+        self.best = score(self.winner)
         self.tried: dict[Net, float] = {}
         blocks = {
             name: slider(f"blocks, {name} stage", 1, 4, 2) for name in ("early", "middle", "late")
@@ -107,6 +110,9 @@ class SearchGame:
             place = one.cost.macs / 1e3, accuracy
             axis.plot(*place, color=COLORS[1], marker="*", markersize=13)
             axis.annotate(str(number), place, (6, 4), textcoords="offset points", fontsize=9)
+        if len(self.tried) >= TRIES:
+            look = PALETTE["green"], "D", "the search's winner"
+            _draw_networks(axis, [self.winner], *look)
         axis.set(xlabel="thousand MACs", ylabel="validation accuracy (0–1)")
         axis.set_title("Reach the dashed line, and you are as good as the search", fontsize=11)
         axis.legend(loc="lower right", fontsize=9)
@@ -195,10 +201,16 @@ def show_search(rows: Sequence[Mapping]) -> None:
         ["score on validation pictures", "value"],
         [
             [f"best of {len(by_chance)} drawn by chance", f"{max(by_chance):.3f}"],
-            ["median of them", f"{statistics.median(by_chance):.3f}"],
+            ["median of them", f"{search_scores(rows)['median']:.3f}"],
             [f"the winner: {in_words(winner)}", f"{best[-1]:.3f}"],
         ],
     )
+
+
+def search_scores(rows: Sequence[Mapping]) -> dict[str, float]:
+    """{"winner", "median": its score in the search}, and "by hand" if the search met that one."""
+    found = {net_of(row): score(row) for row in searched(rows)}
+    return {name: found[net] for name, net in finalists(rows).items() if net in found}
 
 
 def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, float]]:
@@ -211,6 +223,16 @@ def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, flo
             if row["split"] == "test" and row["steps"] == steps and net_of(row) == net
         }
     return found
+
+
+def gains_of_both_lengths(rows: Sequence[Mapping]) -> dict[str, float]:
+    """{"median" and "by hand": how far the winner is ahead of it on fresh pictures}, the mean of
+    the seeds and of both lengths of training.
+    """
+    short, long = (gains_of_the_winner(rows, steps) for steps in (STEPS, LONGER))
+    return {
+        name: statistics.fmean([*own.values(), *long[name].values()]) for name, own in short.items()
+    }
 
 
 NAMES = {
@@ -234,18 +256,23 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
     each is made of stands below.
     """
     figure, axes = new_figure(1, 2, width=8.2, height=3.6)
-    told, lines = [], []
+    in_search = search_scores(rows)
+    lines = {
+        name: [f"{in_search[name]:.3f}" if name in in_search else "–"] for name in finalists(rows)
+    }
+    told = []
     for axis, steps in zip(axes[0], (STEPS, LONGER), strict=True):
         found = fresh_scores(rows, steps)
         for number, (name, own) in enumerate(found.items()):
             if not own:
+                lines[name].append("–")
                 continue
             look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
             axis.plot([number] * len(own), list(own.values()), **look, alpha=0.6)
             mean = statistics.fmean(own.values())
             axis.hlines(mean, number - 0.2, number + 0.2, color="black")
             told.append(f"{name} {mean:.3f} after {steps} steps")
-            lines.append([name, f"{steps} steps", str(spread(list(own.values())))])
+            lines[name].append(str(spread(list(own.values()))))
         axis.set(xticks=range(len(found)), xticklabels=list(found), xlim=(-0.5, 2.5))
         axis.set_title(f"{steps} steps", fontsize=10)
         axis.set_ylim(0.82, 1.02)
@@ -253,7 +280,10 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
     best = order_on_fresh_pictures(rows)[0]
     figure.suptitle(f"After {LONGER} steps {best} is ahead", fontsize=11)
     show(figure, f"Mean scores on test pictures: {', '.join(told)}.")
-    table(["network", "trained for", "score: mean (lowest – highest)"], lines)
+    heads = [f"{steps} steps: mean (lowest – highest)" for steps in (STEPS, LONGER)]
+    table(["score", "in the search", *heads], [[name, *own] for name, own in lines.items()])
+    for name, gain in gains_of_both_lengths(rows).items():
+        print(f"the winner's score less that of {NAMES[name]}, mean of both lengths: {gain:+.3f}")
     heads = ["made of", "thousand MACs", *(f"accuracy, {steps} steps" for steps in (STEPS, LONGER))]
     nets = finalists(rows).items()
     table(["network", *heads], [[name, *_in_parts(rows, net)] for name, net in nets])
