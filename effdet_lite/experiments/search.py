@@ -197,18 +197,23 @@ def gains_of_the_winner(
     return gains
 
 
-def findings(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, Finding]:
-    """{"by hand" and "median": whether the winner is better than that one, on fresh pictures}.
-
-    One number a seed: the mean of its gains after both lengths of training, which are not
-    independent. Only seeds with both lengths count; raises ValueError where there is none.
+def gains_of_both_lengths(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, list[float]]:
+    """{"by hand" and "median": what the winner gains over that one, a number a seed}: the mean of
+    both lengths of training, which are not independent. Only seeds with both lengths count.
     """
     short, long = (gains_of_the_winner(rows, steps, drawn) for steps in (STEPS, LONGER))
-    found = {}
-    for name, own in short.items():
-        both = [(gain + long[name][seed]) / 2 for seed, gain in own.items() if seed in long[name]]
-        found[name] = gained({f"winner over {name}": both})
-    return found
+    return {
+        name: [(gain + long[name][seed]) / 2 for seed, gain in own.items() if seed in long[name]]
+        for name, own in short.items()
+    }
+
+
+def findings(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, Finding]:
+    """{"by hand" and "median": whether the winner is better than that one, on fresh pictures}, of
+    `gains_of_both_lengths`. Raises ValueError where no seed has both.
+    """
+    found = gains_of_both_lengths(rows, drawn).items()
+    return {name: gained({f"winner over {name}": gains}) for name, gains in found}
 
 
 def best_so_far(rows: Sequence[Mapping]) -> list[float]:

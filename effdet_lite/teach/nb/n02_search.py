@@ -17,7 +17,7 @@ from effdet_lite.experiments.search import (
     Run,
     best_so_far,
     finalists,
-    gains_of_the_winner,
+    gains_of_both_lengths,
     net_of,
     objective,
     score,
@@ -225,16 +225,6 @@ def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, flo
     return found
 
 
-def gains_of_both_lengths(rows: Sequence[Mapping]) -> dict[str, float]:
-    """{"median" and "by hand": how far the winner is ahead of it on fresh pictures}, the mean of
-    the seeds and of both lengths of training.
-    """
-    short, long = (gains_of_the_winner(rows, steps) for steps in (STEPS, LONGER))
-    return {
-        name: statistics.fmean([*own.values(), *long[name].values()]) for name, own in short.items()
-    }
-
-
 NAMES = {
     "winner": "the search's winner",
     "median": "the median of the 40",
@@ -282,8 +272,9 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
     show(figure, f"Mean scores on test pictures: {', '.join(told)}.")
     heads = [f"{steps} steps: mean (lowest – highest)" for steps in (STEPS, LONGER)]
     table(["score", "in the search", *heads], [[name, *own] for name, own in lines.items()])
-    for name, gain in gains_of_both_lengths(rows).items():
-        print(f"the winner's score less that of {NAMES[name]}, mean of both lengths: {gain:+.3f}")
+    for name, gains in gains_of_both_lengths(rows).items():
+        gain = f"{statistics.fmean(gains):+.3f}" if gains else "–"
+        print(f"the winner's score less that of {NAMES[name]}, mean of both lengths: {gain}")
     heads = ["made of", "thousand MACs", *(f"accuracy, {steps} steps" for steps in (STEPS, LONGER))]
     nets = finalists(rows).items()
     table(["network", *heads], [[name, *_in_parts(rows, net)] for name, net in nets])
