@@ -11,7 +11,8 @@ answer = [40 - 32, 40 - 8, 40 + 32, 40 + 8]
 answer = 1 / (0.75 * 0.1**1.5)
 
 # %% 06.4
-answer = {"A": "resized", "B": "sigmoid", "C": "swapped", "D": "labels", "E": "normalised"}
+# For SEED = 0. C's boxes have y counted from the bottom: 128 − 60 = 68 and 128 − 20 = 108.
+answer = {"A": "normalized", "B": "sigmoid", "C": [10, 68, 40, 108], "D": "swapped", "E": "resized", "F": "labels"}
 
 
 # %% 06.5

@@ -113,15 +113,20 @@ def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
 
 @styled
 def draw_key(
-    figure: Figure, kinds: Sequence[str] = tuple(LOOKS), columns: int | None = None
+    figure: Figure,
+    kinds: Sequence[str] = tuple(LOOKS),
+    columns: int | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> None:
-    """The key to the lines and signs, at the foot of the figure; columns: all in one row by
-    default.
+    """The key to the lines and signs, at the foot of the figure.
+
+    columns: all in one row by default. meanings: of the kinds, where they are other than in LOOKS.
     """
+    meanings = {kind: LOOKS[kind].meaning for kind in kinds} | dict(meanings or {})
     keys = [
         Line2D([], [], color=LOOKS[kind].color, linestyle=LOOKS[kind].dashes, marker="")
         for kind in kinds
     ]
-    names = [f"{LOOKS[kind].sign} {LOOKS[kind].meaning}" for kind in kinds]
+    names = [f"{LOOKS[kind].sign} {meanings[kind]}" for kind in kinds]
     look = {"handlelength": 3, "fontsize": 9}
     figure.legend(keys, names, loc="lower center", ncols=columns or len(kinds), **look)

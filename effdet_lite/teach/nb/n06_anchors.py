@@ -1,5 +1,5 @@
-"""What the explorers of notebook 06 show: anchors and what they can answer for, who wins an anchor,
-what NMS keeps.
+"""What the explorers of notebook 06 show: anchors and what they can answer for, and who wins an
+anchor; and what the shipped detector says of a picture before NMS.
 """
 
 import functools
@@ -8,18 +8,24 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, match
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.evaluation import error_kinds
 from effdet_lite.suppression import postprocess
-from effdet_lite.teach.kit.boxes import draw_boxes, draw_outlines, draw_picture, picture_pair
-from effdet_lite.teach.kit.plots import COLORS, as_array, line_look, new_panels, styled
+from effdet_lite.teach.kit.boxes import RIM, draw_boxes, draw_outlines, draw_picture
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import (
+    COLORS,
+    MARKERS,
+    as_array,
+    line_look,
+    new_figure,
+    new_panels,
+    styled,
+)
 from effdet_lite.teach.kit.shared import best_overlaps, shipped, unseen_pictures
 from effdet_lite.teach.kit.widgets import View
 
-NAMED = 3  # boxes with words; more could not be read
 SIDE, LEVELS = 128, (2, 3, 4, 5, 6)
 ENOUGH = 0.5  # the IoU from which an anchor answers for an object
 BINS = np.geomspace(8, 96, 9)  # sides of objects, px
@@ -28,8 +34,7 @@ BINS = np.geomspace(8, 96, 9)  # sides of objects, px
 @functools.cache
 def objects() -> Tensor:
     """All true boxes of the first 100 test pictures, [n, 4]."""
-    targets = [unseen_pictures()[index][1] for index in range(100)]
-    return torch.cat([target["boxes"].as_subclass(Tensor) for target in targets])
+    return torch.cat([boxes for boxes, _ in _targets()])
 
 
 def shapes_of(level: int, scale: float, ratio: float) -> Tensor:
@@ -103,7 +108,7 @@ def _draw_shares(axis: Axes, having: dict[str, Tensor]) -> None:
     longer = as_array((every[:, 2:] - every[:, :2]).amax(1))
     middles = np.sqrt(BINS[:-1] * BINS[1:])
     count = np.histogram(longer, BINS)[0]
-    for (name, has), number in zip(having.items(), (1, 0), strict=True):
+    for number, (name, has) in enumerate(having.items()):
         share = np.histogram(longer[as_array(has)], BINS)[0] / count
         axis.plot(np.log2(middles), 100 * share, label=name, **line_look(number))
     powers = [3, 4, 5, 6]
@@ -122,8 +127,8 @@ def detector() -> tuple[EfficientDet, Tensor]:
 
 @styled
 def match_view(threshold: float, picture: int = 0) -> View:
-    """The objects of a picture, and beside them the anchors that `match` gives them; dashed: those
-    below threshold.
+    """The objects of a picture, and the centers of the anchors that `match` gives them; dashed:
+    anchors below the threshold, which win as an object's best.
     """
     pictures, (_, anchors) = unseen_pictures(), detector()
     image, target = pictures[picture % len(pictures)]
@@ -133,13 +138,17 @@ def match_view(threshold: float, picture: int = 0) -> View:
     owner = iou(boxes, decode(matched.deltas[0], anchors)[won]).argmax(0)
     forced = iou(boxes, anchors[won])[owner, torch.arange(len(owner))] < threshold
 
-    titles = ("objects", f"anchors that answer for them, threshold {threshold:.2f}")
-    figure, (left, right) = picture_pair(image, image, titles)
-    draw_boxes(None, boxes, labels, pictures.classes, axis=left)
-    colors = np.array(COLORS)[as_array(labels[owner])]
-    plain, dashed = {"linewidths": 0.8}, {"linewidths": 1.8, "linestyles": "--"}
-    for some, style in ((~forced, plain), (forced, dashed)):
-        draw_outlines(right, anchors[won][some], colors[as_array(some)], **style)
+    figure, (axis,) = new_panels(4.2, 4.5, (0.01, 0.01, 0.98, 0.91))
+    draw_picture(axis, image)
+    axis.set_title(f"centers of the anchors that win, threshold {threshold:.2f}", fontsize=10)
+    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True)):
+        look = {"marker": MARKERS[number % len(MARKERS)], "path_effects": RIM}
+        look |= {"color": COLORS[label], "linestyle": "", "markersize": 4.5}
+        mine = anchors[won][owner == number]
+        axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, **look)
+        draw_outlines(axis, box[None], COLORS[label], linewidths=0.9)
+    style = {"linewidths": 1.8, "linestyles": "--", "path_effects": RIM}
+    draw_outlines(axis, anchors[won][forced], "black", **style)
 
     each, winners = torch.bincount(owner, minlength=len(boxes)), int(won.sum())
     numbers = {
@@ -148,7 +157,7 @@ def match_view(threshold: float, picture: int = 0) -> View:
         "objects with only the one they overlap most": f"{int(forced.sum())} of {len(boxes)}",
         "anchors an object": f"{each.min()} to {each.max()}",
     }
-    words = f"{len(boxes)} objects; beside them the {winners} anchors that won one."
+    words = f"{len(boxes)} objects, and {winners} anchors that win one of them."
     return View(figure, words, numbers)
 
 
@@ -165,38 +174,60 @@ def candidates(picture: int) -> dict[str, Tensor]:
 
 
 @styled
-def nms_view(threshold: float, score: float, picture: int = 0) -> View:
-    """The detector's boxes from this score on (0.05-1); beside them those that NMS at this
-    threshold (0-1) keeps.
+def show_scales(scales: tuple[float, ...] = (1.0, 2.0, 4.0)) -> None:
+    """The share of the objects that an anchor of P2 to P6 fits, by their longer side, for several
+    scales.
     """
-    pictures = unseen_pictures()
-    picture = picture % len(pictures)
-    image, target = pictures[picture]
-    everything = candidates(picture)
-    sure = everything["scores"] >= score
-    found = {name: value[sure] for name, value in everything.items()}
-    left_over = batched_nms(found["boxes"], found["scores"], found["labels"], threshold)
-    kept = {name: value[left_over] for name, value in found.items()}
-    before, after = len(found["boxes"]), len(kept["boxes"])
-
-    titles = (f"{before} boxes, score ≥ {score:.2f}", f"{after} left by NMS at {threshold:.2f}")
-    figure, axes = picture_pair(image, image, titles)
-    for axis, some, width in zip(axes, (found, kept), (0.8, 1.4), strict=True):
-        colors = np.array(COLORS)[as_array(some["labels"])]
-        draw_outlines(axis, some["boxes"], colors, linewidths=width)
-    best = {name: value[:NAMED] for name, value in kept.items()}
-    names = pictures.classes
-    draw_boxes(None, best["boxes"], best["labels"], names, best["scores"], axis=axes[1])
-
-    (judged,) = error_kinds([kept], [target])
-    kinds = judged["kinds"]
-    right, double = kinds.count("right"), kinds.count("double")
-    numbers = {
-        "objects": f"{len(target['labels'])}",
-        "objects missed": f"{int(judged['missed'].sum())}",
-        "boxes left: right": f"{right}",
-        "boxes left: double": f"{double}",
-        "boxes left: other": f"{len(kinds) - right - double}",
+    figure, axes = new_figure(width=6.8, height=3.5)
+    found = {
+        f"scale {scale:g}": overlaps(objects(), LEVELS, scale, 2.0) >= ENOUGH for scale in scales
     }
-    words = f"{before} boxes crowd the objects; NMS leaves {after}."
-    return View(figure, words, numbers)
+    _draw_shares(axes[0, 0], found)
+    axes[0, 0].legend(loc="lower right", fontsize=9)
+    axes[0, 0].set_title("Large scales leave small objects without an anchor", fontsize=11)
+    small = (objects()[:, 2:] - objects()[:, :2]).amax(1) < 16
+    told = [
+        f"{name}: {has.float().mean():.0%} of all objects and {has[small].float().mean():.0%} of "
+        "those under 16 px"
+        for name, has in found.items()
+    ]
+    show(figure, f"Objects with an anchor of an IoU of 0.5. {'; '.join(told)}.")
+    rows = [
+        [name, f"{has.float().mean():.0%}", f"{has[small].float().mean():.0%}"]
+        for name, has in found.items()
+    ]
+    table(["anchors of P2 to P6", "objects with an anchor", "of those under 16 px"], rows)
+
+
+@styled
+def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)) -> None:
+    """Anchors for each object, and the objects with only their best, over 100 pictures, by the
+    threshold of matching.
+    """
+    _, anchors = detector()
+    best = torch.cat([iou(boxes, anchors).amax(1) for boxes, _ in _targets()])
+    boxes, labels = zip(*_targets(), strict=True)
+    rows = []
+    for threshold in thresholds:
+        won = int((match(anchors, boxes, labels, threshold).labels >= 0).sum())
+        rows.append((threshold, won / len(best), float((best < threshold).float().mean())))
+    figure, axes = new_figure(1, 2, width=7.4, height=2.9)
+    axes[0, 0].plot(thresholds, [row[1] for row in rows])
+    axes[0, 0].set(yscale="log", ylabel="anchors for each object", yticks=[1, 3, 10, 30, 100])
+    axes[0, 0].set_yticklabels(["1", "3", "10", "30", "100"])
+    axes[0, 0].minorticks_off()
+    axes[0, 1].plot(thresholds, [100 * row[2] for row in rows])
+    axes[0, 1].set(ylabel="objects with only their best (%)", ylim=(-3, 103))
+    for axis in axes[0]:
+        axis.set(xlabel="matching threshold", xlim=(0.25, 0.95))
+    words = [f"{each:.1f} anchors at {threshold}" for threshold, each, _ in rows]
+    show(figure, f"The higher the threshold, the fewer anchors win an object: {', '.join(words)}.")
+    header = ["threshold", "anchors for each object", "objects with only their best"]
+    table(header, [[f"{at}", f"{each:.1f}", f"{only:.0%}"] for at, each, only in rows])
+
+
+@functools.cache
+def _targets() -> list[tuple[Tensor, Tensor]]:
+    """Boxes [n, 4] and labels [n] of the first 100 test pictures."""
+    targets = [unseen_pictures()[index][1] for index in range(100)]
+    return [(target["boxes"].as_subclass(Tensor), target["labels"]) for target in targets]
