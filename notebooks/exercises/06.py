@@ -7,7 +7,8 @@ from effdet_lite.anchors import decode
 from effdet_lite.losses import focal_loss
 from effdet_lite.teach.kit.checks import Exercise, judge
 from effdet_lite.teach.kit.plots import as_array
-from effdet_lite.teach.nb.n06_hunt import HIDDEN, NAMED, Told, planted
+from effdet_lite.teach.nb.n06_hunt import Told, planted
+from effdet_lite.teach.nb.n06_pipeline import HIDDEN, NAMED
 
 import math
 
@@ -191,18 +192,15 @@ EXERCISES = {
     "06.1": Exercise(
         OVERLAP,
         [
-            (24 / (48 + 72), "the overlap was counted twice below the line: take it off once."),
+            (24 / (48 + 72), "that is 24 over 120; what both cover together is less: the overlap counts once."),
             (24 / (48 + 72 + 24), "take the overlap off once; it is in both areas."),
-            (24 / (48 + 72 - 2 * 24), "take the overlap off once, not twice: it is covered, too."),
-            (24 / 48, "that is the share of the first box; IoU divides by what both cover together."),
-            (24 / 72, "that is the share of the second box; IoU divides by what both cover together."),
-            (24 / (10 * 12), "below the line is what both cover, not the frame around both."),
+            (24 / 48, "that is 24 over 48, or y alone; IoU divides by what both cover together, 48 + 72 − 24."),
+            (24 / 72, "that is 24 over 72; IoU divides by what both cover together, 48 + 72 − 24."),
             (96 / 24, "the other way round: overlap over what both cover."),
             (24, "that is the overlap in square pixels; divide by the area that both cover together."),
             (96, "that is what both cover together; the overlap, 24, goes over it."),
             (25, "as a number in 0–1: 25 % is 0.25."),
             (4 / 10, "that is along x only; areas are asked for."),
-            (6 / 12, "that is along y only; areas are asked for."),
             (18 * 16 - 14 * 10, "areas are width times height: right − left, and bottom − top."),
             (1 - 24 / 96, "that is what they do not share; IoU is the share that they do."),
         ],

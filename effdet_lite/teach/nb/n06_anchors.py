@@ -178,7 +178,7 @@ def show_scales(scales: tuple[float, ...] = (1.0, 2.0, 4.0)) -> None:
     """The share of the objects that an anchor of P2 to P6 fits, by their longer side, for several
     scales.
     """
-    figure, axes = new_figure(width=6.8, height=3.5)
+    figure, axes = new_figure(width=6.0, height=3.1)
     found = {
         f"scale {scale:g}": overlaps(objects(), LEVELS, scale, 2.0) >= ENOUGH for scale in scales
     }

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from effdet_lite.anchors import Matches, match
 from effdet_lite.efficientdet import PRIOR, EfficientDet
 from effdet_lite.losses import detection_loss
+from effdet_lite.randomness import own_numbers
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
@@ -193,8 +194,7 @@ def first_losses_measured() -> dict[float, float]:
     config = shipped("shapes")[0].config
     found = {}
     for prior in (0.5, PRIOR):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with own_numbers(0):
             fresh = EfficientDet(config, len(unseen_pictures().classes))
         bias = fresh.class_head.predict.pointwise.bias
         torch.nn.init.constant_(bias, math.log(prior / (1 - prior)))

@@ -201,7 +201,7 @@ def doubles_without_nms() -> float:
 @styled
 def show_thresholds(thresholds: tuple[float, ...] = (0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9)) -> None:
     """Boxes of each kind in MANY pictures, against the threshold of NMS."""
-    figure, axes = new_figure(width=6.6, height=3.4)
+    figure, axes = new_figure(width=5.8, height=3.0)
     axis = axes[0, 0]
     for kind in KINDS:
         axis.plot(thresholds, [counted(threshold)[kind] for threshold in thresholds], label=kind)
