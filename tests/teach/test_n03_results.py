@@ -1,0 +1,99 @@
+"""Who won the bet of notebook 03. Oracle: rows made by hand, with losses that are known."""
+
+import pytest
+
+from effdet_lite.experiments.arms import arms
+from effdet_lite.experiments.balance import EXAMPLE
+from effdet_lite.experiments.directions import SEEDS
+from effdet_lite.experiments.sizes import DIRECTIONS
+from effdet_lite.teach.nb import n03_results as results
+
+FAVORITE = {"span": "depth", "kinds": "width", "detail": "resolution"}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The favorite of a task reaches .9 with eight times the MACs, compound .85, the others .6."""
+    found = []
+    for seed, draw in SEEDS:
+        for arm in arms(EXAMPLE):
+            if draw == "validation" and arm.direction not in DIRECTIONS:
+                continue
+            top = 0.85 if arm.direction == "compound" else 0.6
+            top = 0.9 if arm.direction == FAVORITE[arm.task] else top
+            share = (arm.factor - 1) / 7
+            row = {"task": arm.task, "direction": arm.direction, "factor": arm.factor}
+            row |= {"seed": seed, "draw": draw, "accuracy": 0.5 + share * (top - 0.5)}
+            found.append(row | {"improved": 0.05 if arm.direction == "depth" else 0.0})
+    return found
+
+
+@pytest.fixture(scope="module")
+def validation(rows):
+    return [row for row in rows if row["draw"] == "validation"]
+
+
+@pytest.fixture(scope="module")
+def scored(rows):
+    return results.scored_on_test(rows)
+
+
+def printed(monkeypatch, function, *arguments):
+    """The table that a function shows: its head, and {first cell: the others}."""
+    shown = []
+    monkeypatch.setattr(results, "table", lambda head, lines: shown.append((head, lines)))
+    function(*arguments)
+    ((head, lines),) = shown
+    return head, {line[0]: line[1:] for line in lines}
+
+
+def test_compound_never_wins_and_loses_least(validation, scored):
+    assert results.wins_of_compound(validation) == 0
+    assert results.safest(validation, scored) == "compound"
+
+
+def test_the_regrets_are_the_differences_at_eight_times_the_macs(monkeypatch, validation, scored):
+    head, lines = printed(monkeypatch, results.regret_table, validation, scored)
+    assert head[1:] == ["span", "kinds", "detail", "worst"]
+    assert lines["compound"][:3] == ["0.050"] * 3
+    assert lines["depth"][:3] == ["0.000", "0.300", "0.300"]
+    assert lines["width"][3].startswith("0.300")
+
+
+def test_the_accuracies_are_those_of_the_rows(monkeypatch, scored):
+    _, lines = printed(monkeypatch, results.accuracy_table, scored)
+    assert lines["depth"] == [
+        "0.900 (0.900 – 0.900)",
+        "0.600 (0.600 – 0.600)",
+        "0.600 (0.600 – 0.600)",
+        "0.700 (0.700 – 0.700)",
+    ]
+    assert lines["base"][0] == "0.500 (0.500 – 0.500)"
+
+
+def test_each_doubling_has_its_gain(monkeypatch, scored):
+    shown = []
+    monkeypatch.setattr(results, "table", lambda head, lines: shown.extend(lines))
+    results.gains_table(scored)
+    (line,) = [line for line in shown if line[:2] == ["depth", "span"]]
+    assert [cell.split(" ")[0] for cell in line[2:]] == ["+0.057", "+0.114", "+0.229"]
+
+
+def test_the_runs_that_still_learned_are_counted(scored):
+    own = sum(row["direction"] == "depth" for row in scored)
+    assert (
+        results.learning_left(scored) == f"still learning at the end: {own} of {len(scored)} runs"
+    )
+
+
+def test_the_bet_is_marked_in_both_figures(validation, scored):
+    figure = results.accuracy_view(scored, "more channels").figure
+    figure.draw_without_rendering()
+    thick = {line.get_label() for line in figure.axes[0].lines if line.get_linewidth() == 4}
+    assert "width" in thick and "depth" not in thick
+    figure, words, _, _ = results.regret_view(validation, scored, "more channels")
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["depth", "width\n(your bet)", "resolution", "compound"]
+    assert "compound 0.050" in words
+    results.accuracy_view(scored, None).figure.draw_without_rendering()
