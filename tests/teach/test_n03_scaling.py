@@ -1,9 +1,7 @@
-"""What the explorer of notebook 03 shows.
+"""One number for the whole network: what notebook 03 shows of it.
 
 Oracles: torchvision's networks, torch.utils.flop_counter, timm's parameters.
 """
-
-import re
 
 import numpy as np
 import pytest
@@ -13,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from effdet_lite.scaling import EFFICIENTNETS
-from effdet_lite.teach.nb.n03_scaling import scaling_view
+from effdet_lite.scaling import EFFICIENTNETS, PUBLISHED, EfficientNetConfig, efficientnet
+from effdet_lite.teach.nb import n03_scaling
+from effdet_lite.teach.nb.n03_scaling import LARGEST, SMALLEST, scaling_view
 
 
 @pytest.mark.parametrize("variant", ["b0", "b3", "b7"])
@@ -50,19 +49,63 @@ def test_the_formula_has_the_parameters_that_timm_has(phi, params):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(-12, 28), st.integers(20, 40), st.integers(20, 29), st.integers(20, 29))
-def test_every_setting_of_the_scaling_sliders_has_a_view(phi, alpha, beta, gamma):
+def test_every_setting_of_the_scaling_sliders_has_a_view_or_says_why_not(phi, alpha, beta, gamma):
     """On the ranges that the sliders of notebook 03 have: quarters of phi, twentieths of the
     others.
     """
     phi, alpha, beta, gamma = phi / 4, alpha / 20, beta / 20, gamma / 20
+    by_formula = (alpha * beta**2 * gamma**2) ** phi
+    if by_formula < SMALLEST:
+        with pytest.raises(ValueError, match="too small for the drawing"):
+            scaling_view(phi, alpha, beta, gamma)
+        return
+    if by_formula > LARGEST:
+        with pytest.raises(
+            ValueError, match=r"takes [\d,]+ times B0's MACs, and B7 takes 98 times"
+        ):
+            scaling_view(phi, alpha, beta, gamma)
+        return
     figure, words, numbers, _ = scaling_view(phi, alpha, beta, gamma)
     assert words and numbers["α · β² · γ²"] == f"{alpha * beta**2 * gamma**2:.4f}"
     figure.draw_without_rendering()
-    shares = [float(share) for share in re.findall(r"(\d+) ?%", numbers["MACs by part"])]
-    assert sum(shares) == pytest.approx(100, abs=2)
     plot = figure.axes[1]
     family, star = (line.get_xydata() for line in plot.lines)
     limits = np.array([plot.get_xlim(), plot.get_ylim()]).T
     for points in (family, star):
         assert (limits[0] <= points).all() and (points <= limits[1]).all()
     assert len(family) == 8
+
+
+@pytest.mark.parametrize("phi", [1, 2.5, 7])
+def test_a_network_of_the_formula_has_one_phi_for_all_three(phi):
+    found = n03_scaling.own_phis(efficientnet(phi))
+    assert list(found) == ["depth", "width", "resolution"]
+    assert list(found.values()) == pytest.approx([phi] * 3, abs=0.02)
+
+
+def test_networks_follow_the_formula_if_they_are_made_by_it(monkeypatch):
+    assert n03_scaling.follow_the_formula() == []
+    made = {}
+    for number, name in enumerate(EFFICIENTNETS):
+        wish = efficientnet(number)
+        made[name] = EfficientNetConfig(round(wish.width, 1), round(wish.depth, 1), wish.resolution)
+    monkeypatch.setattr(n03_scaling, "EFFICIENTNETS", made)
+    assert n03_scaling.follow_the_formula() == list(EFFICIENTNETS)[1:]
+
+
+def test_the_growths_are_those_of_the_paper():
+    """arXiv 1905.11946, table 2, to its rounding: 0.39, 0.70, 1.0 ... 37 billion."""
+    told = [one.macs / PUBLISHED["b0"].macs for one in list(PUBLISHED.values())[:8]]
+    assert n03_scaling.growths() == pytest.approx(told, rel=0.06)
+
+
+def test_the_chart_of_the_formula_holds_its_points_and_the_guess():
+    figure, words, _, _ = n03_scaling.formula_view(1000)
+    figure.draw_without_rendering()
+    assert "97.8 times" in words
+    for axis in figure.axes:
+        for line in axis.lines:
+            if line.get_label() != "_guess":
+                x, y = line.get_xydata().T
+                assert (axis.get_xlim()[0] <= x).all() and (x <= axis.get_xlim()[1]).all()
+                assert (axis.get_ylim()[0] <= y).all() and (y <= axis.get_ylim()[1]).all()

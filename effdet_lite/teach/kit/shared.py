@@ -168,8 +168,8 @@ def outline(config: EfficientNetConfig) -> Outline:
 
 
 def efficientnet_activations(config: EfficientNetConfig) -> int:
-    """Numbers that all convolutions of the network put out for one image; training has to keep
-    about as many.
+    """Numbers that all convolutions of the network put out for one image. Training keeps them,
+    and the inputs of norms and activation functions as well.
     """
     table, _, maps = outline(config)
     total, side, c_in = maps[0].side ** 2 * table[0].channels, maps[0].side, table[0].channels
