@@ -80,6 +80,20 @@ def test_every_box_is_drawn_as_its_kind_is():
     assert all(isinstance(patch, Rectangle) for patch in shown)
 
 
+def test_a_wrong_box_on_a_missed_object_lies_on_top_and_both_are_seen():
+    place = [30, 30, 60, 60]
+    target = {"boxes": torch.tensor([place]).float(), "labels": torch.tensor([0])}
+    _, axis = drawn(found((place, 1, 0.9)), target)
+    wrong, missed = (
+        next(one for one in axis.patches if to_rgb(one.get_edgecolor()) == to_rgb(look.color))
+        for look in (LOOKS["wrong"], LOOKS["missed"])
+    )
+    assert wrong.get_zorder() > missed.get_zorder()
+    assert missed.get_x() < wrong.get_x() == 30 and missed.get_y() < wrong.get_y() == 30
+    assert missed.get_width() > wrong.get_width() + 2
+    assert missed.get_height() > wrong.get_height() + 2
+
+
 def test_words_stand_outside_the_box_and_a_right_one_says_its_score_alone():
     box = [30, 30, 60, 60]
     one = found((box, 0, 0.9), (box, 0, 0.8))

@@ -111,7 +111,7 @@ _TAKEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
     """Words at the corner of the box where they lie over the fewest others and in the picture."""
     here, corner, _ = _best_place(axis, box, words, "below" if dashed else "above")
-    _write(axis, here, corner, words, color)
+    _write(axis, here, corner, words, color, opacity=0.85)
 
 
 def label_where_free(
@@ -175,7 +175,10 @@ def _best_place(
     return places[best][0], order[best], places[best][1]
 
 
-def _write(axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str) -> None:
+def _write(
+    axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str, opacity: float = 1.0
+) -> None:
+    """The words in a frame of their own: no line of another box shows through at opacity 1."""
     _TAKEN[axis].append(here)
     x, y, horizontal, vertical = corner
     text = axis.annotate(
@@ -189,7 +192,13 @@ def _write(axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str) 
         horizontalalignment=horizontal,
         verticalalignment=vertical,
         fontsize=POINTS,
-        bbox={"facecolor": "white", "edgecolor": color, "linewidth": 0.8, "alpha": 0.85, "pad": 1},
+        bbox={
+            "facecolor": "white",
+            "edgecolor": color,
+            "linewidth": 0.8,
+            "alpha": opacity,
+            "pad": 1,
+        },
     )
     write_plainly(text)
 

@@ -25,6 +25,9 @@ class Look(NamedTuple):
     meaning: str
 
 
+APART = 0.018  # of the picture's width, from a missed object to its line
+# The later ones lie on top. A wrong box mostly lies where an object is missed.
+LAYERS = ("missed", "right", "double", "wrong")
 LOOKS = {
     "right": Look(PALETTE["blue"], "-", "✓", "right"),
     "wrong": Look(PALETTE["vermillion"], (0, (5, 2)), "✗", "wrong"),
@@ -98,17 +101,34 @@ def _told(kind: str, name: str, score: float) -> str:
 
 
 def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
-    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words."""
+    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words.
+
+    The line of a missed object stands a little outside, so that a box on the object hides nothing.
+    """
     look = LOOKS[kind]
+    if kind == "missed":
+        box = _widened(axis, box)
     left, top, right, bottom = box
     ground = {"edgecolor": "white", "linewidth": 3.6}  # between the dashes too
     line = {"edgecolor": look.color, "linestyle": look.dashes, "linewidth": 2.0}
+    layer = 1 + LAYERS.index(kind) / 10  # below the labels, which are at 3
     for style in (ground, line):
-        axis.add_artist(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
+        frame = Rectangle((left, top), right - left, bottom - top, fill=False, **style)
+        frame.set_zorder(layer)
+        axis.add_artist(frame)
     # A double box begins near the right one, whose label is above.
     first = "below, left" if kind == "double" else "above"
     wordings = f"{look.sign} {words}".strip(), look.sign
     label_where_free(axis, box, wordings, look.color, first, outside=True)
+
+
+def _widened(axis: Axes, box) -> tuple[float, float, float, float]:
+    """The box with APART more on each side, as far as the picture reaches."""
+    (start, end), (foot, head) = axis.get_xlim(), axis.get_ylim()  # y counts downward
+    apart = APART * (end - start)
+    left, top, right, bottom = box
+    widened_left, widened_top = max(left - apart, start), max(top - apart, head)
+    return widened_left, widened_top, min(right + apart, end), min(bottom + apart, foot)
 
 
 @styled
