@@ -68,6 +68,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
     display({"text/html": table_html(header, rows), "text/plain": words}, raw=True)
 
 
+def folded_table(summary: str, header: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """A table that the learner unfolds: an answer that may not be seen before the task is tried."""
+    page = f"<details><summary>{html.escape(summary)}</summary>{table_html(header, rows)}</details>"
+    display({"text/html": page, "text/plain": text_table(header, rows)}, raw=True)
+
+
 def text_table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
     """Rows of words and formatted numbers as text in columns."""
     lines = [[str(cell) for cell in cells] for cells in [header, *rows]]

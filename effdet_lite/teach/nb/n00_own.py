@@ -59,9 +59,9 @@ def detector_named(name: str) -> tuple[EfficientDet, tuple[int, int], Sequence[s
     return model, about["size"], [CELL_NAMES.get(one, one) for one in about["classes"]]
 
 
-def boxes_on_picture(picture: Tensor | None, detector: str, score: float) -> View:
-    """What a detector finds with at least this score in a picture [3, H, W], 0-1 or uint8, of any
-    size. Raises ValueError where there is none yet.
+def boxes_on_picture(picture: Tensor | None, detector: str, threshold: float) -> View:
+    """What a detector finds with a score of `threshold` or more in a picture [3, H, W], 0-1 or
+    uint8, of any size. Raises ValueError where there is none yet.
     """
     if picture is None:
         raise ValueError("drop a picture first.")
@@ -69,7 +69,7 @@ def boxes_on_picture(picture: Tensor | None, detector: str, score: float) -> Vie
     if picture.is_floating_point():
         picture = (picture * 255).round().byte()
     with one_thread():
-        found = detect_photo(model, picture, size, score_threshold=score, iou_threshold=OVERLAP)
+        found = detect_photo(model, picture, size, score_threshold=threshold, iou_threshold=OVERLAP)
     kept = nms(found["boxes"], found["scores"], OVERLAP)[:MOST]
     found = {name: value[kept] for name, value in found.items()}
     names = ", ".join(counted_names(found["labels"], classes))

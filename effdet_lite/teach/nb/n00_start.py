@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from effdet_lite.course import PASSING, Finding, preflight
 from effdet_lite.teach.kit.boxes import draw_picture
@@ -23,25 +25,30 @@ from effdet_lite.teach.kit.found import (
     draw_counted,
     draw_named,
 )
-from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
-from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, draw_one, judged
+from effdet_lite.teach.kit.page import folded_table, show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
 from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, with_marks
 from effdet_lite.teach.kit.widgets import View
 
 PICTURES = 30  # by which the detector of shapes is judged
-# In which they are shown: first one with a small mistake that is plain to see, then one in which
-# the box with the highest score is wrong.
-ORDER = (16, 15, *range(17, PICTURES), *range(15))
+# Shown first: one in which the wrong box and the missed shape lie apart, then one in which the box
+# with the highest score is wrong.
+FIRST = (20, 15)
+ORDER = (*FIRST, *(number for number in range(PICTURES) if number not in FIRST))
 KINDS = ("right", "wrong", "double")  # of boxes
-ASKED = 0.5  # the lowest score of the guess
-SCORES = tuple(number / 100 for number in range(20, 91, 5))  # where the lines have their corners
+ASKED = 0.5  # the threshold of the guess
+THRESHOLDS = tuple(number / 100 for number in range(20, 91))  # of the slider
+CORNERS = THRESHOLDS[::5]  # where the lines have theirs
 # In this notebook blue is EfficientDet and what it finds, vermillion what is wrong, green what is
 # double. So kinds of things that the picture does not name have other colors.
 FOUND = (PALETTE["blue"],)
 CLASS_COLORS = (PALETTE["sky"], PALETTE["orange"], PALETTE["purple"], "#666666")
-LOWER = 0.4  # the lowest score from which on the letter gets a box
+# A shape's tight box, and a detector's that is just right and just wrong (xyxy, of the sketch).
+TIGHT = (0, 0, 40, 40)
+SKETCHED = {"right": (6, 6, 46, 46), "wrong": (10, 10, 50, 50)}
+LOWER = 0.4  # a threshold at which the letter gets a box
 # What is on the sheet of 128 × 128 px before somebody draws: three of the detector's classes, and a
 # letter.
 LETTER = {"kind": "pen", "width": 5, "color": PALETTE["black"]}
@@ -49,7 +56,8 @@ FIRST_MARKS = (
     {"kind": "circle", "center": [36, 36], "side": 38, "color": PALETTE["sky"]},
     {"kind": "cross", "center": [92, 36], "side": 40, "color": PALETTE["purple"]},
     {"kind": "triangle", "center": [94, 92], "side": 44, "color": PALETTE["orange"]},
-    LETTER | {"points": [[18, 112], [34, 72], [50, 112]]},
+    LETTER | {"points": [[18, 112], [34, 72]]},
+    LETTER | {"points": [[34, 72], [50, 112]]},
     LETTER | {"points": [[24, 98], [44, 98]]},
 )
 
@@ -87,21 +95,21 @@ def photograph_and_boxes(image: Tensor, found: Mapping, classes: Sequence[str]) 
 # --- a drawing ---
 
 
-def boxes_on_drawing(drawing: Sequence[Mapping], score: float) -> View:
-    """What the detector of shapes finds with at least this score on a sheet with these marks
-    (`touch.DrawPad`).
+def boxes_on_drawing(drawing: Sequence[Mapping], threshold: float) -> View:
+    """What the detector of shapes finds with a score of `threshold` or more on a sheet with these
+    marks (`touch.DrawPad`).
     """
     model, about = shipped("shapes")
     image = drawing_as_picture(drawing)
-    return _found_view(image, detected(model, image, score), about["classes"])
+    return _found_view(image, detected(model, image, threshold), about["classes"])
 
 
 def show_letter() -> None:
-    """What the detector finds on the sheet as it was at first, where the lowest score is low enough
+    """What the detector finds on the sheet as it was at first, where the threshold is low enough
     for a box on the letter.
     """
     view = boxes_on_drawing(FIRST_MARKS, LOWER)
-    show(view.figure, f"With a lowest score of {LOWER}: {view.words}")
+    show(view.figure, f"With a threshold of {LOWER}: {view.words}")
 
 
 def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
@@ -120,6 +128,56 @@ def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
     return View(figure, f"The detector finds {names}.", {"the detector finds": names})
 
 
+# --- when a box is right ---
+
+
+def show_rule() -> None:
+    """A shape with the tight box around it, and two boxes of a detector: one that overlaps it
+    enough to be right, and one that does not.
+    """
+    told = "; ".join(f"{overlap:.2f}: {kind}" for kind, overlap in sketched().items())
+    words = "A detector's box on the tight box around a shape, twice. Shared ÷ covered area is "
+    show(_rule_figure(), f"{words}{told}.")
+
+
+def sketched() -> dict[str, float]:
+    """The overlap of the two boxes of the sketch with the shape's, by what they are worth."""
+    boxes = torch.tensor(list(SKETCHED.values()), dtype=torch.float32)
+    overlaps = box_iou(torch.tensor([TIGHT], dtype=torch.float32), boxes)[0].tolist()
+    return dict(zip(SKETCHED, overlaps, strict=True))
+
+
+@styled
+def _rule_figure() -> Figure:
+    panels = [(left, 0.0, 0.48, 0.86) for left in (0.01, 0.51)]
+    figure, axes = new_panels(7.0, 2.5, *panels)
+    for axis, (kind, overlap) in zip(axes, sketched().items(), strict=True):
+        _draw_rule(axis, kind)
+        told = f"shared ÷ covered = {overlap:.2f}: {LOOKS[kind].sign} {LOOKS[kind].meaning}"
+        axis.set_title(told, loc="left", fontsize=10)
+    return figure
+
+
+def _draw_rule(axis: Axes, kind: str) -> None:
+    """The tight box around a triangle, a detector's box, and in color what they share."""
+    axis.set(xlim=(-8, 92), ylim=(56, -4), aspect="equal")
+    axis.set_axis_off()
+    left, top, right, bottom = TIGHT
+    own_left, own_top, own_right, own_bottom = SKETCHED[kind]
+    corners = [(left, bottom), ((left + right) / 2, top), (right, bottom)]
+    axis.add_patch(Polygon(corners, facecolor="#BBBBBB", edgecolor="none"))
+    shared = (own_left, own_top), right - own_left, bottom - own_top
+    axis.add_patch(Rectangle(*shared, facecolor=LOOKS[kind].color, alpha=0.3, edgecolor="none"))
+    frame = Rectangle((left, top), right - left, bottom - top, fill=False)
+    frame.set(edgecolor="#444444", linewidth=1.4)
+    axis.add_patch(frame)
+    draw_one(axis, SKETCHED[kind], kind)
+    middle = (own_left + right) / 2, (own_top + bottom) / 2
+    axis.text(*middle, "shared", fontsize=9, ha="center", va="center")
+    axis.text(own_right + 2, top + 1, "tight box around\nthe shape", fontsize=9, va="top")
+    axis.text(own_right + 2, own_bottom - 1, "detector's box", fontsize=9, color=LOOKS[kind].color)
+
+
 # --- thirty pictures ---
 
 
@@ -133,65 +191,67 @@ def thirty_pictures() -> list[tuple[Tensor, dict, dict]]:
 
 
 @functools.cache
-def counted(score: float) -> Counter:
-    """What the boxes with at least this score are worth, in the thirty pictures: how many are
-    right, wrong and double, and how many objects are missed.
+def counted(threshold: float) -> Counter:
+    """What the boxes with a score of `threshold` or more are worth, in the thirty pictures: how
+    many are right, wrong and double, and how many objects are missed.
     """
     total = Counter(dict.fromkeys(LOOKS, 0))
     for _, target, found in thirty_pictures():
-        result = judged(above(found, score), target)
+        result = judged(above(found, threshold), target)
         total.update({kind: result.count(kind) for kind in LOOKS})
     return total
 
 
-def above(found: Mapping, score: float) -> dict:
-    """The detections with at least this score."""
-    chosen = found["scores"] >= score
+def above(found: Mapping, threshold: float) -> dict:
+    """The detections with a score of `threshold` or more."""
+    chosen = found["scores"] >= threshold
     return {name: value[chosen] for name, value in found.items()}
 
 
 @styled
-def believed_boxes(guesses: Mapping, score: float, picture: int) -> View:
-    """One of thirty test pictures with the boxes that have at least this score, judged; beside it
-    what is found and what is wrong in all thirty, for every lowest score.
+def believed_boxes(guesses: Mapping, threshold: float, picture: int) -> View:
+    """One of thirty test pictures with the boxes that have a score of `threshold` or more, judged;
+    beside it what is found and what is wrong in all thirty, for every threshold.
 
-    guesses: "00.c", how many objects are found from a score of 0.5 on. picture: after the last one
+    guesses: "00.c", how many objects are found with a threshold of 0.5. picture: after the last one
     comes the first again.
     """
     number = picture % PICTURES
     image, target, everything = thirty_pictures()[number]
-    found = above(everything, score)
+    found = above(everything, threshold)
     result = judged(found, target)
     figure, (left, right) = new_panels(9.2, 4.5, (0.005, 0.09, 0.42, 0.86), (0.5, 0.22, 0.46, 0.7))
     draw_picture(left, image)
-    title = f"picture {number + 1} of {PICTURES}: boxes with a score ≥ {score:.2f}"
+    title = f"picture {number + 1} of {PICTURES}: boxes with a score ≥ {threshold:.2f}"
     left.set_title(title, loc="left", fontsize=10)
     draw_judged(left, found, target, unseen_pictures().classes, result)
     draw_key(figure)
-    _draw_lines(right, score, guesses["00.c"])
+    _draw_lines(right, threshold, guesses["00.c"])
     here = {kind: result.count(kind) for kind in LOOKS}
     told = ", ".join(f"{count} {kind}" for kind, count in here.items() if count)
-    every = counted(score)
+    every = counted(threshold)
     objects = every["right"] + every["missed"]
     numbers = {
-        "boxes in the thirty pictures": str(_sum(score, KINDS)),
+        "boxes in the thirty pictures": str(_sum(threshold, KINDS)),
         "shapes in the thirty pictures": str(objects),
         "shapes found": str(every["right"]),
         "shapes missed": str(every["missed"]),
-        "boxes that are wrong or double": str(_sum(score, KINDS[1:])),
+        "boxes that are wrong or double": str(_sum(threshold, KINDS[1:])),
     }
-    words = f"With a lowest score of {score:.2f} picture {number + 1} has {told or 'nothing'}; "
+    words = f"With a threshold of {threshold:.2f} picture {number + 1} has {told or 'nothing'}; "
     words += f"in all thirty, {every['right']} of {objects} shapes are found."
     return View(figure, words, numbers)
 
 
-def _draw_lines(axis: Axes, score: float, guess: float | None) -> None:
-    """Shapes found and boxes wrong or double, over the lowest score; and where `score` is."""
-    axis.set(xlim=(0.15, 0.95), ylim=(0, 175), xlabel="lowest score that you accept")
+def _draw_lines(axis: Axes, threshold: float, guess: float | None) -> None:
+    """Shapes found and boxes wrong or double, over the threshold; and where it stands."""
+    axis.set(xlim=(0.15, 0.95), ylim=(0, 175), xlabel="threshold: lowest score that you accept")
     axis.set_ylabel("in all thirty pictures")
-    axis.set_title("A higher score: fewer wrong boxes, fewer shapes found", loc="left", fontsize=10)
-    axis.axvline(score, color="#777777", linestyle="-", linewidth=1.2, marker="")
-    objects = counted(score)["right"] + counted(score)["missed"]
+    axis.set_title(
+        "A higher threshold: fewer wrong boxes, fewer shapes found", loc="left", fontsize=10
+    )
+    axis.axvline(threshold, color="#777777", linestyle="-", linewidth=1.2, marker="")
+    objects = counted(threshold)["right"] + counted(threshold)["missed"]
     axis.axhline(objects, color=PALETTE["black"], linestyle=":", linewidth=1.2, marker="")
     axis.text(0.93, objects + 3, f"all {objects} shapes", ha="right", fontsize=9)
     lines = {  # each with where its name stands
@@ -200,31 +260,41 @@ def _draw_lines(axis: Axes, score: float, guess: float | None) -> None:
     }
     for name, (kind, kinds, place) in lines.items():
         look = LOOKS[kind]
-        values = [_sum(one, kinds) for one in SCORES]
-        axis.plot(SCORES, values, color=look.color, linestyle=look.dashes, marker="")
-        axis.plot([score], [_sum(score, kinds)], color=look.color, marker="o", markersize=8)
+        values = [_sum(one, kinds) for one in CORNERS]
+        axis.plot(CORNERS, values, color=look.color, linestyle=look.dashes, marker="")
+        axis.plot([threshold], [_sum(threshold, kinds)], color=look.color, marker="o", markersize=8)
         words = axis.text(*place, name, color=look.color, fontsize=9)
         words.set_path_effects([withStroke(linewidth=3, foreground="white")])
     draw_guess(axis, guess, x=ASKED)
 
 
-def _sum(score: float, kinds: Sequence[str]) -> int:
-    return sum(counted(score)[kind] for kind in kinds)
+def _sum(threshold: float, kinds: Sequence[str]) -> int:
+    return sum(counted(threshold)[kind] for kind in kinds)
 
 
-def shapes_found(score: float) -> int:
-    """How many shapes of the thirty pictures have a right box with at least this score."""
-    return counted(score)["right"]
+def shapes_found(threshold: float) -> int:
+    """How many shapes of the thirty pictures have a right box, with this threshold."""
+    return counted(threshold)["right"]
 
 
-def show_scores(*scores: float) -> None:
-    """A table: what becomes of the boxes of thirty pictures with these lowest scores."""
+def counts_meet() -> float:
+    """The threshold of the slider at which the number of boxes comes closest to that of shapes."""
+    every = counted(ASKED)
+    objects = every["right"] + every["missed"]
+    return min(THRESHOLDS, key=lambda one: abs(_sum(one, KINDS) - objects))
+
+
+def show_where_counts_meet(*thresholds: float) -> None:
+    """A table to unfold: what becomes of the boxes of thirty pictures with these thresholds, and
+    with the one at which there are about as many boxes as shapes.
+    """
     rows = []
-    for score in scores:
-        every = counted(score)
-        boxes, wrong = _sum(score, KINDS), _sum(score, KINDS[1:])
-        rows.append([f"{score:.2f}", boxes, every["right"], wrong, every["missed"]])
-    table(["lowest score", "boxes", "right", "wrong or double", "shapes missed"], rows)
+    for threshold in sorted({*thresholds, counts_meet()}):
+        every = counted(threshold)
+        boxes, wrong = _sum(threshold, KINDS), _sum(threshold, KINDS[1:])
+        rows.append([f"{threshold:.2f}", boxes, every["right"], wrong, every["missed"]])
+    header = ["threshold", "boxes", "right", "wrong or double", "shapes missed"]
+    folded_table("The answer: unfold it after your own try", header, rows)
 
 
 # --- this computer ---
