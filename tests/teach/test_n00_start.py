@@ -25,6 +25,7 @@ from effdet_lite.teach.kit.touch import DrawPad
 from effdet_lite.teach.nb import n00_history as history
 from effdet_lite.teach.nb import n00_map as course_map
 from effdet_lite.teach.nb import n00_own as own
+from effdet_lite.teach.nb import n00_rule as rule
 from effdet_lite.teach.nb import n00_start as start
 
 GUESSES = ({"00.a": None, "00.b": None, "00.c": None}, {"00.a": 40, "00.b": 1, "00.c": 127})
@@ -156,7 +157,7 @@ def test_the_answer_is_folded_and_has_the_threshold_at_which_the_counts_meet(mon
 def test_the_sketch_has_one_box_on_each_side_of_a_half():
     """Two squares of side 40, moved by 6 and by 10."""
     overlaps = {"right": 34**2 / (2 * 40**2 - 34**2), "wrong": 30**2 / (2 * 40**2 - 30**2)}
-    assert start.sketched() == pytest.approx(overlaps)
+    assert rule.sketched() == pytest.approx(overlaps)
     assert overlaps["wrong"] < 0.5 < overlaps["right"]
 
 

@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from effdet_lite.course import PASSING, Finding, preflight
 from effdet_lite.teach.kit.boxes import draw_picture
@@ -25,7 +23,7 @@ from effdet_lite.teach.kit.found import (
     draw_counted,
     draw_named,
 )
-from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, draw_one, judged
+from effdet_lite.teach.kit.judged import LOOKS, draw_judged, draw_key, judged
 from effdet_lite.teach.kit.page import folded_table, show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
@@ -45,9 +43,6 @@ CORNERS = THRESHOLDS[::5]  # where the lines have theirs
 # double. So kinds of things that the picture does not name have other colors.
 FOUND = (PALETTE["blue"],)
 CLASS_COLORS = (PALETTE["sky"], PALETTE["orange"], PALETTE["purple"], "#666666")
-# A shape's tight box, and a detector's that is just right and just wrong (xyxy, of the sketch).
-TIGHT = (0, 0, 40, 40)
-SKETCHED = {"right": (6, 6, 46, 46), "wrong": (10, 10, 50, 50)}
 LOWER = 0.4  # a threshold at which the letter gets a box
 # What is on the sheet of 128 × 128 px before somebody draws: three of the detector's classes, and a
 # letter.
@@ -126,56 +121,6 @@ def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
     draw_named(axis, found, classes, FOUND)
     names = ", ".join(counted_names(found["labels"], classes))
     return View(figure, f"The detector finds {names}.", {"the detector finds": names})
-
-
-# --- when a box is right ---
-
-
-def show_rule() -> None:
-    """A shape with the tight box around it, and two boxes of a detector: one that overlaps it
-    enough to be right, and one that does not.
-    """
-    told = "; ".join(f"{overlap:.2f}: {kind}" for kind, overlap in sketched().items())
-    words = "A detector's box on the tight box around a shape, twice. Shared ÷ covered area is "
-    show(_rule_figure(), f"{words}{told}.")
-
-
-def sketched() -> dict[str, float]:
-    """The overlap of the two boxes of the sketch with the shape's, by what they are worth."""
-    boxes = torch.tensor(list(SKETCHED.values()), dtype=torch.float32)
-    overlaps = box_iou(torch.tensor([TIGHT], dtype=torch.float32), boxes)[0].tolist()
-    return dict(zip(SKETCHED, overlaps, strict=True))
-
-
-@styled
-def _rule_figure() -> Figure:
-    panels = [(left, 0.0, 0.48, 0.86) for left in (0.01, 0.51)]
-    figure, axes = new_panels(7.0, 2.5, *panels)
-    for axis, (kind, overlap) in zip(axes, sketched().items(), strict=True):
-        _draw_rule(axis, kind)
-        told = f"shared ÷ covered = {overlap:.2f}: {LOOKS[kind].sign} {LOOKS[kind].meaning}"
-        axis.set_title(told, loc="left", fontsize=10)
-    return figure
-
-
-def _draw_rule(axis: Axes, kind: str) -> None:
-    """The tight box around a triangle, a detector's box, and in color what they share."""
-    axis.set(xlim=(-8, 92), ylim=(56, -4), aspect="equal")
-    axis.set_axis_off()
-    left, top, right, bottom = TIGHT
-    own_left, own_top, own_right, own_bottom = SKETCHED[kind]
-    corners = [(left, bottom), ((left + right) / 2, top), (right, bottom)]
-    axis.add_patch(Polygon(corners, facecolor="#BBBBBB", edgecolor="none"))
-    shared = (own_left, own_top), right - own_left, bottom - own_top
-    axis.add_patch(Rectangle(*shared, facecolor=LOOKS[kind].color, alpha=0.3, edgecolor="none"))
-    frame = Rectangle((left, top), right - left, bottom - top, fill=False)
-    frame.set(edgecolor="#444444", linewidth=1.4)
-    axis.add_patch(frame)
-    draw_one(axis, SKETCHED[kind], kind)
-    middle = (own_left + right) / 2, (own_top + bottom) / 2
-    axis.text(*middle, "shared", fontsize=9, ha="center", va="center")
-    axis.text(own_right + 2, top + 1, "tight box around\nthe shape", fontsize=9, va="top")
-    axis.text(own_right + 2, own_bottom - 1, "detector's box", fontsize=9, color=LOOKS[kind].color)
 
 
 # --- thirty pictures ---
