@@ -74,7 +74,8 @@ def draw_judged(
 
     Each gets sign, class and score, or the sign alone, or nothing where the picture is too full. So
     no label lies over another. A right box has the class that one sees, and does not repeat it.
-    Wrong boxes come first, since their class mostly says what is wrong.
+    Wrong boxes come first, since their class mostly says what is wrong. The line of a missed object
+    stands a little outside, so that a box on the object hides nothing.
     """
     boxes = [
         (kind, box, _told(kind, writable(classes[label], label), score))
@@ -89,7 +90,7 @@ def draw_judged(
     for number in result.missed:
         label = int(target["labels"][number])
         name = writable(classes[label], label)
-        boxes.append(("missed", as_array(target["boxes"])[number], name))
+        boxes.append(("missed", _widened(axis, as_array(target["boxes"])[number]), name))
     for kind in ("wrong", "right", "missed", "double"):
         for own, box, words in boxes:
             if own == kind:
@@ -101,13 +102,8 @@ def _told(kind: str, name: str, score: float) -> str:
 
 
 def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
-    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words.
-
-    The line of a missed object stands a little outside, so that a box on the object hides nothing.
-    """
+    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words."""
     look = LOOKS[kind]
-    if kind == "missed":
-        box = _widened(axis, box)
     left, top, right, bottom = box
     ground = {"edgecolor": "white", "linewidth": 3.6}  # between the dashes too
     line = {"edgecolor": look.color, "linestyle": look.dashes, "linewidth": 2.0}
