@@ -4,7 +4,11 @@ import pytest
 
 from effdet_lite.cost import Cost
 from effdet_lite.experiments import window
+from effdet_lite.experiments.arms import arms
+from effdet_lite.experiments.balance import EXAMPLE
 from effdet_lite.experiments.compound import GRID
+from effdet_lite.experiments.directions import SEEDS
+from effdet_lite.experiments.sizes import DIRECTIONS
 from effdet_lite.teach.nb import n03_claims, n03_grid
 
 
@@ -72,3 +76,36 @@ def test_three_seeds_of_a_grid_say_nothing_and_no_size_keeps_the_formula():
     )
     assert kept.verdict == "not so"
     assert kept.measured["have all three sizes of the formula"] == "0 of 7"
+
+
+def direction_rows(favorite, own=0.3, compound=0.25):
+    """Rows of `directions`: the favorite of a task gains most, compound nearly as much."""
+    gains = {"compound": compound, "grown": compound}
+    found = []
+    for seed, draw in SEEDS:
+        for arm in arms(EXAMPLE):
+            if draw == "validation" and arm.direction not in DIRECTIONS:
+                continue
+            gain = own if arm.direction == favorite[arm.task] else gains.get(arm.direction, 0.01)
+            row = {"task": arm.task, "direction": arm.direction, "factor": arm.factor}
+            accuracy = 0.5 + gain * (1 - 1 / arm.factor) + 0.002 * seed
+            found.append(row | {"seed": seed, "draw": draw, "accuracy": accuracy})
+    return found
+
+
+def test_the_bets_are_judged_by_what_was_measured():
+    favorite = {"span": "depth", "kinds": "width", "detail": "resolution"}
+    rows = direction_rows(favorite)
+    validation, test = (
+        [row for row in rows if row["draw"] == draw] for draw in ("validation", "test")
+    )
+    two, five, eleven, twelve = n03_claims.claims_on_bets(validation, test)
+    assert [claim.name for claim in (two, five, eleven, twelve)] == ["C2", "C5", "C11", "C12"]
+    assert two.verdict == "confirmed, with care"
+    assert two.measured["depth › span › 1 → 2 × the MACs"] == "+0.150 ± 0.000"
+    assert twelve.verdict == "confirmed, with care"
+    assert "no gain: span" in twelve.why
+    assert eleven.measured["what a choice for this task gains › kinds › width"] == "+0.044 ± 0.000"
+    assert eleven.verdict == "confirmed, with care"
+    label = "8 × the MACs, accuracy › compound › mean of the three"
+    assert twelve.measured[label] == "0.723 (0.719 – 0.727)"

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from effdet_lite.cost import Cost
-from effdet_lite.experiments import window
+from effdet_lite.experiments import scaling_findings, window
+from effdet_lite.experiments.bottlenecks import TASKS
 from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.regret import choice_gain, interaction
+from effdet_lite.experiments.sizes import DIRECTIONS
 from effdet_lite.experiments.verdicts import counted, gained, held
 from effdet_lite.scaling import EFFICIENTNETS
 from effdet_lite.teach.kit.claims import Claim
 from effdet_lite.teach.nb.n03_grid import TICKS, candidates, gains_of_the_mixture, papers_mixture
+from effdet_lite.teach.nb.n03_results import over_tasks
 from effdet_lite.teach.nb.n03_scaling import (
     NAMES,
     PRODUCT,
@@ -101,3 +105,87 @@ def claims_on_the_grid(rows: Rows) -> tuple[Claim, Claim]:
         care="no published network from B1 on has all three sizes of the formula",
     )
     return found, kept
+
+
+def claims_on_bets(validation: Rows, rows: Rows) -> tuple[Claim, Claim, Claim, Claim]:
+    """Claims 2, 5, 11 and 12, of the rows of `experiments.directions`.
+
+    validation: the rows that choose, `directions.validation_rows`. rows: those scored on test
+    pictures.
+    """
+    return (
+        _on_saturation(rows),
+        _on_width(rows),
+        _on_a_search_at_each_size(validation, rows),
+        _on_all_three(rows),
+    )
+
+
+def _told(values: Sequence[float]) -> str:
+    """A mean gain with its standard error, as the tables of `n03_results` have it."""
+    found = spread(values)
+    return f"{found.mean:+.3f} ± {found.standard_error:.3f}"
+
+
+def _on_saturation(rows: Rows) -> Claim:
+    measured = {}
+    for direction in scaling_findings.SINGLE:
+        for task in TASKS:
+            for step in (scaling_findings.FIRST, scaling_findings.LAST):
+                label = f"{direction} › {task} › {step[0]} → {step[1]} × the MACs"
+                measured[label] = _told(scaling_findings.doubling(rows, task, direction, step))
+    return Claim(
+        "C2",
+        "if only one of the three is scaled, the gains soon saturate",
+        measured,
+        tuple(scaling_findings.saturation(rows).values()),
+        care="up to eight times the MACs, on three drawn tasks",
+    )
+
+
+def _on_width(rows: Rows) -> Claim:
+    measured = {
+        f"what more width is worth in the grown network › {task}": _told(
+            interaction(rows, task, scaling_findings.WIDER)
+        )
+        for task in TASKS
+    }
+    return Claim(
+        "C5",
+        "more channels with as many layers are a bottleneck",
+        measured,
+        (scaling_findings.wider_needs_more(rows),),
+        care="on three drawn tasks",
+    )
+
+
+def _on_a_search_at_each_size(validation: Rows, rows: Rows) -> Claim:
+    most = scaling_findings.MOST
+    measured = {}
+    for task in TASKS:
+        best, gains = choice_gain(validation, rows, task, most, DIRECTIONS)
+        measured[f"what a choice for this task gains › {task} › {best}"] = _told(gains)
+    return Claim(
+        "C11",
+        "a separate search for each size would give better networks",
+        measured,
+        (scaling_findings.choice(validation, rows),),
+        care="a choice among four directions is no grid search",
+    )
+
+
+def _on_all_three(rows: Rows) -> Claim:
+    most = scaling_findings.MOST
+    measured = {
+        f"{most} × the MACs, accuracy › {direction} › mean of the three": str(
+            over_tasks(rows, direction, most)
+        )
+        for direction in DIRECTIONS
+    }
+    return Claim(
+        "C12",
+        "all three together are the most accurate",
+        measured,
+        tuple(scaling_findings.together(rows).values()),
+        care="over three drawn tasks, not on each of them",
+    )

@@ -8,12 +8,15 @@ from effdet_lite.experiments.learning import STILL_LEARNING
 from effdet_lite.experiments.regret import (
     arm_spread,
     by_seed,
+    choice_gain,
     chosen,
     gains,
+    interaction,
     regrets,
     still_learning,
     worst_regret,
 )
+from effdet_lite.experiments.scaling_findings import WIDER
 from effdet_lite.experiments.sizes import DIRECTIONS, FACTORS
 from effdet_lite.teach.kit.page import table
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, line_look, new_panels, styled
@@ -91,12 +94,12 @@ def accuracy_table(rows: Rows) -> None:
     lines = []
     for name, factor in [("base", 1), *((name, MOST) for name in DIRECTIONS)]:
         own = [arm_spread(rows, (task, name, factor)) for task in TASKS]
-        lines.append([name, *map(str, own), str(_over_tasks(rows, name, factor))])
+        lines.append([name, *map(str, own), str(over_tasks(rows, name, factor))])
     head = f"{MOST} × the MACs, accuracy"
     table([head, *TASKS, "mean of the three"], lines)
 
 
-def _over_tasks(rows: Rows, direction: str, factor: int) -> Spread:
+def over_tasks(rows: Rows, direction: str, factor: int) -> Spread:
     """The mean accuracy over the tasks, for each seed."""
     found = [by_seed(rows, (task, direction, factor)) for task in TASKS]
     return spread([sum(own[seed] for own in found) / len(found) for seed in found[0]])
@@ -168,3 +171,24 @@ def learning_left(rows: Rows) -> str:
     """How many of the runs still got better when their training ended."""
     late = len(still_learning(rows, STILL_LEARNING))
     return f"still learning at the end: {late} of {len(rows)} runs"
+
+
+def width_table(rows: Rows) -> None:
+    """A line for each task: how much more width is worth after depth and resolution have grown."""
+    lines = []
+    for task in TASKS:
+        found = spread(interaction(rows, task, WIDER))
+        lines.append([task, f"{found.mean:+.3f} ± {found.standard_error:.3f}"])
+    table(["task", "what more width is worth in the grown network"], lines)
+
+
+def choice_table(validation: Rows, rows: Rows) -> None:
+    """A line for each task: the direction that validation chooses, and what it gains over
+    compound.
+    """
+    lines = []
+    for task in TASKS:
+        best, gain = choice_gain(validation, rows, task, MOST, DIRECTIONS)
+        found = spread(gain)
+        lines.append([task, best, f"{found.mean:+.3f} ± {found.standard_error:.3f}"])
+    table(["task", "chosen", "what a choice for this task gains"], lines)

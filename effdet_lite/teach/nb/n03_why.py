@@ -18,6 +18,7 @@ from effdet_lite.scaling import EFFICIENTNETS
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, line_look, new_figure, new_panels, styled
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 COARSE, FINE = 32, SIDE  # pixels a side of one picture
@@ -42,7 +43,7 @@ def show_why() -> None:
         look = {"fill": False, "edgecolor": PALETTE["orange"], "linewidth": 3}
         whole.add_patch(Rectangle((first, first), side, side, **look))
         share = min(1, side / pixels) ** 2
-        whole.set_title(f"{pixels} px: the window\ncovers {share:.0%}", fontsize=10)
+        whole.set_title(f"{pixels} px: the window\ncovers {in_percent(share)}", fontsize=10)
         width = SLOT * pixels // SIDE
         top, left = (width * slot for slot in _busiest(picture))
         detail = image[top : top + width, left : left + width]
@@ -57,8 +58,8 @@ def show_why() -> None:
     show(
         figure,
         f"One picture at {COARSE} and at {FINE} px. A window of {side} px covers "
-        f"{(side / COARSE) ** 2:.0%} of the first and {(side / FINE) ** 2:.0%} of the second. The "
-        "same part is a blur in the first; in the second it shows fine stripes.",
+        f"{in_percent((side / COARSE) ** 2)} of the first and {in_percent((side / FINE) ** 2)} of "
+        "the second. The same part is a blur in the first; in the second it shows fine stripes.",
     )
 
 
