@@ -56,9 +56,9 @@ def test_every_phi_of_the_slider_has_a_view_whose_words_stay_inside():
             place = text.get_window_extent()
             assert frame.x0 <= place.x0 and place.x1 <= view.figure.bbox.x1, (phi, text)
         if phi > 0:
-            assert "paper" in view.numbers["AP"] and "AP over MACs" in view.below
+            assert "AP in the paper" in view.numbers and "AP over MACs" in view.below
         else:
-            assert "on shapes of 128 px" in view.numbers["AP"]
+            assert "at 128 px" in view.numbers["trained on shapes"]
             assert "objects of picture 7" in view.below
             nearest = explorer.nearest_trained(phi)
             assert abs(nearest - phi) == min(abs(one - phi) for one in (-3, -2, -1, 0))

@@ -159,18 +159,23 @@ def stack_drawing(
     words: Mapping[str, str],
     ends: tuple[str, str],
     limits: tuple[float, float],
+    names: Mapping[int, str] | None = None,
 ) -> None:
     """A network with levels, as slabs to scale: height = side in pixels, thickness = channels, one
     slab a layer.
 
     stacks: in reading order, each with the part that it belongs to; levels stand one above the
     other, the finest at the bottom. words: below each part. ends: names of the finest and the
-    coarsest level. limits: an `extent`. Two bars tell the scale.
+    coarsest level. limits: an `extent`. names: above stacks, by their number. Two bars tell the
+    scale.
     """
     (wide, high), x, boxes, colors, starts = limits, 0.0, [], [], {}
     hues = dict(zip(words, ("sky", "orange", "green", "purple"), strict=True))
-    for part, stack in stacks:
+    for place, (part, stack) in enumerate(stacks):
         starts.setdefault(part, x)
+        if names and place in names:
+            high_up = -15 + 30 * stack[0][0] / high
+            axis.text(x, high_up + 0.1 * (high_up + 15) + 2, names[place], fontsize=10)
         y = -15.0
         for side, layers in stack:
             height, bunch = 30 * side / high, -(-len(layers) // 12)  # more could not be told apart

@@ -91,7 +91,7 @@ def moved_view(moved: Moved, guess: float | None) -> View:
     axis.barh([0], [100 - share], left=share, color="#DDDDDD", height=0.9)
     words = {"ha": "center", "va": "center", "fontsize": 10}
     axis.text(share / 2, 0, f"moves into the detector: {share:.0f} %", **words)
-    axis.text((share + 100) / 2, 0, "stays: the classifier", **words)
+    axis.text((share + 100) / 2, 0, "stays: the last layers", **words)
     axis.set(xlim=(0, 100), ylim=(-0.5, 0.5), yticks=[], xlabel="share of B0's parameters (%)")
     axis.set_title("Two thirds of the classifier become the detector's backbone", fontsize=11)
     axis.title.set_y(1.35)
@@ -111,4 +111,7 @@ def show_moved(moved: Moved) -> None:
     for level, (shape, apart) in enumerate(zip(moved.shapes, moved.apart, strict=True), start=1):
         used = "yes" if level >= 3 else "no"
         rows.append([f"P{level}", used, " × ".join(map(str, shape)), f"{apart:.4f}"])
-    table(["map", "used by D0", "channels × height × width", "largest difference"], rows)
+    table(
+        ["map", "used by D0", "channels × height × width (images of 256 px)", "largest difference"],
+        rows,
+    )

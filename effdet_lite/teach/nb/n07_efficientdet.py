@@ -81,9 +81,10 @@ def detector_drawing(
     config: EfficientDetConfig,
     words: Mapping[str, str] | None = None,
     classes: int = 90,
+    names: Mapping[int, str] | None = None,
 ) -> None:
     """The detector to scale, as large as the axes. words: below each part; by default its name and
-    its share of the MACs.
+    its share of the MACs. names: above stem (0), stages (1-7) and what follows.
     """
     costs = costs_of(config, classes)
     total = sum(costs.values()).macs
@@ -92,4 +93,4 @@ def detector_drawing(
     }
     ends = f"P{config.min_level}", f"P{config.max_level}"
     slabs = stacks(config, classes)
-    stack_drawing(axis, slabs, words or shares, ends, extent(slabs))
+    stack_drawing(axis, slabs, words or shares, ends, extent(slabs), names)

@@ -150,7 +150,9 @@ def norms_view(guesses: Mapping) -> View:
     title = f"With the coarsest level's norms everywhere, AP falls from {own:.2f} to {coarsest:.2f}"
     axis.set_title(title, fontsize=11)
     draw_guess(axis, guesses["07.b"], x=len(found) - 1)
-    losses = {name: f", {own - ap:.2f} less" for name, ap in found.items() if ap != own}
+    # As one would subtract what is shown.
+    apart = {name: round(own, 2) - round(ap, 2) for name, ap in found.items()}
+    losses = {name: f", {loss:.2f} less" for name, loss in apart.items() if loss}
     told = {name: f"AP {ap:.2f}{losses.get(name, '')}" for name, ap in found.items()}
     words = "; ".join(f"{name}: {ap:.2f}" for name, ap in found.items())
     return View(figure, f"AP by whose norms the heads use: {words}.", told)
@@ -176,7 +178,7 @@ def show_spread_by_level() -> None:
 
 
 def spreads(norms: nn.ModuleList) -> list[float]:
-    """For each level, the standard deviation of a channel in the middle: half of the channels have
-    a larger one.
+    """For each level, the standard deviation of the median channel: half of the channels have a
+    larger one.
     """
     return [norm.running_var.sqrt().median().item() for norm in norms]

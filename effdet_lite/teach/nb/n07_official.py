@@ -54,13 +54,14 @@ def _effdet():
 class Compared(NamedTuple):
     """The official D0 and the learner's, with the same weights on the same picture.
 
-    tensors, params: of the official one. answers: how many numbers were compared. apart: their
-    largest difference, in standard deviations of the official answers.
+    tensors, params: of the official one. scores, deltas: how many of each were compared. apart:
+    the largest difference, in standard deviations of the official scores or deltas.
     """
 
     tensors: int
     params: int
-    answers: int
+    scores: int
+    deltas: int
     apart: float
 
 
@@ -73,10 +74,21 @@ def official_d0() -> nn.Module:
         return make_lively(official, normalized(torch.rand(2, 3, SIDE, SIDE)))
 
 
-def answers_of(official: nn.Module, image: Tensor, outputs: int) -> Tensor:
-    """The official class logits, [1, A, outputs], for an image [1, 3, H, W] in 0-1."""
-    levels, _ = official(normalized(image))
-    return torch.cat([x.permute(0, 2, 3, 1).reshape(1, -1, outputs) for x in levels], 1)
+def answers_of(official: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
+    """The official class logits [1, A, 90] and deltas [1, A, 4] (dx, dy, dw, dh) for an image
+    [1, 3, H, W] in 0-1.
+    """
+    logits, deltas = (
+        torch.cat([x.permute(0, 2, 3, 1).reshape(1, -1, outputs) for x in levels], 1)
+        for levels, outputs in zip(official(normalized(image)), (90, 4), strict=True)
+    )
+    return logits, deltas[..., [1, 0, 3, 2]]  # there: dy, dx, dh, dw
+
+
+def farthest_apart(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> float:
+    """The largest difference of scores or deltas, each in standard deviations of theirs."""
+    pairs = zip(ours, theirs, strict=True)
+    return max(((a - b).abs().max() / b.std()).item() for a, b in pairs)
 
 
 @torch.no_grad()
@@ -86,12 +98,11 @@ def compare(mine: nn.Module, official: nn.Module) -> Compared:
     load_effdet(mine, state)
     with own_numbers(1):
         image = torch.rand(1, 3, SIDE, SIDE)
-    theirs = answers_of(official, image, 90)
+    theirs = answers_of(official, image)
     with evaluation_mode(mine):
-        ours = mine(image)[0]
-    apart = (ours - theirs).abs().max() / theirs.std()
+        apart = farthest_apart(mine(image), theirs)
     params = sum(p.numel() for p in official.parameters())
-    return Compared(len(state), params, theirs.numel(), apart.item())
+    return Compared(len(state), params, theirs[0].numel(), theirs[1].numel(), apart)
 
 
 def compare_with_official(mine: nn.Module) -> None:
@@ -102,8 +113,9 @@ def compare_with_official(mine: nn.Module) -> None:
     found = compare(mine, official_d0())
     print(f"{found.tensors} tensors, {found.params:,} parameters: each has its place in yours")
     close = found.apart < 1e-4
-    print(f"{found.answers:,} class scores: {'all the same' if close else 'different'}")
-    print(f"largest difference below 0.0001 standard deviations: {close}")
+    same = "all the same" if close else "not the same"
+    print(f"{found.scores:,} class scores and {found.deltas:,} deltas: {same}")
+    print(f"no score or delta is off by 0.0001 of their standard deviation: {close}")
     assert close, "the two networks answer differently"
 
 
@@ -121,9 +133,9 @@ def show_that_a_mistake_is_noticed(mine: nn.Module) -> None:
                 norms[level] = norms[0]
     with torch.no_grad(), own_numbers(1):
         image = torch.rand(1, 3, SIDE, SIDE)
-        theirs = answers_of(official, image, 90)
+        theirs = answers_of(official, image)
         with evaluation_mode(wrong):
-            apart = (wrong(image)[0] - theirs).abs().max() / theirs.std()
+            apart = farthest_apart(wrong(image), theirs)
     print(f"one norm for all levels: largest difference {apart:.0f} standard deviations")
 
 
@@ -228,7 +240,7 @@ def show_both_detectors(mine: nn.Module, trained: EfficientDet, image: Tensor) -
     apart = pair.farthest()
     show(
         both_figure(pair, image),
-        f"{count} boxes of the official code, wide and pale, and {count} of your detector, thin "
+        f"{count} boxes of the official code, wide and orange, and {count} of your detector, thin "
         "and dark, each in the middle of an official one.",
     )
     print(f"boxes: {count} of yours, {len(pair.official['boxes'])} of the official code")

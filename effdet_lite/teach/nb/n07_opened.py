@@ -11,6 +11,7 @@ from effdet_lite.teach.kit.plots import new_panels, styled
 from effdet_lite.teach.nb.n07_efficientdet import NAMES, costs_of, detector_drawing
 
 SCORE = 0.5  # from which on a box is drawn
+LEVELS = {3: "P3", 5: "P4", 7: "P5"}  # the stages whose maps go on, and what they are called
 SIZES = (-3, 0, 7)  # phi of the three drawings
 
 
@@ -32,11 +33,12 @@ def opened_figure(model: EfficientDet, image, found, classes) -> Figure:
     inches, middle, foot, head = 3.0, 3.6, 0.45, 0.3
     width, height = 2 * inches + middle, inches * ratio + foot + head
     wide, high = inches / width, inches * ratio / height
+    top = foot / height + high + 0.02
     figure, (before, network, after) = new_panels(
         width,
         height,
         (0.003, foot / height, wide, high),
-        (wide + 0.015, 0.0, middle / width - 0.03, 1.0),
+        (wide + 0.015, 0.06, middle / width - 0.03, 0.86),
         (1 - wide - 0.003, foot / height, wide, high),
     )
     for axis, title in ((before, "in: a picture"), (after, "out: what is there, and where")):
@@ -45,9 +47,9 @@ def opened_figure(model: EfficientDet, image, found, classes) -> Figure:
     draw_counted(after, found, classes)
     # Its key is wider than the picture.
     after.get_legend().set(loc="upper right", bbox_to_anchor=(1.01, 0))
-    names = NAMES | {"class_head": "two heads", "box_head": ""}
+    names = NAMES | {"class_head": "two heads", "box_head": "", "fusion": "BiFPN"}
     detector_drawing(network, model.config, words=names, classes=model.num_classes)
-    network.set_title("between: the detector, opened", loc="left", fontsize=11, y=0.91)
+    figure.text(wide + 0.02, top, "between: the detector", fontsize=11)
     return figure
 
 
@@ -55,25 +57,25 @@ def show_d0_to_scale() -> None:
     """D0, the smallest published EfficientDet, to scale."""
     config = EFFICIENTDETS["d0"]
     figure, (axis,) = new_panels(9.4, 3.9, (0, 0, 1, 0.93))
-    detector_drawing(axis, config, words=told(config))
+    detector_drawing(axis, config, words=told(config), names=LEVELS)
     axis.set_title("D0 to scale: the last slab of the class head is by far the thickest")
     axis.title.set(fontsize=11)
     show(
         figure,
         "D0 to scale: a backbone of fine to coarse maps, three BiFPN cells of 64 channels, and "
-        "two heads, of which one ends in slabs of 810 channels and the other in slabs of 36.",
+        "two heads, of which one ends in slabs that are much thicker than all others.",
     )
 
 
-def told(config: EfficientDetConfig, classes: int = 90) -> dict[str, str]:
+def told(config: EfficientDetConfig) -> dict[str, str]:
     """What stands below each part of the drawing: its name, its layers, its share of the MACs."""
-    costs = costs_of(config, classes)
+    costs = costs_of(config)
     total = sum(costs.values()).macs
     layers = {
         "backbone": "stem, 7 stages",
         "fusion": f"{config.fusion_repeats} × {config.fusion_channels} channels",
-        "class_head": f"last: 9 × {classes} = {9 * classes}",
-        "box_head": "last: 9 × 4 = 36",
+        "class_head": f"{config.head_repeats} layers, and the answer",
+        "box_head": f"{config.head_repeats} layers, answer",
     }
     return {
         part: f"{name}\n{layers[part]}\n{costs[part].macs / total:.0%} of the MACs"

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from effdet_lite.costs import cost_by_part
-from effdet_lite.scaling import EFFICIENTDETS, efficientdet
+from effdet_lite.scaling import EFFICIENTDETS, EFFICIENTNETS, efficientdet
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
@@ -161,11 +161,12 @@ def show_largest() -> None:
     """A table: D6, D7, D7x and what the rule's phi = 7 would have been."""
     d6, d7 = EFFICIENTDETS["d6"], EFFICIENTDETS["d7"]
     assert replace(d6, resolution=1536, anchor_scale=5.0) == d7  # nothing else differs
+    by_rule = replace(efficientdet(7), backbone=EFFICIENTNETS["b7"])
     detectors = {
         "D6": d6,
         "D7": d7,
         "D7x": EFFICIENTDETS["d7x"],
-        "the rule's ϕ = 7": efficientdet(7),
+        "the rule's D7, with B7": by_rule,
     }
     of_d6 = sum(activations_by_part(d6).values())
     rows = []
