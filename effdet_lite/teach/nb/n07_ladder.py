@@ -171,12 +171,13 @@ def show_ladder_table() -> None:
                 config.head_repeats,
                 f"{one.cost.params / 1e6:.2f}",
                 f"{one.cost.macs / 1e6:.0f}",
+                f"{one.header['training']['steps']:,}",
                 f"{one.header['seconds']:.0f}",
                 f"{result['ap']:.3f}",
             ]
         )
     heads = ["ϕ", "width", "depth", "BiFPN: cells × channels", "head layers"]
-    heads += ["million parameters", "million MACs", "seconds of training", "AP"]
+    heads += ["million parameters", "million MACs", "steps", "seconds of training", "AP"]
     table(heads, rows)
 
 
