@@ -1,6 +1,6 @@
 """The terms of the notation exist in the package. Oracle: Python's import system."""
 
-import importlib
+import pkgutil
 import re
 
 import pytest
@@ -13,12 +13,9 @@ NOTATION = (ROOT / "notebooks" / "NOTATION.md").read_text("utf-8")
     "name", sorted(set(re.findall(r"`(\w+\.[\w.]+)` \|$", NOTATION, flags=re.MULTILINE)))
 )
 def test_what_the_notation_names_is_in_the_package(name):
-    parts = name.split(".")
-    depth = 3 if parts[0] == "teach" else 1  # teach.nb.n01_convolution, or cost
-    thing = importlib.import_module("effdet_lite." + ".".join(parts[:depth]))
-    for part in parts[depth:]:
-        thing = (
-            thing.__dataclass_fields__[part]
-            if part in getattr(thing, "__dataclass_fields__", {})
-            else getattr(thing, part)
-        )
+    """A module, a name in one, or a field of a dataclass."""
+    try:
+        pkgutil.resolve_name(f"effdet_lite.{name}")
+    except AttributeError:
+        owner, _, field = name.rpartition(".")
+        assert field in pkgutil.resolve_name(f"effdet_lite.{owner}").__dataclass_fields__
