@@ -54,15 +54,15 @@ def test_shares_of_objects_are_those_of_effdets_anchors(level, scale, ratio):
         for levels in ([level], [2, 3, 4, 5, 6])
     )
     small = (every[:, 2:] - every[:, :2]).amax(1) < 16
-    assert (
-        numbers[f"of {len(every)} objects, those with an anchor on P{level}"]
-        == f"{alone.float().mean():.0%}"
+    assert numbers[
+        f"of {len(every)} objects, those with a fitting anchor on P{level}"
+    ] == f"{alone.float().mean():.0%}".replace("%", " %")
+    assert numbers["with a fitting anchor on P2 to P6"] == f"{together.float().mean():.0%}".replace(
+        "%", " %"
     )
-    assert numbers["with an anchor on P2 to P6"] == f"{together.float().mean():.0%}"
-    assert (
-        numbers["with one on P2 to P6, of those under 16 px"]
-        == f"{together[small].float().mean():.0%}"
-    )
+    assert numbers[
+        "with one on P2 to P6, of those under 16 px"
+    ] == f"{together[small].float().mean():.0%}".replace("%", " %")
     assert numbers["anchors of this level"] == f"{len(effdets_anchors([level], scale, ratio)):,}"
 
 
@@ -92,7 +92,9 @@ def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
             numbers["objects with only the one they overlap most"]
             == f"{len(forced)} of {len(things)}"
         )
-        centers = sum(len(line.get_xdata()) for line in figure.axes[0].lines)
+        centers = sum(
+            len(line.get_xdata()) for line in figure.axes[0].lines[::2]
+        )  # then the corner
         dashed = figure.axes[0].collections[-1]
         assert (centers, len(dashed.get_paths())) == (won, len(forced))
 

@@ -91,6 +91,6 @@ def test_doubles_are_a_share_of_all_boxes(monkeypatch):
     monkeypatch.setattr(n06_nms, "counted", lambda threshold: counts)
     assert n06_nms.doubles_without_nms() == pytest.approx(60)
     figure, _, numbers, _ = n06_nms.doubles_view(50)
-    assert numbers["without NMS"].endswith("60% of the boxes are double")
+    assert numbers["without NMS"].endswith("60 % of the boxes are double")
     flag = figure.axes[0].lines[-1]
     assert torch.tensor(flag.get_xdata()).item() == pytest.approx(50)

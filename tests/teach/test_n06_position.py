@@ -79,14 +79,17 @@ def test_the_nine_are_drawn_with_effdets_sizes(monkeypatch):
     figure, alt = told[0]
     assert all(size in alt for size in sizes)
     for axis in figure.axes:  # nothing is cut off
-        for lines in axis.collections:
-            for path in lines.get_paths():
-                assert path.vertices.min() > axis.get_xlim()[0]
-                assert path.vertices.max() < axis.get_xlim()[1]
+        for line in axis.lines:
+            assert (
+                axis.get_xlim()[0]
+                < min(line.get_xdata())
+                <= max(line.get_xdata())
+                < axis.get_xlim()[1]
+            )
 
 
 def test_counts_stand_with_the_guess():
     figure, words, numbers, _ = position.counts_view({"P3": 300, "P4": 100}, 250)
-    assert (numbers["in all"], numbers["P3"]) == ("400", "300, 75.0%")
+    assert (numbers["in all"], numbers["P3"]) == ("400", "300, 75.0 %")
     assert "in all 400" in words
     assert "your guess" in [text.get_text() for text in figure.axes[0].texts]

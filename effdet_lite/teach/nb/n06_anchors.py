@@ -24,6 +24,7 @@ from effdet_lite.teach.kit.plots import (
     styled,
 )
 from effdet_lite.teach.kit.shared import best_overlaps, shipped, unseen_pictures
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 SIDE, LEVELS = 128, (2, 3, 4, 5, 6)
@@ -81,13 +82,15 @@ def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> Vi
     numbers = {
         "anchors of this level": f"{anchors:,}",
         "their sides": f"{sides.min():.1f} to {sides.max():.1f} px",
-        f"of {len(every)} objects, those with an anchor on P{level}": f"{own.float().mean():.0%}",
-        "with an anchor on P2 to P6": f"{together.float().mean():.0%}",
-        "with one on P2 to P6, of those under 16 px": f"{together[small].float().mean():.0%}",
+        f"of {len(every)} objects, those with a fitting anchor on P{level}": in_percent(
+            own.float().mean()
+        ),
+        "with a fitting anchor on P2 to P6": in_percent(together.float().mean()),
+        "with one on P2 to P6, of those under 16 px": in_percent(together[small].float().mean()),
     }
     words = (
-        f"Nine anchors around the middle; {int(answered.sum())} of {len(boxes)} objects have an "
-        f"anchor on P{level}."
+        f"Nine anchors around the middle; {int(answered.sum())} of {len(boxes)} objects have a "
+        f"fitting anchor on P{level}."
     )
     return View(figure, words, numbers)
 
@@ -114,7 +117,7 @@ def _draw_shares(axis: Axes, having: dict[str, Tensor]) -> None:
     powers = [3, 4, 5, 6]
     axis.set(xticks=powers, xticklabels=[2**power for power in powers], xlim=(2.9, 6.6))
     axis.set(yticks=[0, 25, 50, 75, 100], ylim=(-3, 103))
-    axis.set(xlabel="longer side of the object (px)", ylabel="objects with an anchor (%)")
+    axis.set(xlabel="longer side of the object (px)", ylabel="objects with a fitting anchor (%)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
 
 
@@ -147,6 +150,7 @@ def match_view(threshold: float, picture: int = 0) -> View:
         mine = anchors[won][owner == number]
         axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, **look)
         draw_outlines(axis, box[None], COLORS[label], linewidths=0.9)
+        axis.plot(*box[:2], clip_on=False, **look | {"markersize": 9})
     style = {"linewidths": 1.8, "linestyles": "--", "path_effects": RIM}
     draw_outlines(axis, anchors[won][forced], "black", **style)
 
@@ -184,19 +188,19 @@ def show_scales(scales: tuple[float, ...] = (1.0, 2.0, 4.0)) -> None:
     }
     _draw_shares(axes[0, 0], found)
     axes[0, 0].legend(loc="lower right", fontsize=9)
-    axes[0, 0].set_title("Large scales leave small objects without an anchor", fontsize=11)
+    axes[0, 0].set_title("Only with scale 2 nearly every object has a fitting anchor", fontsize=11)
     small = (objects()[:, 2:] - objects()[:, :2]).amax(1) < 16
     told = [
-        f"{name}: {has.float().mean():.0%} of all objects and {has[small].float().mean():.0%} of "
-        "those under 16 px"
+        f"{name}: {in_percent(has.float().mean())} of all objects and "
+        f"{in_percent(has[small].float().mean())} of those under 16 px"
         for name, has in found.items()
     ]
-    show(figure, f"Objects with an anchor of an IoU of 0.5. {'; '.join(told)}.")
+    show(figure, f"Objects with an anchor of an IoU of at least 0.5. {'; '.join(told)}.")
     rows = [
-        [name, f"{has.float().mean():.0%}", f"{has[small].float().mean():.0%}"]
+        [name, in_percent(has.float().mean()), in_percent(has[small].float().mean())]
         for name, has in found.items()
     ]
-    table(["anchors of P2 to P6", "objects with an anchor", "of those under 16 px"], rows)
+    table(["anchors of P2 to P6", "objects with a fitting anchor", "of those under 16 px"], rows)
 
 
 @styled
@@ -223,7 +227,7 @@ def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
     words = [f"{each:.1f} anchors at {threshold}" for threshold, each, _ in rows]
     show(figure, f"The higher the threshold, the fewer anchors win an object: {', '.join(words)}.")
     header = ["threshold", "anchors for each object", "objects with only their best"]
-    table(header, [[f"{at}", f"{each:.1f}", f"{only:.0%}"] for at, each, only in rows])
+    table(header, [[f"{at}", f"{each:.1f}", in_percent(only)] for at, each, only in rows])
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import torch
 from effdet_lite.anchors import iou
 from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.page import table
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.nb.n06_pipeline import (
     BUGS,
     HIDDEN,
@@ -73,7 +74,7 @@ class Hunt:
             ]
             for name, run in self.runs().items()
         ]
-        header = ["pipeline", "first loss", "last loss", "objects found", "wrong boxes"]
+        header = ["pipeline", "first total loss", "last total loss", "objects found", "wrong boxes"]
         table(header, rows)
 
     def numbers(self) -> None:
@@ -115,7 +116,7 @@ def _numbers_of(run: Run) -> list[str]:
     scores = torch.cat([one["scores"] for one in run.found])
     return [
         f"{boxes.min():.1f} to {boxes.max():.1f}",
-        f"{(best >= 0.5).float().mean():.0%}",
+        in_percent((best >= 0.5).float().mean()),
         f"{winners}",
         ", ".join(map(str, labels.unique().tolist())),
         f"{scores.min():.2f} to {scores.max():.2f}" if len(scores) else "none",

@@ -14,19 +14,19 @@ from effdet_lite.teach.nb.n06_pipeline import SIDE, STEPS, Run, files, run_with
 
 
 @styled
-def show_mystery(hunt: Hunt, letter: str, picture: int = 1) -> None:
+def show_mystery(hunt: Hunt, letter: str, picture: int = 0) -> None:
     """The loss of one pipeline, which falls as it should, and what it finds in a picture that it
     has learned by heart.
     """
     run = run_with(hunt.bugs[letter])
-    figure, (left, right) = new_panels(7.2, 3.6, (0.09, 0.22, 0.4, 0.64), (0.55, 0.1, 0.43, 0.78))
+    figure, (left, right) = new_panels(6.8, 3.4, (0.09, 0.22, 0.4, 0.64), (0.55, 0.1, 0.43, 0.78))
     left.plot(run.losses, marker="", color=PALETTE["blue"])
     left.set(xlabel="training step", ylabel="loss", ylim=(0, None), xlim=(0, STEPS))
     left.set_title(f"The loss falls from {run.losses[0]:.1f} to {run.losses[-1]:.1f}", fontsize=11)
     _draw_found(right, run, picture)
     found, objects = run.count("right"), sum(len(one["labels"]) for one in files().true)
     right.set_title(f"and {found} of {objects} objects are found", fontsize=11)
-    draw_key(figure, ("right", "wrong", "missed"))
+    draw_key(figure, ("wrong", "missed"))
     show(
         figure,
         f"Left, the loss of pipeline {letter} falls from {run.losses[0]:.1f} to "
@@ -90,7 +90,7 @@ def _one_view(run: Run, name: str, tool: str, picture: int) -> View:
 
 
 @styled
-def show_lineup(hunt: Hunt, tool: str, picture: int = 1) -> None:
+def show_lineup(hunt: Hunt, tool: str, picture: int = 0) -> None:
     """The same picture from all six pipelines, seen with one tool of TOOLS."""
     show(_lineup(hunt, tool, picture), _lineup_words(hunt, tool, picture))
 
@@ -103,7 +103,7 @@ def _lineup(hunt: Hunt, tool: str, picture: int) -> Figure:
         axis.set_title(f"pipeline {letter}", loc="left", fontsize=10)
     if is_found:
         figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
-        draw_key(figure, ("right", "wrong", "double", "missed"))
+        draw_key(figure, ("right", "wrong", "missed"))
     return figure
 
 

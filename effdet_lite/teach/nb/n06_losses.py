@@ -21,6 +21,7 @@ from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, new_panels, styled
 from effdet_lite.teach.kit.shared import shipped, unseen_pictures
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 BATCH, SURE = 8, 0.9  # pictures; the probability from which an answer is sure
@@ -79,10 +80,10 @@ def seesaw_view(gamma: float, alpha: float) -> View:
     _draw_seesaw(axis, found)
     axis.set_title(_verdict(found), fontsize=11)
     numbers = {
-        name: f"{right_answers()[name].numel():,} answers, {share:.1%} of the loss"
+        name: f"{len(right_answers()[name]):,} answers, {in_percent(share, digits=1)} of the loss"
         for name, share in found.items()
     }
-    told = ", ".join(f"{name} {share:.1%}" for name, share in found.items())
+    told = ", ".join(f"{name} {in_percent(share, digits=1)}" for name, share in found.items())
     return View(figure, f"Shares of the loss with γ = {gamma:g}, α = {alpha:g}: {told}.", numbers)
 
 
@@ -91,7 +92,7 @@ def _verdict(found: Mapping[str, float]) -> str:
     if abs(yes - no) < 0.04:
         return "“yes” and “no” weigh about the same"
     heavier, share = ("“yes”", yes) if yes > no else ("“no”", no)
-    return f"{heavier} weighs more: {share:.0%} of the loss"
+    return f"{heavier} weighs more: {in_percent(share)} of the loss"
 
 
 def _draw_seesaw(axis: Axes, found: Mapping[str, float]) -> None:
@@ -116,13 +117,22 @@ def _draw_seesaw(axis: Axes, found: Mapping[str, float]) -> None:
         where = turn + axis.transData
         axis.add_artist(Polygon(corners, hatch=HATCHES[name], transform=where, **look))
     x, y = turn.transform((-1.05, low + found[YES] + 0.06))
-    axis.text(x, y, f"{YES} {found[YES]:.0%}", ha="center", va="bottom", fontsize=9)
-    apart = 0.2  # between the two lines of words
+    axis.text(
+        x, y, f"{YES} {in_percent(found[YES], digits=1)}", ha="center", va="bottom", fontsize=9
+    )
+    apart = 0.26  # between the two lines of words
     heights = [turn.transform((1.35, no_low[name] + found[name] / 2))[1] for name in no_low]
     heights[1] = max(heights[1], heights[0] + apart)
     for name, height in zip(no_low, heights, strict=True):
         x = turn.transform((1.35, no_low[name]))[0] + 0.14
-        axis.text(x, height, f"{name} {found[name]:.0%}", ha="left", va="center", fontsize=9)
+        axis.text(
+            x,
+            height,
+            f"{name} {in_percent(found[name], digits=1)}",
+            ha="left",
+            va="center",
+            fontsize=9,
+        )
 
 
 def show_seesaws(settings: Mapping[str, tuple[float, float]]) -> None:
@@ -137,7 +147,10 @@ def _show_seesaws(found: Mapping[str, Mapping[str, float]]) -> None:
     for axis, (name, one) in zip(axes[0], found.items(), strict=True):
         _draw_seesaw(axis, one)
         axis.set_title(name, fontsize=10)
-        told.append(f"{name}: " + ", ".join(f"{kind} {share:.1%}" for kind, share in one.items()))
+        told.append(
+            f"{name}: "
+            + ", ".join(f"{kind} {in_percent(share, digits=1)}" for kind, share in one.items())
+        )
     show(figure, f"Shares of the loss. {'; '.join(told)}.")
 
 
@@ -168,9 +181,10 @@ def share_view(guess: float | None) -> View:
     axis.legend(loc="upper right", fontsize=9)
     draw_guess(axis, guess, y=2.19)
     numbers = {
-        name: f"{counts[name]:,} answers, {found[name]:.1%} of the cross-entropy" for name in counts
+        name: f"{counts[name]:,} answers, {in_percent(found[name], digits=1)} of the cross-entropy"
+        for name in counts
     }
-    told = ", ".join(f"{name} {share:.1%}" for name, share in found.items())
+    told = ", ".join(f"{name} {in_percent(share, digits=1)}" for name, share in found.items())
     return View(figure, f"Shares of the cross-entropy: {told}.", numbers)
 
 
@@ -240,7 +254,7 @@ def first_loss_view(formula: Mapping[str, float], guess: float | None) -> View:
 def show_focal_curves(gammas: Sequence[float] = (0, 1.5, 2)) -> None:
     """The loss of one answer against the probability that the model gives to the right answer."""
     p = np.linspace(0.001, 0.999, 400)
-    figure, axes = new_figure(1, 2, width=7.0, height=2.8)
+    figure, axes = new_figure(1, 2, width=6.4, height=2.6)
     for gamma in gammas:
         name = "γ = 0: cross-entropy" if gamma == 0 else f"γ = {gamma:g}"
         for axis in axes[0]:
@@ -249,7 +263,7 @@ def show_focal_curves(gammas: Sequence[float] = (0, 1.5, 2)) -> None:
         axis.set_xlabel("p: probability given to the right answer")
         axis.set_ylabel("loss of one answer")
     axes[0, 0].set(ylim=(0, 3), title="as it is")
-    axes[0, 1].set(yscale="log", ylim=(1e-6, 10), title="each tick ten times as much")
+    axes[0, 1].set(yscale="log", ylim=(1e-6, 10), title="on a logarithmic scale")
     axes[0, 0].legend()
     told = ", ".join(f"{0.01**gamma * -math.log(0.99):.6f} with γ = {gamma:g}" for gamma in gammas)
     show(figure, f"The larger γ, the less a sure answer costs. At p = 0.99: {told}.")
@@ -265,7 +279,7 @@ def show_huber(delta: float = 0.1) -> None:
         f"{delta} · |e|": delta * errors.abs(),
         f"Huber, δ = {delta}": huber,
     }
-    figure, axes = new_figure(1, 2, width=7.0, height=2.8)
+    figure, axes = new_figure(1, 2, width=6.4, height=2.6)
     for name, loss in losses.items():
         axes[0, 0].plot(errors, loss, label=name, markevery=25)
         axes[0, 1].plot(errors[1:], loss.diff() / errors.diff(), label=name, markevery=25)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from effdet_lite.anchors import anchor_grid, iou, match
-from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture
+from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture, label_where_free
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.judged import draw_key, draw_one
 from effdet_lite.teach.kit.plots import PALETTE, as_array, new_panels, styled
@@ -173,14 +173,18 @@ def rule_view(taken: list[int]) -> View:
     """What the rule says of each anchor, and what was taken. taken: numbers of anchors, from 0."""
     figure, (axis,) = new_panels(4.4, 4.8, (0.02, 0.08, 0.96, 0.85))
     draw_picture(axis, game().picture)
-    draw_outlines(axis, game().boxes, "white", linewidths=1.4)
+    draw_outlines(axis, game().boxes, "white", linewidths=1.6, linestyles="dashed")
     kinds = [_kind(number in taken, wins) for number, wins in enumerate(game().wins)]
     losers = [box for box, kind in zip(game().anchors, kinds, strict=True) if kind == "left"]
     if losers:
         draw_outlines(axis, torch.stack(losers), "#BBBBBB", linewidths=0.9)
-    for box, kind, value in zip(game().anchors, kinds, game().overlaps, strict=True):
+    rows = list(zip(game().anchors, kinds, game().overlaps, strict=True))
+    for number, (box, kind, value) in enumerate(rows, 1):
         if kind != "left":
-            draw_one(axis, as_array(box), kind, f"IoU {value:.2f}")
+            draw_one(axis, as_array(box), kind, f"{number}: IoU {value:.2f}")
+    for number, (box, kind, _) in enumerate(rows, 1):
+        if kind == "left":
+            label_where_free(axis, as_array(box), (str(number),), "#888888")
     draw_key(figure, list(KEY), meanings=KEY)
     winners = sum(game().wins)
     right = kinds.count("right")
@@ -191,7 +195,8 @@ def rule_view(taken: list[int]) -> View:
     }
     numbers["you took wrongly"] = str(kinds.count("wrong"))
     words = (
-        f"{winners} of {len(kinds)} anchors win: those with an IoU of 0.5, and each object's best."
+        f"{winners} of {len(kinds)} anchors win: those with an IoU of at least 0.5, and each "
+        "object's best."
     )
     return View(figure, words, numbers)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 from torchvision.ops import batched_nms
 
@@ -19,12 +21,14 @@ from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, as_array, new_figure, new_panels, styled
 from effdet_lite.teach.kit.shared import unseen_pictures
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n06_anchors import candidates
 
 PICTURE, SCORE = 0, 0.5  # two of its circles overlap; the lowest score of a box in the steps
 ZOOM = (0, 96, 104, 36)  # px: left, right, bottom, top of what is shown of it
 MANY, LEAST = 100, 0.3  # pictures that are counted, and the lowest score there
+GRAY = withStroke(linewidth=2.6, foreground="#777777")
 KINDS = ("right", "double", "wrong", "missed")
 
 
@@ -70,8 +74,9 @@ def step_view(step: int, threshold: float) -> View:
     found = sure_boxes()
     every = steps(found["boxes"], found["labels"], threshold)
     now = every[min(step, len(every) - 1)]
-    figure, (axis,) = new_panels(5.0, 3.85, (0.02, 0.02, 0.96, 0.9))
+    figure, (axis,) = new_panels(5.0, 4.2, (0.02, 0.09, 0.96, 0.83))
     _draw_step(axis, found, now)
+    _draw_key(figure)
     is_over = step >= len(every) - 1
     kept = len(now.kept) + (now.best is not None)
     axis.set_title(_words_of(now, found), fontsize=10)
@@ -84,6 +89,19 @@ def step_view(step: int, threshold: float) -> View:
     return View(figure, f"{_words_of(now, found)}. {len(now.left)} are still to decide.", numbers)
 
 
+def _draw_key(figure: Figure) -> None:
+    """What the lines of a step mean."""
+    looks = {
+        "taken now": {"color": PALETTE["blue"], "linewidth": 5},
+        "kept": {"color": PALETTE["blue"], "linewidth": 2.2},
+        "goes": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
+        "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [GRAY]},
+    }
+    keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
+    style = {"ncols": len(looks), "fontsize": 9, "handlelength": 2.2, "columnspacing": 1.4}
+    figure.legend(keys, list(looks), loc="lower center", **style)
+
+
 def _words_of(now: Step, found: Mapping[str, Tensor]) -> str:
     if now.best is None:
         return f"{len(now.left)} boxes, and nothing is decided"
@@ -93,7 +111,7 @@ def _words_of(now: Step, found: Mapping[str, Tensor]) -> str:
     return f"{name} {score:.2f} stays, {len(now.gone)} {boxes}"
 
 
-def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step) -> None:
+def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool = True) -> None:
     """Undecided boxes thin and white, those that go dashed and black, kept ones blue, and the best
     one thick.
     """
@@ -110,10 +128,12 @@ def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step) -> None:
         draw_outlines(axis, boxes[[now.best]], PALETTE["blue"], linewidths=5)
     if now.gone:  # over the best one, which they often nearly equal
         draw_outlines(axis, boxes[now.gone], "black", linewidths=1.0, linestyles="dashed")
-    for number in [*([] if now.best is None else [now.best]), *now.kept]:
+    named = [*([] if now.best is None else [now.best]), *now.kept] if words else []
+    for number in named:
         score = f"{found['scores'][number]:.2f}"
-        words = f"{unseen_pictures().classes[labels[number]]} {score}"
-        label_where_free(axis, as_array(boxes[number]), (words, score), PALETTE["blue"])
+        name = unseen_pictures().classes[labels[number]]
+        wordings = (f"{name} {score}", score)
+        label_where_free(axis, as_array(boxes[number]), wordings, PALETTE["blue"])
 
 
 @styled
@@ -124,7 +144,7 @@ def show_ends(thresholds: tuple[float, ...] = (0.0, 0.5, 0.9)) -> None:
     told = []
     for axis, threshold in zip(axes[0], thresholds, strict=True):
         last = steps(found["boxes"], found["labels"], threshold)[-1]
-        _draw_step(axis, found, Step(None, [], [*last.kept, last.best], []))
+        _draw_step(axis, found, Step(None, [], [*last.kept, last.best], []), words=False)
         count = len(last.kept) + 1
         axis.set_title(f"threshold {threshold:g}: {count} left", fontsize=10)
         told.append(f"{count} at {threshold:g}")
@@ -165,16 +185,18 @@ def doubles_view(guess: float | None, threshold: float = 0.5) -> View:
     figure, axis = _stacked(counts)
     boxes = {name: sum(one[kind] for kind in KINDS[:3]) for name, one in counts.items()}
     double = counts["without NMS"]["double"] / boxes["without NMS"]
-    axis.set_title(f"Without NMS {double:.0%} of the boxes are doubles", fontsize=11)
+    axis.set_title(f"Without NMS {in_percent(double)} of the boxes are doubles", fontsize=11)
     if guess is not None:
         draw_guess(axis, guess / 100 * boxes["without NMS"], y=-0.3)
     numbers = {
         name: ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS)
-        + f"; {one['double'] / boxes[name]:.0%} of the boxes are double"
+        + f"; {in_percent(one['double'] / boxes[name])} of the boxes are double"
         for name, one in counts.items()
     }
     told = "; ".join(f"{name}: {words}" for name, words in numbers.items())
-    return View(figure, f"Boxes in {MANY} pictures. {told}.", numbers)
+    return View(
+        figure, f"Boxes in {MANY} pictures with a score of at least {LEAST}. {told}.", numbers
+    )
 
 
 def _stacked(counts: Mapping[str, Mapping[str, int]]) -> tuple[Figure, Axes]:

@@ -27,6 +27,7 @@ from effdet_lite.teach.kit.plots import (
 )
 from effdet_lite.teach.kit.shared import shipped, unseen_pictures
 from effdet_lite.teach.kit.touch import PickPad
+from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 PICTURE, LEVEL, SIDE = 4, 4, 128
@@ -145,7 +146,7 @@ def position_view(position: list[int], anchor: int) -> View:
     if anchor == SUREST:
         anchor = int(scores.amax(1).argmax())
     figure, (strip, grid, picture) = new_panels(
-        8.8, 3.5, (0.01, 0.08, 0.035, 0.72), (0.19, 0.08, 0.49, 0.72), (0.7, 0.03, 0.295, 0.77)
+        8.6, 3.3, (0.01, 0.08, 0.035, 0.72), (0.19, 0.08, 0.49, 0.72), (0.7, 0.03, 0.295, 0.77)
     )
     _draw_channels(strip, answers().channels[:, row, column])
     _draw_numbers(grid, scores, deltas, anchor)
@@ -234,36 +235,25 @@ def show_nine() -> None:
     scale = shipped("shapes")[0].config.anchor_scale
     anchors = torch.tensor(level_anchors(STRIDE, STRIDE, LEVEL, scale))
     middle = STRIDE / 2
-    figure, axes = new_figure(1, 3, width=8.4, height=3.4)
+    figure, axes = new_figure(1, 3, width=8.4, height=3.9)
     told = []
     for number, (axis, octave) in enumerate(zip(axes[0], OCTAVES, strict=True)):
         side = scale * STRIDE * 2**octave
         axis.set(xlim=(-38, 38), ylim=(38, -38), aspect="equal")
         for shape in range(3):
-            look = line_look(shape)
-            box = as_array(anchors[3 * number + shape]) - middle
-            style = {"linewidths": 2.2, "linestyles": [look["linestyle"]]}
-            draw_outlines(axis, box[None], look["color"], **style)
-            left, top, right, bottom = box
+            left, top, right, bottom = as_array(anchors[3 * number + shape]) - middle
+            look = line_look(shape) | {"marker": ""}
             size = f"{right - left:.0f} × {bottom - top:.0f}"
-            _name_shape(axis, shape, box, f"{SHAPES[shape]}\n{size}", look["color"])
+            corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+            axis.plot(*zip(*corners, strict=True), label=f"{SHAPES[shape]} {size}", **look)
             told.append(size)
         axis.plot(0, 0, "o", color="black", markersize=5)
         axis.set_title(f"side {scale:g} · {STRIDE} {STEPS[number]} = {side:.1f} px", fontsize=10)
         axis.set(xticks=[-30, -15, 0, 15, 30], yticks=[-30, -15, 0, 15, 30])
         axis.set_xlabel("px from the position")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=9, handlelength=3)
+    axes[0, 0].set_ylabel("px from the position")
     show(figure, f"Nine anchors around one position of P{LEVEL}, in px: {', '.join(told)}.")
-
-
-def _name_shape(axis: Axes, shape: int, box, words: str, color: str) -> None:
-    """Words in a place of the box that the other two shapes leave free."""
-    _, top, right, bottom = box
-    places = {0: (0, top / 2 - 3), 1: (right - 1, 0), 2: (0, bottom - 1)}
-    sides = {0: ("center", "center"), 1: ("right", "center"), 2: ("center", "bottom")}
-    across, up = sides[shape]
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
-    place = places[shape]
-    axis.text(*place, words, ha=across, va=up, fontsize=9, color=color, bbox=ground)
 
 
 @styled
@@ -274,15 +264,16 @@ def counts_view(counts: dict[str, int], guess: float | None) -> View:
     figure, (axis,) = new_panels(7.4, 3.1, (0.1, 0.18, 0.84, 0.68))
     axis.barh(list(bars), list(bars.values()), color=[COLORS[0]] * len(counts) + [COLORS[1]])
     for place, count in enumerate(bars.values()):
-        axis.text(count * 1.1, place, f"{count:,}", va="center", fontsize=9)
-    ticks = (100, 1000, 10_000, 100_000)
-    axis.set(xscale="log", xlim=(60, 900_000), ylim=(len(bars) - 0.4, -0.9))
-    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axis.minorticks_off()
-    axis.set_xlabel("anchors, each step ten times as many")
+        axis.text(count + total / 100, place, f"{count:,}", va="center", fontsize=9)
+    axis.set(xlim=(0, 1.15 * total), ylim=(len(bars) - 0.4, -0.9), xlabel="anchors")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
     first = next(iter(counts))
-    axis.set_title(f"{counts[first] / total:.0%} of all anchors stand on {first}", fontsize=11)
+    axis.set_title(
+        f"{in_percent(counts[first] / total)} of all anchors stand on {first}", fontsize=11
+    )
     draw_guess(axis, guess, y=len(counts))
     told = ", ".join(f"{name} {count:,}" for name, count in bars.items())
-    shares = {name: f"{count:,}, {count / total:.1%}" for name, count in counts.items()}
+    shares = {
+        name: f"{count:,}, {in_percent(count / total, digits=1)}" for name, count in counts.items()
+    }
     return View(figure, f"Anchors: {told}.", shares | {"in all": f"{total:,}"})
