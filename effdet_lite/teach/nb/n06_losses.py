@@ -99,7 +99,7 @@ def _draw_seesaw(axis: Axes, found: Mapping[str, float]) -> None:
     """A beam on a wedge: "yes" on its left end, both kinds of "no" on its right one, each as high
     as its share of the loss. The beam leans to the heavier side.
     """
-    axis.set(xlim=(-1.5, 2.95), ylim=(-0.6, 1.25), aspect="equal", xticks=[], yticks=[])
+    axis.set(xlim=(-1.65, 2.95), ylim=(-0.6, 1.25), aspect="equal", xticks=[], yticks=[])
     axis.set_frame_on(False)
     axis.grid(visible=False)
     lean = 14 * (found[YES] - found[UNSURE] - found[SURE_NO])  # degrees, up on the right
