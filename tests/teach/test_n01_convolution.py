@@ -14,6 +14,7 @@ from effdet_lite.teach.nb.n01_convolution import (
     convolution_view,
     counts_of_libraries,
     four_convolutions,
+    macs_with_groups,
     numbers_from_norms,
     price_of_one_argument,
     separable,
@@ -144,6 +145,16 @@ def test_libraries_count_as_they_do_alone():
 def test_the_numbers_from_norms_are_those_that_they_put_out():
     network = torch.nn.Sequential(small_network(), torch.nn.MaxPool2d(2), torch.nn.BatchNorm2d(4))
     assert numbers_from_norms(network, torch.zeros(1, 3, 6, 6)) == 4 * 36 + 4 * 9
+
+
+def test_the_part_with_groups_is_what_torch_counts_of_it():
+    """The whole network without what its other layers take."""
+    around = [torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 4, 1)]
+    inside = torch.nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=4)
+    network = torch.nn.Sequential(around[0], inside, around[1])
+    others = flops(around[0], 1, 3, 9, 9) + flops(around[1], 1, 8, 5, 5)
+    image = torch.zeros(1, 3, 9, 9)
+    assert 2 * macs_with_groups(network, image) == flops(network, 1, 3, 9, 9) - others
 
 
 def test_each_table_has_a_filter_for_each_pair_of_channels():

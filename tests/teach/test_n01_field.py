@@ -15,6 +15,7 @@ from effdet_lite.teach.nb.n01_field import (
     b0_layers,
     coverage_view,
     field_after_each_stage,
+    field_growth_figure,
     positions_a_side,
     see_the_whole_side,
     seen_span,
@@ -82,6 +83,13 @@ def test_a_stages_layers_are_told_as_they_are():
     assert told["stage 1"] == "one 3 × 3, stride 1"
     assert told["stage 3"] == "two 5 × 5, stride 2, 1"
     assert told["stage 6"] == "four 5 × 5, stride 2, 1, 1, 1"
+
+
+def test_levels_stand_at_the_last_block_of_their_stage():
+    """B0 has 1, 2, 2, 3, 3, 4 and 1 blocks a stage: EfficientNet paper, table 1."""
+    axis = field_growth_figure().axes[0]
+    told = {text.get_text(): text.xy[0] for text in axis.texts if hasattr(text, "xy")}
+    assert told == {"P3": 1 + 2 + 2, "P4": 1 + 2 + 2 + 3 + 3, "P5": 16}
 
 
 def test_whole_images_are_seen_from_the_middle_only():

@@ -15,6 +15,7 @@ from effdet_lite.teach.nb.n01_speed import (
     macs_and_time,
     milliseconds,
     roofline_figure,
+    smaller_maps_figure,
 )
 
 LIMITS = Limits(peak=100e9, memory=25e9)
@@ -55,6 +56,15 @@ def test_titles_say_what_was_measured():
     speeds = {layer: LIMITS.roof(layer.intensity) / 2 for layer in EXAMPLES}
     title = roofline_figure(LIMITS, speeds).axes[0].get_title()
     assert title == "Here depthwise layers reach at most 50% of their roof"
+
+
+def test_smaller_maps_are_told_with_their_macs():
+    """9 weights for each of 64 channels at each position."""
+    axis = smaller_maps_figure({56: 0.2, 7: 0.05}).axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == [f"56 × 56: {9 * 64 * 56**2:,} MACs", f"7 × 7: {9 * 64 * 7**2:,} MACs"]
+    assert [text.get_text() for text in axis.texts] == [" 0.200 ms, 100%", " 0.050 ms, 25%"]
+    assert axis.get_title() == "64 times fewer MACs still take 25% of the time"
 
 
 def test_a_live_layer_is_told_beside_the_copy_of_its_map(monkeypatch):

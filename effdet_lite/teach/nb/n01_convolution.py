@@ -154,17 +154,34 @@ def counts_of_libraries(network: nn.Module, image: Tensor) -> dict[str, Count]:
 
 def numbers_from_norms(network: nn.Module, image: Tensor) -> int:
     """How many numbers all batch norms of the network put out for this image."""
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    return sum(numbers for _, numbers in _numbers_out(network, image, norms))
+
+
+def macs_with_groups(network: nn.Module, image: Tensor) -> int:
+    """MACs of the network's convolutions with groups, for this image: each output number takes the
+    weights of one kernel.
+    """
+    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d) and one.groups > 1]
+    found = _numbers_out(network, image, layers)
+    return sum(numbers * layer.weight[0].numel() for layer, numbers in found)
+
+
+def _numbers_out(
+    network: nn.Module, image: Tensor, layers: Sequence[nn.Module]
+) -> list[tuple[nn.Module, int]]:
+    """Each of these layers, as often as it runs for this image, and how many numbers it makes."""
     found = []
-    hooks = [
-        layer.register_forward_hook(lambda layer, inputs, output: found.append(output.numel()))
-        for layer in network.modules()
-        if isinstance(layer, nn.BatchNorm2d)
-    ]
+
+    def note(layer: nn.Module, inputs: tuple, output: Tensor) -> None:
+        found.append((layer, output.numel()))
+
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     with torch.no_grad(), evaluation_mode(network):
         network(image)
     for hook in hooks:
         hook.remove()
-    return sum(found)
+    return found
 
 
 # --- one filter for each pair of channels ---
@@ -255,7 +272,7 @@ def times_cheaper(guessed: float | None = None, channels: Sequence[int] = ()) ->
         axis.axhline(kernel**2, color=look["color"], linestyle=":", linewidth=1, marker="")
         axis.text(560, kernel**2, f"{kernel} × {kernel}: K² = {kernel**2}", va="center")
     axis.set(xscale="log", yscale="log", xlim=(7, 540), ylim=(3, 60))
-    axis.set(xlabel="channels, C₁ = C₂", ylabel="times cheaper than dense")
+    axis.set(xlabel="channels, C₁ = C₂ (log scale)", ylabel="times cheaper than dense (log scale)")
     axis.set_xticks(channels, channels)
     axis.set_yticks([4, 6, 9, 15, 25, 49], [4, 6, 9, 15, 25, 49])
     axis.minorticks_off()

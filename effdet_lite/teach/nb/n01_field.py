@@ -19,6 +19,7 @@ from effdet_lite.teach.kit.widgets import View
 
 Layers = Sequence[tuple[int, int]]  # (kernel, stride) of each convolution that looks around
 B0_SIDE, B7_SIDE = 224, 600  # px: the images that these two networks were trained on
+LEVELS = {3: "P3", 5: "P4", 7: "P5"}  # by the stage that makes the map
 UNSEEN = "#D9D9D9"  # what a position does not see of the image
 
 
@@ -55,12 +56,11 @@ def field_after_each_stage() -> list[list]:
     """Rows for a table: what it is after, which layers that look around it adds, its receptive
     field in px, how many px a step of the next layer is, and its level.
     """
-    levels = {3: "P3", 5: "P4", 7: "P5"}
     rows = []
     for number in range(len(B0_STAGES) + 1):
         field = cost.receptive_field(b0_layers(number))
         name = f"stage {number}" if number else "stem"
-        rows.append([name, _layers_of(number), field.size, field.stride, levels.get(number, "")])
+        rows.append([name, _layers_of(number), field.size, field.stride, LEVELS.get(number, "")])
     return rows
 
 
@@ -237,7 +237,11 @@ def field_growth_figure() -> Figure:
     for side, name in ((B0_SIDE, "B0's images: 224 px"), (B7_SIDE, "B7's images: 600 px")):
         axis.axhline(side, color="black", linestyle="--", linewidth=1, marker="")
         axis.text(0, side + 12, name)
+    for stage, level in LEVELS.items():
+        block = len(b0_layers(stage)) - 1
+        place = {"xytext": (5, -13), "textcoords": "offset points"}
+        axis.annotate(level, (block, sizes[block]), weight="bold", **place)
     axis.set(xlabel="block of B0 (0 is the stem)", ylabel="receptive field (px)")
-    axis.set(xticks=range(len(layers)), yticks=[3, 224, 339, 600, 787, 851], ylim=(0, 900))
+    axis.set(xticks=range(len(layers)), yticks=[3, 67, 224, 339, 600, 851], ylim=(0, 900))
     axis.set_title("Most of the field is won after the map has become small")
     return figure

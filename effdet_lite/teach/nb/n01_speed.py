@@ -5,6 +5,7 @@ The roofline model: Williams, Waterman and Patterson, Communications of the ACM 
 """
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -172,6 +173,28 @@ def _dense_and_separable(axis: Axes, values: Mapping[str, float]) -> None:
 
 
 @styled
+def smaller_maps_figure(times: Mapping[int, float]) -> Figure:
+    """Milliseconds of a depthwise 3 × 3 layer of 64 channels, by the side of its map, beside its
+    MACs; the largest map comes first.
+    """
+    macs = [Layer("depthwise", 64, 64, 3, side).cost.macs for side in times]
+    largest, *_, smallest = times.values()
+    figure, axes = new_figure(width=7.6, height=2.9)
+    axis = axes[0, 0]
+    names = [f"{side} × {side}: {count:,} MACs" for side, count in zip(times, macs, strict=True)]
+    axis.barh(names, list(times.values()), height=0.6, color=PALETTE["vermillion"])
+    for place, time_of_map in enumerate(times.values()):
+        words = f" {time_of_map:.3f} ms, {time_of_map / largest:.0%}"
+        axis.text(time_of_map, place, words, va="center")
+    axis.set(xlabel="milliseconds, on one core here", xlim=(0, 1.35 * max(times.values())))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    fewer = round(macs[0] / macs[-1])
+    axis.set_title(f"{fewer} times fewer MACs still take {smallest / largest:.0%} of the time")
+    return figure
+
+
+@styled
 def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
     """Layers under this machine's roof: FLOP/s that they reach, against their FLOP/byte."""
     figure, axes = new_figure(width=7.6, height=4.6)
@@ -197,7 +220,7 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
 
 
 def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
-    """The roof, its corner, and axes whose ticks can be read.
+    """The roof with its two limits, its corner, and axes whose ticks can be read.
 
     lowest: where the speeds begin, as a part of the peak.
     """
@@ -206,19 +229,23 @@ def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
     roof = [limits.roof(intensity) / 1e9 for intensity in (low, corner, high)]
     axis.plot([low, corner, high], roof, color="black", marker="", linestyle="-")
     axis.axvline(corner, color="#888888", linestyle=":", marker="", linewidth=1)
-    look = {"fontsize": 9, "va": "bottom"}
-    axis.text(corner, 1.05 * roof[1], f"peak: {limits.peak / 1e9:.0f} GFLOP/s", **look)
-    memory = f"copy: {limits.memory / 1e9:.0f} GB/s"
-    axis.text(low * 1.06, roof[0] / 1.15, memory, fontsize=9, va="top")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
+    peak = f"peak: {limits.peak / 1e9:.0f} GFLOP/s"
+    axis.text(1.15 * corner, 1.05 * roof[1], peak, fontsize=9, va="bottom")
+    memory = f"memory: {limits.memory / 1e9:.0f} GB/s"
+    x = 1.1 * max(low, lowest * corner)  # where the slope comes into the picture
+    y = 1.12 * limits.roof(x) / 1e9
+    along = {"rotation": math.degrees(math.atan(y / x)), "transform_rotates_text": True}
+    axis.text(x, y, memory, fontsize=9, rotation_mode="anchor", **along)
     axis.xaxis.set_major_locator(LogLocator(base=4, numticks=20))
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter("{x:g}")
         side.set_minor_locator(NullLocator())
     axis.set(xlim=(low, high), ylim=(lowest * roof[1], 2 * roof[1]))
-    axis.set(xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")
+    axis.set(xlabel="arithmetic intensity (FLOP/byte, log scale)")
+    axis.set(ylabel="speed (GFLOP/s, log scale)")
 
 
 def live_layers(limits: Limits) -> Callable[..., View]:
