@@ -178,3 +178,19 @@ def test_the_rule_is_no_secret_and_is_left_six_times():
     heuristic, growth = claims.claims_on_rule()
     assert heuristic.verdict == "not so" and growth.verdict == "confirmed, with care"
     assert "6 of 32 depart" in growth.why
+
+
+def test_no_word_of_the_drawings_leaves_its_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr(opened, "show", lambda figure, alt: shown.append(figure))
+    opened.show_d0_to_scale()
+    opened.show_three_sizes()
+    opened.show_opened()
+    for figure in shown:
+        figure.draw_without_rendering()
+        page = figure.bbox
+        for axis in figure.axes:
+            for text in [*axis.texts, axis.title]:
+                place = text.get_window_extent()
+                assert page.x0 <= place.x0 and place.x1 <= page.x1, text
+                assert page.y0 <= place.y0 and place.y1 <= page.y1, text

@@ -56,7 +56,7 @@ def opened_figure(model: EfficientDet, image, found, classes) -> Figure:
 def show_d0_to_scale() -> None:
     """D0, the smallest published EfficientDet, to scale."""
     config = EFFICIENTDETS["d0"]
-    figure, (axis,) = new_panels(9.4, 3.9, (0, 0, 1, 0.93))
+    figure, (axis,) = new_panels(9.4, 4.2, (0, 0.08, 1, 0.86))
     detector_drawing(axis, config, words=told(config), names=LEVELS)
     axis.set_title("D0 to scale: the last slab of the class head is by far the thickest")
     axis.title.set(fontsize=11)
