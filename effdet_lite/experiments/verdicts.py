@@ -97,17 +97,18 @@ def counted(found: float, said: float, within: float = 0.0) -> Finding:
     return FAILS
 
 
-def held(cases: int, of: int) -> Finding:
+def held(cases: int, of: int, exception: str = "") -> Finding:
     """A rule that is checked case by case, without chance.
 
     In all cases: it holds. In more than half of them: it holds, with the rest as its exception. In
-    half or fewer: it is contradicted.
+    half or fewer: it is contradicted. exception: words for the rest, by default "6 of 32 depart".
     """
     if not 0 <= cases <= of or not of:
         raise ValueError(f"{cases} of {of} is no count of cases.")
     if cases == of:
         return HOLDS
-    return Finding(0.0, 1.0, f"{of - cases} of {of} depart") if 2 * cases > of else FAILS
+    rest = exception or f"{of - cases} of {of} depart"
+    return Finding(0.0, 1.0, rest) if 2 * cases > of else FAILS
 
 
 def gained(gains: Mapping[str, Sequence[float]] | Sequence[float], least: float = 0.0) -> Finding:

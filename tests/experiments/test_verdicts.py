@@ -76,6 +76,8 @@ def test_what_is_counted_is_exact_near_or_not_so():
 def test_a_rule_holds_in_all_most_or_few_cases():
     assert verdict(held(32, 32)) == CONFIRMED
     assert verdict(held(26, 32)) == WITH_CARE and held(26, 32).exception == "6 of 32 depart"
+    assert held(26, 32, "the six stop").exception == "the six stop"
+    assert not held(32, 32, "none").exception
     assert verdict(held(16, 32)) == verdict(held(0, 7)) == NOT_SO
     with pytest.raises(ValueError, match="5 of 4 is no count"):
         held(5, 4)
