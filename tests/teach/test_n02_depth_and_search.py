@@ -100,7 +100,14 @@ def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
 
 
 def test_powers_of_ten_are_rounded():
-    assert [n02_depth.in_powers(value) for value in (3e-7, 4.0, 2e16)] == ["10^-7", "10^1", "10^16"]
+    far = (3e-7, 0.03, 400.0, 2e16)
+    assert [n02_depth.in_powers(value) for value in far] == ["10^-7", "10^-2", "10^3", "10^16"]
+
+
+def test_what_is_near_1_is_no_power_of_ten():
+    """Rounded, 4 would be 10^1 and 0.27 would be 10^-1."""
+    near = (0.1, 0.27, 4.04, 11.5, 99.0)
+    assert [n02_depth.in_powers(value) for value in near] == ["0.1", "0.27", "4", "12", "99"]
 
 
 def test_the_title_counts_the_powers_of_ten_that_a_wrong_gain_costs(monkeypatch):
@@ -202,7 +209,7 @@ def test_a_finalist_keeps_its_score_in_the_search_and_who_was_not_searched_has_n
     ]
     assert all(len(line) == len(shown[0][0]) == 4 for line in shown[0][1])
     ahead = scored(BEST, 0.8) - scored(OTHER, 0.8)
-    assert f"median of the 40, mean of both lengths: {ahead:+.3f}" in capsys.readouterr().out
+    assert f"median of the 40, mean of both trainings: {ahead:+.3f}" in capsys.readouterr().out
 
 
 def test_fresh_scores_are_of_test_pictures_by_seed(monkeypatch):

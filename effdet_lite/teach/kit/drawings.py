@@ -86,7 +86,7 @@ def network_drawing(
     limits: tuple[float, float] | None = None,
 ) -> None:
     """A network's maps in reading order, as slabs to scale: height = side in pixels, thickness =
-    channels, one slab a layer, darker where more of the MACs are.
+    channels, one slab a layer, darker where all slabs of a map together take more of the MACs.
 
     marked: number of the map to point at. limits: thickness of all slabs together, and largest
     side, that just fill the drawing, so that networks of different size can be compared; by default

@@ -229,7 +229,7 @@ def show_gates(index: int = 5) -> None:
     bar = figure.colorbar(scale, cax=axes[1, 0].inset_axes((0.06, 0.5, 0.88, 0.09)), location="top")
     bar.set_ticks([-1, 0, 1], labels=["−most", "0", "+most"])
     bar.ax.tick_params(labelsize=9)
-    bar.ax.set_xlabel("most: the channel's\nlargest value before", fontsize=9)
+    bar.ax.set_xlabel("most: the channel's\nlargest |value| before", fontsize=9)
     bar.ax.xaxis.set_label_position("bottom")
     figure.suptitle("Gates turn some channels down more than others", fontsize=11)
     gates = ", ".join(f"{found.gates[channel]:.2f}" for channel in chosen)

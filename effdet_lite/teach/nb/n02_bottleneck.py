@@ -191,7 +191,7 @@ def show_share_lost(most: int = 14) -> None:
         linestyle="none",
         label="measured, mean of 2,000 draws",
     )
-    axis.axhline(10, color=PALETTE["green"], linestyle="--", marker="")
+    axis.axhline(10, color=PALETTE["green"], linestyle="--", marker="", label="one point in ten")
     axis.set(yscale="log", xlabel="dimensions n of the lift", ylabel="points destroyed (%)")
     ticks = (0.1, 1, 10, 100)
     axis.set(xticks=list(numbers), ylim=(0.05, 100))

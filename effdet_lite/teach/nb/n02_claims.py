@@ -36,7 +36,7 @@ def claim_on_depth(rows: Sequence[Mapping], fresh: Sequence[Mapping]) -> Claim:
         "depth works only up to a level, even with batch norm and skips",
         measured,
         tuple(towers.findings(fresh).values()),
-        care="for these towers and lengths of training",
+        care="for these towers and both trainings",
     )
 
 
@@ -44,7 +44,7 @@ def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
     """Claim 6. my_b0: stem, seven stages and head.
 
     A repetition is a block whose weights have the shapes of the block before, in its stage. Where
-    they have others, another F begins, and the block before departs from the rest.
+    they have others, another F begins, and the block before differs from the rest.
     """
     parameters = sum(weights.numel() for weights in my_b0.parameters())
     tensors = len(list(my_b0.parameters()))
@@ -53,6 +53,7 @@ def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
     repetitions = sum(before == one for before, one in pairs)
     others = len(pairs) - repetitions
     blocks = len(stages) + len(pairs)
+    differ = f"{others} second blocks differ from their first"
     return Claim(
         "C6",
         "a CNN is F repeated L times over H × W × C",
@@ -62,7 +63,7 @@ def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
             "second blocks, another F": str(others),
             "repetitions of the F before them": str(repetitions),
         },
-        (counted(parameters, OFFICIAL_PARAMETERS), held(blocks - others, blocks)),
+        (counted(parameters, OFFICIAL_PARAMETERS), held(blocks - others, blocks, differ)),
         care="the first of several blocks is another F than the rest",
     )
 

@@ -128,7 +128,7 @@ def mean_growth(rows: Sequence[Mapping]) -> dict[str, float]:
 
 
 def growth_table(rows_of: Mapping[str, Sequence[Mapping]]) -> None:
-    """A line for each seed: what more layers add to its accuracy, the mean of both lengths. After
+    """A line for each seed: what more layers add to its accuracy, the mean of both trainings. After
     each group of seeds stands its mean. rows_of: {what a group is called: its rows}.
     """
     lines = []
@@ -137,7 +137,8 @@ def growth_table(rows_of: Mapping[str, Sequence[Mapping]]) -> None:
             lines.append([str(seed), *(f"{gain:+.3f}" for gain in own)])
         whole = mean_growth(rows).values()
         lines.append([f"mean of the {name}", *(f"{gain:+.3f}" for gain in whole)])
-    table(["seed: accuracy gained", *STEPS_OF_DEPTH], lines)
+    gained = f"seed: accuracy gained, mean of {STEPS} and {LONGER:,} steps"
+    table([gained, *STEPS_OF_DEPTH], lines)
 
 
 # --- gradients before any training ---
@@ -181,7 +182,9 @@ def first_gradient(depth: int, kind: str, gain: float, activation: str = "silu")
 
 
 def in_powers(value: float) -> str:
-    """A number as a power of ten, 10^-12."""
+    """A number as a power of ten, 10^-12; from 0.1 to 100 with two digits, 0.27."""
+    if 0.1 <= value < 99.5:
+        return f"{value:.2g}"
     return f"10^{round(torch.tensor(value, dtype=torch.float64).log10().item())}"
 
 

@@ -274,7 +274,7 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
     table(["score", "in the search", *heads], [[name, *own] for name, own in lines.items()])
     for name, gains in gains_of_both_lengths(rows).items():
         gain = f"{statistics.fmean(gains):+.3f}" if gains else "–"
-        print(f"the winner's score less that of {NAMES[name]}, mean of both lengths: {gain}")
+        print(f"the winner's score less that of {NAMES[name]}, mean of both trainings: {gain}")
     heads = ["made of", "thousand MACs", *(f"accuracy, {steps} steps" for steps in (STEPS, LONGER))]
     nets = finalists(rows).items()
     table(["network", *heads], [[name, *_in_parts(rows, net)] for name, net in nets])
