@@ -79,6 +79,23 @@ def test_a_condition_stands_behind_the_verdict(course, shown):
         closing_table(Claim("C9", "words"))
 
 
+def test_a_sentence_stands_for_the_values_and_they_are_held_all_the_same(course, shown):
+    course(ROW.format("confirmed"))
+    closing_table(Claim("C1", "words", CLAIM.measured, (HOLDS,), says="Both are alike"))
+    assert shown[0][1] == "Both are alike"
+    with pytest.raises(AssertionError, match=r"depth: 0\.1 here, CLAIMS\.md says 0\.508"):
+        closing_table(Claim("C1", "words", {"8 × › depth": "0.1"}, (HOLDS,), says="Both"))
+
+
+def test_an_open_claim_has_no_verdict_until_the_table_has_one(course, shown):
+    course(ROW.format("not tested yet"))
+    closing_table(Claim("C1", "words", says="It runs", is_open=True))
+    assert shown == [["C1: words", "It runs", "not tested yet"]]
+    course(ROW.format("confirmed"))
+    with pytest.raises(AssertionError, match=r"say 'not tested yet', CLAIMS\.md 'confirmed'"):
+        closing_table(Claim("C1", "words", says="It runs", is_open=True))
+
+
 def test_live_numbers_may_differ_from_the_table(course, shown):
     """What is trained before the learner's eyes ends a little differently on each machine."""
     course(ROW.format("confirmed"))

@@ -45,11 +45,12 @@ def test_the_window_is_missed_and_comes_back_with_depth(fixed, deeper, told):
         rows.append(vars(run) | {"accuracy": accuracy})
     claim = n03_claims.claim_on_window(rows)
     assert claim.verdict == told
+    assert claim.says.count(" px") == 4
     assert list(claim.measured) == [
         "96 px › accuracy, 1 block",
-        "96 px › accuracy, blocks along",
+        "96 px › accuracy, more blocks",
         "128 px › accuracy, 1 block",
-        "128 px › accuracy, blocks along",
+        "128 px › accuracy, more blocks",
     ]
 
 
@@ -58,10 +59,11 @@ def test_the_steps_are_near_the_product_for_four_of_seven():
     claim = n03_claims.claim_on_steps()
     assert claim.verdict == "confirmed, with care"
     assert claim.why.endswith("3 of 7 depart")
+    assert "B1, B5, B6 and B7 are within 10% of 1.92^i, and B2, B3 and B4 are not" in claim.says
     assert claim.measured["the paper's product"] == f"{1.2 * 1.1**2 * 1.15**2:.4f}"
 
 
-def test_three_seeds_of_a_grid_say_nothing_and_no_size_keeps_the_formula():
+def test_three_seeds_of_a_grid_say_nothing_and_few_sizes_keep_the_formula():
     rows = [
         {"direction": n03_grid.CORNERS.get(name, name), "factor": 2, "seed": seed, "accuracy": 0.4}
         for name in [*GRID, "compound"]
@@ -75,7 +77,7 @@ def test_three_seeds_of_a_grid_say_nothing_and_no_size_keeps_the_formula():
         "0.900"
     )
     assert kept.verdict == "not so"
-    assert kept.measured["have all three sizes of the formula"] == "0 of 7"
+    assert kept.measured["have all three sizes from one ϕ"] == "3 of 7"
 
 
 def direction_rows(favorite, own=0.3, compound=0.25):

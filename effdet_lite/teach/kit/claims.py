@@ -19,6 +19,7 @@ from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.page import table
 
 STEP = " › "  # between the parts of a label
+NOT_YET = "not tested yet"  # in CLAIMS.md, in place of a verdict
 
 
 class Item(NamedTuple):
@@ -98,7 +99,9 @@ class Claim:
 
     name: "C12". words: the claim in short. measured: values as text, by their labels as CLAIMS.md
     has them, "8 × the MACs › compound". findings: one for each part of the claim, and none where
-    nothing here can test it. care: the condition that the article's words need. is_part: another
+    nothing here can test it. care: the condition that the article's words need. says: what was
+    measured in one sentence, shown in place of the labels and values. is_open: what tests it has
+    not come to an end. is_part: another
     notebook has the verdict. is_live: the numbers are made anew on each machine, so they may differ
     from the table's.
     """
@@ -108,12 +111,16 @@ class Claim:
     measured: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     care: str = ""
+    says: str = ""
+    is_open: bool = False
     is_part: bool = False
     is_live: bool = False
 
     @property
     def verdict(self) -> str:
-        """The verdict, by the rule of `experiments.verdicts`."""
+        """The verdict, by the rule of `experiments.verdicts`; of an open claim there is none."""
+        if self.is_open:
+            return NOT_YET
         return verdict(*self.findings, care=self.care)
 
     @property
@@ -168,7 +175,8 @@ def closing_table(*claims: Claim) -> None:
         if not claim.is_live:
             differences += claim.differences(row)
         name = f"{claim.name} (part)" if claim.is_part else claim.name
-        measured = "; ".join(f"{label}: {value}" for label, value in claim.measured.items())
+        listed = "; ".join(f"{label}: {value}" for label, value in claim.measured.items())
+        measured = claim.says or listed
         lines.append([f"{name}: {claim.words}", measured, words])
     table(["claim", "measured here", "verdict"], lines)
     if differences:

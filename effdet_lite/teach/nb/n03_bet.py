@@ -32,7 +32,7 @@ def show_the_published_curve() -> None:
     axis.text(old.macs, old.top1 - 0.55, "ResNeXt-101", ha="center", fontsize=9)
     fewer = f"{old.macs / new.macs:.0f}"
     axis.text(5.2, 80.7, f"{fewer} times fewer MACs", ha="center", fontsize=9)
-    axis.set_title(f"B3 passes ResNeXt-101 with {fewer} times fewer MACs", fontsize=11)
+    axis.set_title("B3 passes ResNeXt-101 with a small part of its MACs", fontsize=11)
     show(
         figure,
         f"B3 reaches {new.top1} % with {new.macs:g} billion MACs, ResNeXt-101 {old.top1:.1f} % "
@@ -102,6 +102,8 @@ def show_four_ways() -> None:
         row = scaled_stages(width, depth)[STAGE - 1]
         side = round(SIDE * resolution)
         draw_stages(axis, row, side, name)
+        multiples = f"d = {depth:.2f}, w = {width:.2f}, r = {resolution:.2f}"
+        axis.set_title(multiples, fontsize=9, loc="left", y=0.92)
         told.append(f"{name}: {row.blocks} blocks of {side} × {side} × {row.channels}")
     figure.suptitle(f"Four ways to spend {BUDGET} times B0's MACs: stage {STAGE}", fontsize=11)
     show(figure, f"Stage {STAGE} of B0, and what the budget makes of it. {'; '.join(told)}.")
@@ -132,13 +134,12 @@ def draw_stages(axis: Axes, table_row: Stage, side: int, name: str = "yours") ->
     """
     plain = _plain()
     scale = min(1.0, MOST_CHANNELS / (table_row.blocks * table_row.channels), MOST_SIDE / side)
-    place = 3.0
-    for label, row, tall, hue in (
-        ("B0", plain, SIDE, "sky"),
-        (name, table_row, side, "orange"),
+    for place, label, row, tall, hue in (
+        (3.0, "B0", plain, SIDE, "sky"),
+        (33.0, name, table_row, side, "orange"),
     ):
         height = 1.55 * scale * tall / MOST_SIDE
-        whole = 72 * scale * row.blocks * row.channels / MOST_CHANNELS
+        whole = 60 * scale * row.blocks * row.channels / MOST_CHANNELS
         slabs = min(row.blocks, MOST_SLABS)  # more could not be told apart
         thick = whole / slabs
         boxes = [
@@ -146,8 +147,7 @@ def draw_stages(axis: Axes, table_row: Stage, side: int, name: str = "yours") ->
         ]
         add_blocks(axis, boxes, [matplotlib_rgb(PALETTE[hue])] * slabs)
         words = f"{label}: {row.blocks} blocks\nof {tall} × {tall} × {row.channels}"
-        axis.text(3 if label == "B0" else 33, -1.0, words, fontsize=9, va="top")
-        place += whole + 14
+        axis.text(place, -1.0, words, fontsize=9, va="top")
     axis.set(xlim=(2, 100), ylim=(-1.45, 1.5))
     axis.set_axis_off()
 

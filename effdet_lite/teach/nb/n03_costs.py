@@ -1,7 +1,7 @@
 """What depth, width and resolution cost, for notebook 03: counted on B0, and beside the formula."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def doubled_view(b0: Cost, doubled: Mapping[str, Cost], guess: float | None) -> 
     axis.text(-0.44, 1.06, "B0", fontsize=9)
     axis.set(xticks=range(len(times)), xticklabels=list(times), xlim=(-0.5, len(times) - 0.3))
     axis.set(ylim=(0, 5), ylabel="MACs in those of B0")
-    axis.set_title("Width and resolution cost twice what depth costs", fontsize=11)
+    axis.set_title("Doubling width or resolution costs nearly twice what doubling depth does")
     draw_guess(axis, guess, x=list(times).index("width × 2") + 0.33)
     words = ", ".join(f"{name}: {value:.2f} times" for name, value in times.items())
     return View(figure, f"MACs in those of B0. {words}.", {})
@@ -65,7 +65,9 @@ def kind_of(name: str, layer: nn.Module) -> str:
     return "depthwise" if layer.groups > 1 else "pointwise"
 
 
-def macs_by_kind(width: float, depth: float, resolution: int) -> dict[str, int]:
+def macs_by_kind(
+    depth: float = 1, width: float = 1, resolution: int = RESOLUTION
+) -> dict[str, int]:
     """The MACs of each of KINDS, counted while an image goes through B0 with these multiples.
 
     A layer uses each of its weights once at each position of the map that it puts out. The network
@@ -90,13 +92,13 @@ def macs_by_kind(width: float, depth: float, resolution: int) -> dict[str, int]:
     return found
 
 
-def kinds_table(doubled: Mapping[str, Sequence]) -> None:
+def kinds_table(doubled: Mapping[str, Mapping[str, float]]) -> None:
     """A line for each kind of layer: B0's MACs, and how many times that each network takes.
 
-    doubled: (width, depth, resolution) by name.
+    doubled: what `macs_by_kind` takes, by name.
     """
-    b0 = macs_by_kind(1, 1, RESOLUTION)
-    others = [macs_by_kind(*sizes) for sizes in doubled.values()]
+    b0 = macs_by_kind()
+    others = [macs_by_kind(**sizes) for sizes in doubled.values()]
     rows = [
         [kind, f"{macs / 1e6:.1f}", *(f"{other[kind] / macs:.2f}" for other in others)]
         for kind, macs in b0.items()

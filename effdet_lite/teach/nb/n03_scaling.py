@@ -20,7 +20,8 @@ from effdet_lite.teach.nb.n03_bet import STAGE, draw_stages
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 PRODUCT = ALPHA * BETA**2 * GAMMA**2
 NAMES = tuple(EFFICIENTNETS)
-DIGITS = {"depth": 1, "width": 1, "resolution": 0}  # of the published sizes
+SIZES = ("depth", "width", "resolution")
+NEAR_SIDE = 0.02  # a published side is the formula's if it is off by no more than this share
 TUTORIALS = (0, 0.5, 1, 2, 3, 4, 5, 6)  # ϕ of B0 ... B7 as many tutorials print it
 SMALLEST, LARGEST = 1 / 20, 110  # times B0's MACs; B7 has 98 times as many
 MACS_SHOWN, PARAMS_SHOWN = (6.8, 10.9), (5.4, 9.1)  # ends of the axes, as powers of ten
@@ -52,19 +53,34 @@ def own_phis(config: EfficientNetConfig) -> dict[str, float]:
     return {name: math.log(value) / math.log(base) for name, (value, base) in factors.items()}
 
 
-def follow_the_formula() -> list[str]:
-    """Those of B1 ... B7 whose depth, width and resolution are all three the formula's, rounded as
-    the published sizes are.
+@functools.cache
+def formula_growths() -> list[float]:
+    """How many times B0's MACs the formula's own networks of ϕ = 0 ... 7 take, counted: their
+    blocks and channels are rounded as all are.
     """
-    return [
-        name
-        for number, name in enumerate(NAMES[1:], start=1)
-        if all(
-            round(getattr(efficientnet(number), size), digits)
-            == round(getattr(EFFICIENTNETS[name], size), digits)
-            for size, digits in DIGITS.items()
-        )
+    made = [efficientnet(phi) for phi in range(len(NAMES))]
+    costs = [sum(cost_by_stage(one.width, one.depth, one.resolution)) for one in made]
+    return [cost.macs / costs[0].macs for cost in costs]
+
+
+def shared_phi(config: EfficientNetConfig) -> float | None:
+    """A ϕ in hundredths that gives all three sizes of this network, or None: its depth and width to
+    one decimal, and its side within NEAR_SIDE. Of several, the one nearest to a whole or a half.
+    """
+    b0 = EFFICIENTNETS["b0"]
+    found = [
+        step / 100
+        for step in range(100 * len(NAMES))
+        if round(ALPHA ** (step / 100), 1) == round(config.depth, 1)
+        and round(BETA ** (step / 100), 1) == round(config.width, 1)
+        and abs(b0.resolution * GAMMA ** (step / 100) / config.resolution - 1) <= NEAR_SIDE
     ]
+    return min(found, key=lambda phi: abs(2 * phi - round(2 * phi))) if found else None
+
+
+def follow_the_formula() -> list[str]:
+    """Those of B1 ... B7 whose depth, width and resolution come from one ϕ."""
+    return [name for name in NAMES[1:] if shared_phi(EFFICIENTNETS[name]) is not None]
 
 
 @styled
@@ -78,20 +94,23 @@ def formula_view(guess: float | None) -> View:
     )
     numbers = range(len(NAMES))
     left.plot(numbers, [PRODUCT**number for number in numbers], **line_look(0), label="1.92^i")
-    left.plot(numbers, growths(), **line_look(1) | {"linestyle": "none"}, label="counted")
+    dots = {"linestyle": "none", "markersize": 6}
+    made = line_look(5) | dots
+    left.plot(numbers, formula_growths(), **made, label="the formula's network, ϕ = i")
+    left.plot(numbers, growths(), **line_look(1) | dots, label="published, B1 to B7")
     left.set(yscale="log", ylim=(0.8, 300), ylabel="MACs in those of B0")
     left.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     left.minorticks_off()
-    left.set_title("B2, B3 and B4 cost less than they should", fontsize=10)
+    left.set_title("Rounded up, the formula's networks cost more", fontsize=10)
     draw_guess(left, guess, x=len(NAMES) - 1)
 
     right.plot(numbers, numbers, color="black", linestyle="--", marker="", label="formula: ϕ = i")
-    for place, size in enumerate(DIGITS):
+    for place, size in enumerate(SIZES):
         look = line_look(place + 2) | {"linestyle": "none", "markersize": 6}
         found = [own_phis(EFFICIENTNETS[name])[size] for name in NAMES[1:]]
         right.plot(numbers[1:], found, **look, label=f"by its {size}")
     right.set(ylabel="ϕ that gives this size", ylim=(-0.4, 7.8), yticks=range(8))
-    right.set_title("No network has one ϕ for all three", fontsize=10)
+    right.set_title("From B4 on, the depth lags behind", fontsize=10)
     for axis in (left, right):
         axis.set(xlim=(-0.3, 7.4))
         axis.set_xticks(numbers, [name.upper() for name in NAMES])
@@ -99,24 +118,26 @@ def formula_view(guess: float | None) -> View:
     largest = own_phis(EFFICIENTNETS["b7"])
     told = ", ".join(f"{value:.1f} by its {size}" for size, value in largest.items())
     words = (
-        f"B7 takes {growths()[-1]:.1f} times B0's MACs, near 1.92^7; B2 takes {growths()[2]:.1f} "
-        f"times where the formula has {PRODUCT**2:.1f}. B7's ϕ is {told}."
+        f"B7 takes {growths()[-1]:.1f} times B0's MACs, near 1.92^7. The formula's own network of "
+        f"ϕ = 1 takes {formula_growths()[1]:.2f} times, above 1.92. B7's ϕ is {told}."
     )
     return View(figure, words, {})
 
 
 def formula_table() -> None:
-    """A line for each of B1 ... B7: its MACs beside 1.92^i and 2^i, and the ϕ of each of its
-    sizes.
+    """A line for each of B1 ... B7: its MACs, those of the formula's network of ϕ = i, and 1.92^i;
+    the ϕ of each of its sizes, and of all three, if there is one.
     """
     rows = []
     for number, name in enumerate(NAMES[1:], start=1):
         phis = own_phis(EFFICIENTNETS[name]).values()
-        row = [name.upper(), f"{growths()[number]:.2f}", f"{PRODUCT**number:.2f}", f"{2**number}"]
-        rows.append([*row, *(f"{phi:.1f}" for phi in phis)])
-    heads = [f"ϕ from its {size}" for size in DIGITS]
-    table(["", "counted growth", "1.92^i", "2^i", *heads], rows)
-    print(f"have all three sizes of the formula: {len(follow_the_formula())} of {len(NAMES) - 1}")
+        row = [name.upper(), f"{growths()[number]:.2f}", f"{formula_growths()[number]:.2f}"]
+        shared = shared_phi(EFFICIENTNETS[name])
+        last = "none" if shared is None else f"{shared:g}"
+        rows.append([*row, f"{PRODUCT**number:.2f}", *(f"{phi:.1f}" for phi in phis), last])
+    heads = [f"ϕ from its {size}" for size in SIZES]
+    table(["", "counted growth", "formula's network", "1.92^i", *heads, "ϕ of all three"], rows)
+    print(f"have all three sizes from one ϕ: {len(follow_the_formula())} of {len(NAMES) - 1}")
 
 
 def tutorials_table() -> None:
@@ -222,7 +243,7 @@ def show_memory(settings: Mapping[str, tuple[float, float, float, float]]) -> No
         rows.append([name, times, f"{weights:.1f}", f"{activations:.1f}"])
         told.append(f"{name} {weights:.1f} and {activations:.1f}")
     axis.set(xticks=range(len(settings)), xticklabels=list(settings), ylabel="MB", ylim=(0, 68))
-    axis.set_title("The same MACs need different memory", fontsize=11)
+    axis.set_title("Twice B0's MACs, spent in three ways: the memory differs", fontsize=11)
     axis.legend(loc="upper left", ncols=2, fontsize=9)
     show(figure, f"MB of weights and of activations: {'; '.join(told)}.")
     table(["", "MACs in those of B0", "weights, MB", "activations, MB"], rows)

@@ -3,7 +3,7 @@ and what became of it in `experiments.window`.
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -59,7 +59,8 @@ def show_why() -> None:
         figure,
         f"One picture at {COARSE} and at {FINE} px. A window of {side} px covers "
         f"{in_percent((side / COARSE) ** 2)} of the first and {in_percent((side / FINE) ** 2)} of "
-        "the second. The same part is a blur in the first; in the second it shows fine stripes.",
+        "the second. The same part is a checkerboard in the first; in the second it shows fine "
+        "stripes.",
     )
 
 
@@ -74,25 +75,30 @@ def _busiest(picture: Tensor) -> tuple[int, int]:
 
 @styled
 def window_view(rows: Sequence[Mapping], guess: float | None) -> View:
-    """Accuracy by resolution, with the blocks left as they are and with depth along.
+    """Accuracy by resolution, with the blocks left as they are and with depth along: each seed, and
+    the median.
 
     rows: of `experiments.window`. guess: the accuracy in % with the blocks as they are at FINER px.
     """
     figure, (axis,) = new_panels(7.2, 3.5, (0.1, 0.14, 0.87, 0.74))
     for number, (label, with_depth) in enumerate(
-        (("the blocks left as they are", False), ("with more blocks along", True))
+        (("one block", False), ("with more blocks", True))
     ):
         found = window.accuracies(rows, with_depth=with_depth)
         look = line_look(number)
-        means = [100 * fmean(own.values()) for own in found.values()]
-        axis.plot(list(found), means, **look, label=label)
+        middle = [100 * median(own.values()) for own in found.values()]
+        axis.plot(list(found), middle, **look, label=label)
         for resolution, own in found.items():
             places = [resolution + 0.6 * (2 * number - 1)] * len(own)
             values = [100 * value for value in own.values()]
             axis.plot(places, values, **look | {"linestyle": "none", "alpha": 0.4})
     axis.axhline(50, color="#777777", linestyle=":", marker="")
     axis.text(30, 46, "chance", fontsize=9)
-    axis.set(xlabel="pixels a side of the image", ylabel="accuracy (%)", ylim=(40, 104))
+    axis.set(
+        xlabel="pixels a side of the image",
+        ylabel="accuracy (%); line: middle seed",
+        ylim=(40, 104),
+    )
     axis.set(xlim=(28, 136), xticks=list(window.RESOLUTIONS))
     axis.set_title("With sharper images alone, the answer leaves the window", fontsize=11)
     axis.legend(loc="center left", fontsize=9)
@@ -122,7 +128,7 @@ def window_table(rows: Sequence[Mapping]) -> None:
         cells += [f"{more.blocks}", f"{more.field}", str(spread(list(deeper[resolution].values())))]
         lines.append([f"{resolution} px", *cells])
     heads = ["gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
-    heads += ["blocks along", "their window, px", "accuracy, blocks along"]
+    heads += ["more blocks", "their window, px", "accuracy, more blocks"]
     table(["image", *heads], lines)
 
 
