@@ -65,7 +65,7 @@ def test_of_equally_accurate_rates_the_lower_loss_decides():
     arm = arms(EXAMPLE)[0]
     rows = [
         asdict(arm.run(rate, "validation", 10)) | {"accuracy": 1.0, "loss": [2.0, loss]}
-        for rate, loss in ((0.003, 0.3), (0.01, 0.1), (0.03, 0.2))
+        for rate, loss in ((0.003, 0.3), (0.01, 0.1), (0.03, 0.2), (0.1, 0.4))
     ]
     assert rates.chosen_rate(rows, arm) == 0.01
 
@@ -156,9 +156,11 @@ def test_every_candidate_can_be_scaled_to_the_wished_macs():
                 assert share == pytest.approx(1, abs=balance.LARGEST_ARM_MISS)
 
 
-def test_the_result_file_holds_runs_of_the_plan():
-    runs = {tuple(asdict(run).values()): run for run in balance.planned()}
-    rows = {tuple(row[field] for field in FIELDS): row for row in stored("balance")}
+@pytest.mark.parametrize("name", ["balance", "rates"])
+def test_the_result_file_holds_runs_of_the_plan(name):
+    planned = balance.planned() if name == "balance" else rates.planned(arms(EXAMPLE))
+    runs = {tuple(asdict(run).values()): run for run in planned}
+    rows = {tuple(row[field] for field in FIELDS): row for row in stored(name)}
     assert rows.keys() <= runs.keys()
     for key, row in rows.items():
         cost = runs[key].size.cost(TASKS[row["task"]].classes)

@@ -138,6 +138,7 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
         "one_level",
         "pairs",
         "pruning",
+        "rates",
         "reach",
         "recipe",
         "round_trip",
