@@ -107,6 +107,14 @@ def test_words_stand_outside_the_box_and_a_right_one_says_its_score_alone():
         assert frame.y0 >= around.y1 - 1 or frame.y1 <= around.y0 + 1
 
 
+def test_a_missed_object_can_do_without_its_class():
+    _, (axis,) = new_panels(3.5, 3.5, (0, 0, 1, 1))
+    draw_picture(axis, torch.full((3, 100, 100), 0.5))
+    nothing = {name: value[:0] for name, value in FOUND.items()}
+    draw_judged(axis, nothing, TARGET, CLASSES, judged(nothing, TARGET), names_missed=False)
+    assert [text.get_text() for text in axis.texts] == ["?"] * 3
+
+
 @pytest.mark.parametrize("side", [2.0, 3.5, 6.0])
 def test_no_label_lies_over_another(side):
     """However many boxes there are: those for which there is no room have none."""

@@ -89,8 +89,7 @@ def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
         won = int(wins.sum()) + len(forced - set(wins.nonzero().flatten().tolist()))
         assert numbers["that answer for an object"].startswith(f"{won}, ")
         assert (
-            numbers["objects with only the one they overlap most"]
-            == f"{len(forced)} of {len(things)}"
+            numbers["objects for which no anchor reaches it"] == f"{len(forced)} of {len(things)}"
         )
         centers = sum(
             len(line.get_xdata()) for line in figure.axes[0].lines[::2]

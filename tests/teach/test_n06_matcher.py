@@ -74,6 +74,17 @@ def test_what_was_taken_is_judged():
     assert "you took 1 of them" in view.figure.axes[0].get_title()
 
 
+def test_the_key_names_every_line_and_is_not_cut_off():
+    figure = matcher.rule_view([]).figure
+    figure.draw_without_rendering()
+    key = figure.legends[0]
+    assert [text.get_text() for text in key.get_texts()][-1] == "object"
+    around = key.get_window_extent()
+    assert figure.bbox.contains(around.x0, around.y0)
+    assert figure.bbox.contains(around.x1, around.y1)
+    assert around.y1 < figure.axes[0].get_window_extent().y0
+
+
 def test_the_rule_follows_the_pad(monkeypatch):
     shown = []
     monkeypatch.setattr(matcher.Explorer, "show", lambda self: shown.append(self))

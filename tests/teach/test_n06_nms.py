@@ -60,6 +60,15 @@ def test_a_view_tells_its_step_and_stays_at_the_last():
     assert end.numbers["kept so far"] == "4"
 
 
+def test_the_box_that_is_taken_lies_over_those_that_go():
+    drawn = n06_nms.step_view(1, 0.5).figure.axes[0].collections
+    best = n06_nms.sure_boxes()["boxes"][0]
+    assert len(drawn[-1].get_paths()) == 1
+    corners = torch.tensor(drawn[-1].get_paths()[0].vertices)
+    torch.testing.assert_close(corners[0], best[:2].to(corners))
+    assert max(drawn, key=lambda one: max(one.get_linewidths(), default=0)) is drawn[-2]
+
+
 def test_a_moved_slider_does_not_run_the_network_again(monkeypatch):
     n06_nms.step_view(1, 0.5)
     monkeypatch.setattr(EfficientDet, "forward", None)

@@ -68,7 +68,12 @@ def judged(found: Mapping, target: Mapping, iou: float = 0.5) -> Judged:
 
 @styled
 def draw_judged(
-    axis: Axes, found: Mapping, target: Mapping, classes: Sequence[str], result: Judged
+    axis: Axes,
+    found: Mapping,
+    target: Mapping,
+    classes: Sequence[str],
+    result: Judged,
+    names_missed: bool = True,
 ) -> None:
     """Draw the boxes of one picture as they were judged, and the objects that were missed.
 
@@ -76,6 +81,8 @@ def draw_judged(
     no label lies over another. A right box has the class that one sees, and does not repeat it.
     Wrong boxes come first, since their class mostly says what is wrong. The line of a missed object
     stands a little outside, so that a box on the object hides nothing.
+
+    names_missed: whether a missed object has its class beside its sign.
     """
     boxes = [
         (kind, box, _told(kind, writable(classes[label], label), score))
@@ -89,7 +96,7 @@ def draw_judged(
     ]
     for number in result.missed:
         label = int(target["labels"][number])
-        name = writable(classes[label], label)
+        name = writable(classes[label], label) if names_missed else ""
         boxes.append(("missed", _widened(axis, as_array(target["boxes"])[number]), name))
     for kind in ("wrong", "right", "missed", "double"):
         for own, box, words in boxes:
@@ -133,10 +140,12 @@ def draw_key(
     kinds: Sequence[str] = tuple(LOOKS),
     columns: int | None = None,
     meanings: Mapping[str, str] | None = None,
+    others: Mapping[str, Mapping] | None = None,
 ) -> None:
     """The key to the lines and signs, at the foot of the figure.
 
     columns: all in one row by default. meanings: of the kinds, where they are other than in LOOKS.
+    others: the looks of lines that belong to no kind, by what they mean.
     """
     meanings = {kind: LOOKS[kind].meaning for kind in kinds} | dict(meanings or {})
     keys = [
@@ -144,5 +153,8 @@ def draw_key(
         for kind in kinds
     ]
     names = [f"{LOOKS[kind].sign} {meanings[kind]}" for kind in kinds]
+    for name, line in (others or {}).items():
+        keys.append(Line2D([], [], marker="", **line))
+        names.append(name)
     look = {"handlelength": 3, "fontsize": 9}
-    figure.legend(keys, names, loc="lower center", ncols=columns or len(kinds), **look)
+    figure.legend(keys, names, loc="lower center", ncols=columns or len(names), **look)

@@ -16,7 +16,6 @@ from effdet_lite.teach.kit.boxes import RIM, draw_boxes, draw_outlines, draw_pic
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import (
     COLORS,
-    MARKERS,
     as_array,
     line_look,
     new_figure,
@@ -144,10 +143,10 @@ def match_view(threshold: float, picture: int = 0) -> View:
     figure, (axis,) = new_panels(4.2, 4.5, (0.01, 0.01, 0.98, 0.91))
     draw_picture(axis, image)
     axis.set_title(f"centers of the anchors that win, threshold {threshold:.2f}", fontsize=10)
-    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True)):
-        look = {"marker": MARKERS[number % len(MARKERS)], "path_effects": RIM}
-        look |= {"color": COLORS[label], "linestyle": "", "markersize": 4.5}
-        mine = anchors[won][owner == number]
+    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True), 1):
+        look = {"marker": f"${number}$", "path_effects": RIM}
+        look |= {"color": COLORS[label], "linestyle": "", "markersize": 5}
+        mine = anchors[won][owner == number - 1]
         axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, **look)
         draw_outlines(axis, box[None], COLORS[label], linewidths=0.9)
         axis.plot(*box[:2], clip_on=False, **look | {"markersize": 9})
@@ -158,7 +157,7 @@ def match_view(threshold: float, picture: int = 0) -> View:
     numbers = {
         "anchors in all": f"{len(anchors):,}",
         "that answer for an object": f"{winners}, one in {len(anchors) / max(winners, 1):,.0f}",
-        "objects with only the one they overlap most": f"{int(forced.sum())} of {len(boxes)}",
+        "objects for which no anchor reaches it": f"{int(forced.sum())} of {len(boxes)}",
         "anchors an object": f"{each.min()} to {each.max()}",
     }
     words = f"{len(boxes)} objects, and {winners} anchors that win one of them."
@@ -205,8 +204,8 @@ def show_scales(scales: tuple[float, ...] = (1.0, 2.0, 4.0)) -> None:
 
 @styled
 def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)) -> None:
-    """Anchors for each object, and the objects with only their best, over 100 pictures, by the
-    threshold of matching.
+    """Anchors for each object, and the objects for which no anchor reaches the threshold of
+    matching, over 100 pictures, by that threshold.
     """
     _, anchors = detector()
     best = torch.cat([iou(boxes, anchors).amax(1) for boxes, _ in _targets()])
@@ -221,12 +220,12 @@ def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
     axes[0, 0].set_yticklabels(["1", "3", "10", "30", "100"])
     axes[0, 0].minorticks_off()
     axes[0, 1].plot(thresholds, [100 * row[2] for row in rows])
-    axes[0, 1].set(ylabel="objects with only their best (%)", ylim=(-3, 103))
+    axes[0, 1].set(ylabel="objects not reached (%)", ylim=(-3, 103))
     for axis in axes[0]:
         axis.set(xlabel="matching threshold", xlim=(0.25, 0.95))
     words = [f"{each:.1f} anchors at {threshold}" for threshold, each, _ in rows]
     show(figure, f"The higher the threshold, the fewer anchors win an object: {', '.join(words)}.")
-    header = ["threshold", "anchors for each object", "objects with only their best"]
+    header = ["threshold", "anchors for each object", "objects for which no anchor reaches it"]
     table(header, [[f"{at}", f"{each:.1f}", in_percent(only)] for at, each, only in rows])
 
 

@@ -12,6 +12,9 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n06_hunt import Hunt
 from effdet_lite.teach.nb.n06_pipeline import SIDE, STEPS, Run, files, run_with
 
+# So that nobody takes the truth for too large.
+MEANINGS = {"missed": "missed (drawn a little outside the object)"}
+
 
 @styled
 def show_mystery(hunt: Hunt, letter: str, picture: int = 0) -> None:
@@ -26,12 +29,12 @@ def show_mystery(hunt: Hunt, letter: str, picture: int = 0) -> None:
     _draw_found(right, run, picture)
     found, objects = run.count("right"), sum(len(one["labels"]) for one in files().true)
     right.set_title(f"and {found} of {objects} objects are found", fontsize=11)
-    draw_key(figure, ("wrong", "missed"))
+    draw_key(figure, ("wrong", "missed"), meanings=MEANINGS)
     show(
         figure,
         f"Left, the loss of pipeline {letter} falls from {run.losses[0]:.1f} to "
-        f"{run.losses[-1]:.1f}. Right, its boxes lie beside the objects: {found} of {objects} are "
-        "found.",
+        f"{run.losses[-1]:.1f}. Right, its boxes do not fit the objects: {found} of {objects} "
+        "are found.",
         photo=True,
     )
 
@@ -39,7 +42,9 @@ def show_mystery(hunt: Hunt, letter: str, picture: int = 0) -> None:
 def _draw_found(axis: Axes, run: Run, picture: int) -> None:
     draw_picture(axis, files().pictures[picture])
     one = run.judged()[picture]
-    draw_judged(axis, run.found[picture], files().true[picture], files().classes, one)
+    found, true = run.found[picture], files().true[picture]
+    # One sees the class of a missed object, and its name could be taken for that of a box near it.
+    draw_judged(axis, found, true, files().classes, one, names_missed=False)
 
 
 def _draw_trained_on(axis: Axes, run: Run, picture: int) -> None:
@@ -77,7 +82,7 @@ def _one_view(run: Run, name: str, tool: str, picture: int) -> View:
     axis.set_title(f"{name}, picture {picture}: {tool}", fontsize=10)
     one = run.judged()[picture]
     if tool == "the boxes it finds":
-        draw_key(figure, ("right", "wrong", "missed"))
+        draw_key(figure, ("right", "wrong", "missed"), meanings=MEANINGS)
     boxes = run.targets[picture]["boxes"]
     numbers = {
         "boxes trained on": f"{boxes.min():.1f} to {boxes.max():.1f} px",
@@ -103,7 +108,7 @@ def _lineup(hunt: Hunt, tool: str, picture: int) -> Figure:
         axis.set_title(f"pipeline {letter}", loc="left", fontsize=10)
     if is_found:
         figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
-        draw_key(figure, ("right", "wrong", "missed"))
+        draw_key(figure, ("right", "wrong", "missed"), meanings=MEANINGS)
     return figure
 
 

@@ -259,8 +259,8 @@ def show_focal_curves(gammas: Sequence[float] = (0, 1.5, 2)) -> None:
         name = "γ = 0: cross-entropy" if gamma == 0 else f"γ = {gamma:g}"
         for axis in axes[0]:
             axis.plot(p, (1 - p) ** gamma * -np.log(p), label=name, markevery=50)
+    figure.supxlabel("p: probability given to the right answer", fontsize=10)
     for axis in axes[0]:
-        axis.set_xlabel("p: probability given to the right answer")
         axis.set_ylabel("loss of one answer")
     axes[0, 0].set(ylim=(0, 3), title="as it is")
     axes[0, 1].set(yscale="log", ylim=(1e-6, 10), title="on a logarithmic scale")

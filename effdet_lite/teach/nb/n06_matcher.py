@@ -16,6 +16,7 @@ from effdet_lite.teach.kit.plots import PALETTE, as_array, new_panels, styled
 from effdet_lite.teach.kit.shared import unseen_pictures
 from effdet_lite.teach.kit.touch import BoxPad, PickPad
 from effdet_lite.teach.kit.widgets import Explorer, View
+from effdet_lite.teach.nb.n06_nms import OUTLINED
 
 # --- two boxes ---
 
@@ -128,6 +129,7 @@ class Game(NamedTuple):
 
 
 KEY = {"right": "taken, wins", "wrong": "taken, loses", "missed": "wins"}
+OTHERS = {"object": {"color": "white", "linestyle": "--", "path_effects": [OUTLINED]}}
 
 
 @functools.cache
@@ -171,13 +173,13 @@ def matcher_pad() -> PickPad:
 @styled
 def rule_view(taken: list[int]) -> View:
     """What the rule says of each anchor, and what was taken. taken: numbers of anchors, from 0."""
-    figure, (axis,) = new_panels(4.4, 4.8, (0.02, 0.08, 0.96, 0.85))
+    figure, (axis,) = new_panels(4.4, 5.0, (0.02, 0.12, 0.96, 0.81))
     draw_picture(axis, game().picture)
     draw_outlines(axis, game().boxes, "white", linewidths=1.6, linestyles="dashed")
     kinds = [_kind(number in taken, wins) for number, wins in enumerate(game().wins)]
     losers = [box for box, kind in zip(game().anchors, kinds, strict=True) if kind == "left"]
     if losers:
-        draw_outlines(axis, torch.stack(losers), "#BBBBBB", linewidths=0.9)
+        draw_outlines(axis, torch.stack(losers), "#DDDDDD", linewidths=1.3)
     rows = list(zip(game().anchors, kinds, game().overlaps, strict=True))
     for number, (box, kind, value) in enumerate(rows, 1):
         if kind != "left":
@@ -185,7 +187,7 @@ def rule_view(taken: list[int]) -> View:
     for number, (box, kind, _) in enumerate(rows, 1):
         if kind == "left":
             label_where_free(axis, as_array(box), (str(number),), "#888888")
-    draw_key(figure, list(KEY), meanings=KEY)
+    draw_key(figure, list(KEY), 2, KEY, OTHERS)
     winners = sum(game().wins)
     right = kinds.count("right")
     axis.set_title(f"{winners} of {len(kinds)} anchors win; you took {right} of them", fontsize=11)

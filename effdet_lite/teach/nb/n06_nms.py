@@ -19,7 +19,14 @@ from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture, label_where
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.page import show
-from effdet_lite.teach.kit.plots import PALETTE, as_array, new_figure, new_panels, styled
+from effdet_lite.teach.kit.plots import (
+    PALETTE,
+    as_array,
+    line_look,
+    new_figure,
+    new_panels,
+    styled,
+)
 from effdet_lite.teach.kit.shared import unseen_pictures
 from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
@@ -28,7 +35,7 @@ from effdet_lite.teach.nb.n06_anchors import candidates
 PICTURE, SCORE = 0, 0.5  # two of its circles overlap; the lowest score of a box in the steps
 ZOOM = (0, 96, 104, 36)  # px: left, right, bottom, top of what is shown of it
 MANY, LEAST = 100, 0.3  # pictures that are counted, and the lowest score there
-GRAY = withStroke(linewidth=2.6, foreground="#777777")
+OUTLINED = withStroke(linewidth=2.6, foreground="#777777")
 KINDS = ("right", "double", "wrong", "missed")
 
 
@@ -92,10 +99,10 @@ def step_view(step: int, threshold: float) -> View:
 def _draw_key(figure: Figure) -> None:
     """What the lines of a step mean."""
     looks = {
-        "taken now": {"color": PALETTE["blue"], "linewidth": 5},
-        "kept": {"color": PALETTE["blue"], "linewidth": 2.2},
+        "taken now": {"color": PALETTE["blue"], "linewidth": 2.8},
+        "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
         "goes": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
-        "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [GRAY]},
+        "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},
     }
     keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
     style = {"ncols": len(looks), "fontsize": 9, "handlelength": 2.2, "columnspacing": 1.4}
@@ -113,7 +120,7 @@ def _words_of(now: Step, found: Mapping[str, Tensor]) -> str:
 
 def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool = True) -> None:
     """Undecided boxes thin and white, those that go dashed and black, kept ones blue, and the best
-    one thick.
+    one thick, on top.
     """
     draw_picture(axis, unseen_pictures()[PICTURE][0])
     axis.set(xlim=ZOOM[:2], ylim=ZOOM[2:])
@@ -121,13 +128,13 @@ def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool =
     if now.left:
         draw_outlines(axis, boxes[now.left], "white", linewidths=1.0)
     if now.kept:
-        draw_outlines(axis, boxes[now.kept], "white", linewidths=4)
-        draw_outlines(axis, boxes[now.kept], PALETTE["blue"], linewidths=2.2)
-    if now.best is not None:
-        draw_outlines(axis, boxes[[now.best]], "white", linewidths=8)
-        draw_outlines(axis, boxes[[now.best]], PALETTE["blue"], linewidths=5)
-    if now.gone:  # over the best one, which they often nearly equal
+        draw_outlines(axis, boxes[now.kept], "white", linewidths=2.8)
+        draw_outlines(axis, boxes[now.kept], PALETTE["blue"], linewidths=1.4)
+    if now.gone:
         draw_outlines(axis, boxes[now.gone], "black", linewidths=1.0, linestyles="dashed")
+    if now.best is not None:  # over those that go, which often nearly equal it
+        draw_outlines(axis, boxes[[now.best]], "white", linewidths=3.6)
+        draw_outlines(axis, boxes[[now.best]], PALETTE["blue"], linewidths=2.8)
     named = [*([] if now.best is None else [now.best]), *now.kept] if words else []
     for number in named:
         score = f"{found['scores'][number]:.2f}"
@@ -222,14 +229,21 @@ def doubles_without_nms() -> float:
 
 @styled
 def show_thresholds(thresholds: tuple[float, ...] = (0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9)) -> None:
-    """Boxes of each kind in MANY pictures, against the threshold of NMS."""
-    figure, axes = new_figure(width=5.8, height=3.0)
-    axis = axes[0, 0]
-    for kind in KINDS:
-        axis.plot(thresholds, [counted(threshold)[kind] for threshold in thresholds], label=kind)
-    axis.set(xlabel="NMS threshold", ylabel=f"in {MANY} pictures", ylim=(0, None), xlim=(0, 1))
-    axis.set_title("A low threshold misses neighbors, a high one keeps doubles", fontsize=11)
-    axis.legend()
+    """Boxes of each kind in MANY pictures, against the threshold of NMS; the few missed objects in
+    a panel of their own.
+    """
+    figure, axes = new_figure(1, 2, width=7.4, height=3.0)
+    for number, kind in enumerate(KINDS):
+        values = [counted(threshold)[kind] for threshold in thresholds]
+        axis = axes[0, int(kind == "missed")]
+        axis.plot(thresholds, values, label=kind, **line_look(number))
+    for axis in axes[0]:
+        axis.set(xlabel="NMS threshold", ylim=(0, None), xlim=(0, 1))
+    axes[0, 0].set_ylabel(f"boxes in {MANY} pictures, score ≥ {LEAST}")
+    axes[0, 0].set_title("A high threshold keeps doubles", fontsize=11)
+    axes[0, 0].legend()
+    axes[0, 1].set_ylabel("missed objects")
+    axes[0, 1].set_title("A low one misses neighbors", fontsize=11)
     low, high = thresholds[0], thresholds[-1]
     show(
         figure,
