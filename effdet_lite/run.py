@@ -132,7 +132,8 @@ class Run:
         for name, tensor in tensors.items():
             index, _, key = name.partition(".")
             known = index.isdecimal() and int(index) < len(parameters)
-            if not known or tensor.shape not in ((), parameters[int(index)].shape):
+            # Steps are counted in one number, and momenta have the shape of their weight.
+            if not known or tensor.shape != (() if key == "step" else parameters[int(index)].shape):
                 raise ValueError(
                     f"{self.checkpoint} is damaged: its optimizer.{name} fits no weight. "
                     "Use another output folder."

@@ -274,6 +274,20 @@ def test_rows_come_back_as_they_were(stopped):
 # --- Files that are damaged ---
 
 
+def test_a_count_of_steps_that_is_no_number_is_refused(stopped):
+    """A scale has two numbers too, so that the shape alone does not tell."""
+    tensors, header = load_tensors(stopped)
+    weights = {name.rpartition(".")[0] for name in tensors if name.startswith("optimizer.")}
+    pairs = [name for name in weights if tensors[f"{name}.exp_avg"].shape == (2,)]
+    for weight in pairs or sorted(weights)[:1]:
+        tensors[f"{weight}.step"] = torch.zeros(tensors[f"{weight}.exp_avg"].shape)
+    folder = stopped.parent / "steps"
+    folder.mkdir()
+    save_tensors(folder / "last.safetensors", tensors, **header)
+    with pytest.raises(ValueError, match=r"is damaged: its optimizer\..*step fits no weight"):
+        begin(config(folder, evaluate_every=1), shapes(), shapes(2, "test"))
+
+
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_one_sentence(stopped, data):

@@ -307,7 +307,7 @@ def test_pads_in_jupyterlab_tell_the_kernel_and_keep_its_keys_to_themselves(page
     drop.get_by_text("Here is noise.png, 2048 × 1733 px.").wait_for()
 
     shown = [state(page.locator(".touch").nth(number)) for number in range(6)]
-    assert shown[0] == "32 × 32 px from (41, 25)" and shown[2] == "circle, circle"
+    assert shown[0] == "32 × 32 px from (41, 25)" and shown[2] == "2 circles"
     assert shown[4:] == ["box 3", "2 edges: A → B, B → C"]
     tell(page, *shown, "noise.png, 2048 × 1733 px")
     assert not page.complaints
