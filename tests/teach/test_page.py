@@ -80,6 +80,8 @@ def test_every_word_of_a_source_can_be_read_on_light_and_dark_pages(monkeypatch)
     for bundle in shown:
         card, letters = re.findall("#[0-9A-Fa-f]{6}", page.CARD)
         assert page.CARD in bundle["text/html"]
+        # JupyterLab's own rule for <pre> would put the page's background behind the letters.
+        assert f'<pre style="background: {card}; color: {letters};' in bundle["text/html"]
         used = re.findall("color: (#[0-9A-Fa-f]{6})", bundle["text/html"])
         assert len(set(used)) >= 3
         for color in {letters, *used} - {card}:

@@ -22,7 +22,8 @@ const output = words.closest(".jp-OutputArea-child");
 const picture = output?.previousElementSibling?.querySelector("img");
 if (picture) { picture.alt = words.lastChild.textContent; output.style.display = "none"; }
 }"""
-CARD = "background: #FFFFFF; color: #000000; padding: 0.2em 0.8em"
+SOURCE_COLORS = "background: #FFFFFF; color: #000000"
+CARD = f"{SOURCE_COLORS}; padding: 0.2em 0.8em"
 
 
 def img(figure: Figure, alt: str, dpi: int = 90) -> str:
@@ -121,7 +122,10 @@ def show_source(thing) -> None:
     """
     code = inspect.getsource(thing)
     # On a light card, as figures are: no colors of letters stand out from a dark page as well.
-    formatter = HtmlFormatter(noclasses=True, nobackground=True, style=SOURCE_STYLE)
+    # JupyterLab gives each <pre> the page's own colors, so the card's stand there too.
+    formatter = HtmlFormatter(
+        noclasses=True, nobackground=True, style=SOURCE_STYLE, prestyles=SOURCE_COLORS
+    )
     place = f"{thing.__module__.replace('.', '/')}.py"
     listing = highlight(code, PythonLexer(), formatter)
     card = f'<div style="{CARD}">{listing}</div>'
