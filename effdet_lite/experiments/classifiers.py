@@ -14,6 +14,7 @@ from effdet_lite.optimizing import learning_rate, make_optimizer
 from effdet_lite.settings import TrainConfig
 
 CROP = 24  # side of a crop in pixels
+LAST = 50  # steps of which the mean loss is kept
 
 
 @functools.lru_cache(maxsize=4)
@@ -94,7 +95,7 @@ def in_parts(images: Tensor, labels: Tensor, size: int = 256) -> Iterable[tuple[
     return zip(images.split(size), labels.split(size), strict=True)
 
 
-def mean_of_last(losses: Sequence[float], steps: int = 50) -> float | None:
+def mean_of_last(losses: Sequence[float], steps: int = LAST) -> float | None:
     """The mean loss of the last steps, rounded; None where there is no step."""
     last = losses[-steps:]
     return round(sum(last) / len(last), 4) if last else None

@@ -99,15 +99,40 @@ def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
     ]
 
 
-def test_powers_of_ten_are_rounded():
-    far = (3e-7, 0.03, 400.0, 2e16)
-    assert [n02_depth.in_powers(value) for value in far] == ["10^-7", "10^-2", "10^3", "10^16"]
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.043, "0.043"),
+        (0.0301, "0.030"),
+        (0.001, "0.0010"),
+        (0.27, "0.27"),
+        (1.04, "1.0"),
+        (9.96, "10"),
+        (11.5, "12"),
+        (134.0, "130"),
+        (996.0, "1.0 · 10³"),
+        (2.3e16, "2.3 · 10¹⁶"),
+        (1.64e-12, "1.6 · 10⁻¹²"),
+        (0.000996, "0.0010"),
+    ],
+)
+def test_numbers_have_two_digits_and_no_rounded_power_of_ten(value, words):
+    """As powers of ten, 0.043 and 0.03 would be 10^-1 and 10^-2, ten times apart."""
+    assert n02_depth.in_two_digits(value) == words
 
 
-def test_what_is_near_1_is_no_power_of_ten():
-    """Rounded, 4 would be 10^1 and 0.27 would be 10^-1."""
-    near = (0.1, 0.27, 4.04, 11.5, 99.0)
-    assert [n02_depth.in_powers(value) for value in near] == ["0.1", "0.27", "4", "12", "99"]
+def test_each_kind_of_tower_has_a_column(monkeypatch):
+    shown = []
+    monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
+    alone = [row | {"kind": "skips only"} for row in tower_rows({4: [0.25, 0.75], 8: [1.0]})]
+    longer = tower_rows({64: [0.5]}, steps=1600)
+    n02_depth.kinds_table(tower_rows({4: [0.5]}) + alone + longer)
+    head, lines = shown[0]
+    assert head[1:] == ["both", "batch norm only", "skips only", "neither"]
+    assert lines == [
+        ["4 layers", "0.500 (0.500 – 0.500)", "–", "0.500 (0.250 – 0.750)", "–"],
+        ["8 layers", "–", "–", "1.000 (1.000 – 1.000)", "–"],
+    ]
 
 
 def test_the_title_counts_the_powers_of_ten_that_a_wrong_gain_costs(monkeypatch):

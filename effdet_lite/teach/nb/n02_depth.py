@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from effdet_lite.experiments.classifiers import crops
+from effdet_lite.experiments.classifiers import LAST, crops
 from effdet_lite.experiments.comparing import spread
 from effdet_lite.experiments.towers import (
     DEPTHS,
     KINDS,
     LONGER,
+    PARTS,
     STEPS,
     Tower,
     by_depth,
@@ -99,8 +100,8 @@ def title_of_depths(rows: Sequence[Mapping]) -> str:
 def towers_table(rows: Sequence[Mapping]) -> None:
     """A line for each depth of the towers with both remedies: accuracy and training loss, and the
     norm of the first layer's gradient (the median of the seeds), before the training and in its
-    last tenth, of the shorter training. Where there are longer ones, their accuracy stands at the
-    end.
+    last tenth (the median of its steps), of the shorter training. Where there are longer ones,
+    their accuracy stands at the end.
     """
     short, long = (by_depth(rows, steps=steps) for steps in (STEPS, LONGER))
     losses = means(by_depth(rows, value="loss"))
@@ -115,10 +116,23 @@ def towers_table(rows: Sequence[Mapping]) -> None:
             line.append(str(spread(list(long[depth].values()))) if depth in long else "–")
         lines.append(line)
     heads = [f"accuracy after {STEPS} steps: mean (lowest – highest)"]
-    heads += [f"training loss after {STEPS} steps"]
-    heads += ["gradient before", f"gradient after {STEPS} steps"]
+    heads += [f"training loss of the last {LAST} of {STEPS} steps: mean"]
+    heads += ["gradient before: median", f"gradient of the last {STEPS // PARTS} steps: median"]
     heads += [f"accuracy after {LONGER:,} steps: mean (lowest – highest)"] if long else []
     table(["tower", *heads], lines)
+
+
+def kinds_table(rows: Sequence[Mapping]) -> None:
+    """A line for each depth: accuracy after the shorter training with both remedies, with one, and
+    with neither.
+    """
+    found = {kind: by_depth(rows, kind) for kind in KINDS}
+    lines = []
+    for depth in sorted(set().union(*found.values())):
+        own = [found[kind].get(depth) for kind in KINDS]
+        words = [str(spread(list(seeds.values()))) if seeds else "–" for seeds in own]
+        lines.append([f"{depth} layers", *words])
+    table([f"accuracy after {STEPS} steps: mean (lowest – highest)", *KINDS], lines)
 
 
 def mean_growth(rows: Sequence[Mapping]) -> dict[str, float]:
@@ -181,11 +195,16 @@ def first_gradient(depth: int, kind: str, gain: float, activation: str = "silu")
     return statistics.median(found)
 
 
-def in_powers(value: float) -> str:
-    """A number as a power of ten, 10^-12; from 0.1 to 100 with two digits, 0.27."""
-    if 0.1 <= value < 99.5:
-        return f"{value:.2g}"
-    return f"10^{round(torch.tensor(value, dtype=torch.float64).log10().item())}"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def in_two_digits(value: float) -> str:
+    """A number above 0 with two digits, 0.043; far from 1 with a power of ten, 1.6 · 10⁻¹²."""
+    digits, _, power = f"{value:.1e}".partition("e")
+    if -3 <= int(power) < 3:
+        places = max(0, 1 - int(power))
+        return f"{float(f'{value:.1e}'):.{places}f}"
+    return f"{digits} · 10{str(int(power)).translate(RAISED)}"
 
 
 def powers_lost(gradients: Sequence[float]) -> float:
@@ -221,7 +240,7 @@ def _show_gradients(found: Mapping[str, Sequence[float]], title: str, height: fl
     rows = []
     for number, (label, gradients) in enumerate(found.items()):
         axis.plot(DEPTHS, gradients, **line_look(number), label=label)
-        rows.append([label, *map(in_powers, gradients)])
+        rows.append([label, *map(in_two_digits, gradients)])
     _depth_axis(axis)
     axis.set(yscale="log", ylabel="gradient of the first layer")
     axis.set_title(title, fontsize=11)
