@@ -12,6 +12,7 @@ from oracles import macs, parameters
 from torch import nn
 
 from effdet_lite.layers import ConvNorm, LayerStyle, MBConv
+from effdet_lite.teach.kit.shared import shipped
 from effdet_lite.teach.nb import n02_block, n02_build
 from effdet_lite.teach.nb.n02_block import CHANNELS, SIDE, Switches
 
@@ -112,3 +113,25 @@ def test_one_weight_that_differs_is_found_in_its_part(theirs):
     assert found == [number != 3 for number in range(9)]
     with pytest.raises(AssertionError, match="something else than torchvision's"):
         n02_build.compare_part_by_part(changed, theirs, images)
+
+
+def test_a_difference_that_four_decimals_cannot_say_is_never_called_zero():
+    found = [n02_build.in_bound(value) for value in (0.0, 4e-5, 9e-5, 1e-4, 0.25)]
+    assert found == ["less than 0.0001"] * 3 + ["0.0001", "0.2500"]
+
+
+def test_channel_19_looks_for_right_ends():
+    """The notebook says so of the line at its right edge: added on the left, subtracted on the
+    right, by the shipped weights themselves."""
+    detector, _ = shipped("shapes")
+    left, _, right = detector.backbone.stages[0][0].depthwise.conv.weight[19, 0].sum(0).tolist()
+    assert left > 0 > right
+
+
+def test_the_title_says_by_how_much_a_dense_block_is_more_expensive(monkeypatch):
+    figures = []
+    monkeypatch.setattr(n02_block, "show", lambda figure, words: figures.append(figure))
+    n02_block.show_each_switch()
+    image = torch.zeros(1, CHANNELS, SIDE, SIDE)
+    dense = macs(built(Switches(is_depthwise=False)), image) / macs(built(Switches()), image)
+    assert f" {dense:.0f} times " in figures[0].axes[0].get_title()

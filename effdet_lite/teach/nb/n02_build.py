@@ -53,18 +53,25 @@ def show_both_answers(mine: Tensor, theirs: Tensor) -> None:
     """
     figure, axes = new_figure(width=8.2, height=2.8)
     axis = axes[0, 0]
-    look = {"linestyle": "none", "markersize": 8, "markerfacecolor": "none"}
-    axis.plot(theirs[0, :SHOWN], color=PALETTE["black"], marker="o", label="torchvision", **look)
-    axis.plot(mine[0, :SHOWN], color=PALETTE["vermillion"], marker="", label="yours")
+    look = {"linestyle": "none", "marker": "o"}
+    ring = look | {"color": PALETTE["black"], "markersize": 8, "markerfacecolor": "none"}
+    dot = look | {"color": PALETTE["vermillion"], "markersize": 4}
+    axis.plot(theirs[0, :SHOWN], **ring, label="torchvision")
+    axis.plot(mine[0, :SHOWN], **dot, label="yours")
     axis.set(xlabel=f"class (the first {SHOWN} of 1,000)", ylabel="answer", xlim=(-1, SHOWN))
     axis.set_title("Every answer of your network is torchvision's", fontsize=11)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.25 * (high - low))  # room for the legend
     axis.legend(loc="upper left", ncols=2, fontsize=9)
-    apart = (mine - theirs).abs().max().item()
+    apart = in_bound((mine - theirs).abs().max().item())
     show(
         figure,
-        f"The answers of both networks to one image lie on top of each other; of all, none differs "
-        f"by more than {apart:.4f}.",
+        f"The answers of both networks to one image lie on top of each other; of all, the largest "
+        f"difference is {apart}.",
     )
-    print(f"largest difference of {mine.numel():,} answers: {apart:.4f}")
+    print(f"largest difference of {mine.numel():,} answers: {apart}")
+
+
+def in_bound(difference: float) -> str:
+    """A difference with four decimals, or that it is below what four decimals can say."""
+    return f"{difference:.4f}" if difference >= 0.0001 else "less than 0.0001"
