@@ -34,6 +34,9 @@ class Node:
             raise ValueError(f"inputs of node {name!r} must be a tuple of names, got {inputs!r}.")
         if not inputs:
             raise ValueError(f"node {name!r} has no inputs; give it at least one.")
+        twice = [source for number, source in enumerate(inputs) if source in inputs[:number]]
+        if twice:
+            raise ValueError(f"node {name!r} reads {twice[0]!r} twice; name each input once.")
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise ValueError(
                 f"{name!r} cannot name a node; use letters, digits and _, such as 'P4_td'."

@@ -337,7 +337,7 @@ def any_graph(draw):
     extra = draw(st.lists(st.sampled_from(levels), max_size=4))
     known, nodes = [f"P{level}_in" for level in levels], []
     for index, level in enumerate(draw(st.permutations(levels + extra))):
-        inputs = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
+        inputs = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True))
         nodes.append(Node(f"n{index}", level, tuple(inputs)))
         known.append(f"n{index}")
     return FusionGraph("any", tuple(draw(st.permutations(nodes))))

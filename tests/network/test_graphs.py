@@ -67,6 +67,7 @@ def graph(*nodes):
         ((("a", 3, ("b",)), ("b", 3, ("a",))), "has a cycle: (a -> b -> a|b -> a -> b)"),
         ((("a", 3, ("a",)),), "has a cycle: a -> a"),
         ((("a", 3, ()),), "'a' has no inputs"),
+        ((("a", 3, ("P3_in", "P3_in")),), "node 'a' reads 'P3_in' twice"),
         ((("a", 3, ("P3_in")),), r"inputs of node 'a' must be a tuple: write \('P3_in',\)"),
         ((("a", 3, ("P4_in",)),), "unknown input 'P4_in'; known here: P3_in, a"),
         ((("a", 3, ("P3_in", "nobody")),), "unknown input 'nobody'"),
