@@ -2,6 +2,7 @@
 
 import pytest
 
+from effdet_lite.teach.kit import widgets
 from effdet_lite.teach.kit.plots import new_figure
 from effdet_lite.teach.kit.widgets import Explorer, View, button, choice, slider, switch
 
@@ -24,6 +25,17 @@ def test_further_pictures_stand_between_the_figure_and_the_numbers():
     explorer = Explorer(lambda n: view()._replace(below='<img alt="kept">'), n=slider("n", 0, 1, 0))
     page = explorer.page.value
     assert page.index('alt="a line"') < page.index('alt="kept"') < page.index("<table")
+
+
+def test_a_view_where_nothing_moves_has_its_words_and_its_numbers(monkeypatch):
+    seen = []
+    monkeypatch.setattr(widgets, "show", lambda figure, words: seen.append(words))
+    monkeypatch.setattr(widgets, "table", lambda head, rows: seen.append(rows))
+    widgets.show_view(view(2))
+    assert seen[0] == "a line"
+    assert seen[1][0] == ("number", "2")
+    widgets.show_view(view()._replace(numbers={}))
+    assert seen[2:] == ["a line"]
 
 
 @pytest.fixture

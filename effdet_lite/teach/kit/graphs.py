@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.patheffects import withStroke
 
 from effdet_lite.fusion import FusionGraph
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
@@ -63,7 +64,9 @@ def draw_nodes(
         look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
         axis.plot(x, y, marker=marker, linestyle="", **look)
     for name, (x, y) in places.items():
-        write_plainly(axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9))
+        words = axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9)
+        words.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+        write_plainly(words)
 
 
 def node_kinds(graph: FusionGraph) -> dict[str, str]:

@@ -16,7 +16,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from effdet_lite.teach.kit.keys import OwnKeys
-from effdet_lite.teach.kit.page import img, table_html
+from effdet_lite.teach.kit.page import img, show, table, table_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LABEL = {"description_width": "15em"}
@@ -50,6 +50,13 @@ class View(NamedTuple):
     words: str
     numbers: Mapping[str, str]
     below: str = ""
+
+
+def show_view(view: View) -> None:
+    """Put a view on the page as a figure, with its words and its numbers, where nothing moves."""
+    show(view.figure, view.words)
+    if view.numbers:
+        table(["", ""], list(view.numbers.items()))
 
 
 def slider(label: str, low: float, high: float, value: float, step: float = 1) -> ipywidgets.Widget:
