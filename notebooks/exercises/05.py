@@ -32,6 +32,18 @@ def by_softmax(numbers, weights):
     return sum(number * power for number, power in zip(numbers, powers, strict=True)) / sum(powers)
 
 
+def products(numbers, weights):
+    """Each number times its factor, not added up."""
+    weights = [max(weight, 0.0) for weight in weights]
+    return [number * weight / (sum(weights) + EPSILON) for number, weight in zip(numbers, weights, strict=True)]
+
+
+def factors_alone(numbers, weights):
+    """The factors, without the numbers."""
+    weights = [max(weight, 0.0) for weight in weights]
+    return [weight / (sum(weights) + EPSILON) for weight in weights]
+
+
 def searched(graph, name):
     """Every incoming map that a node depends on."""
     known = {}
@@ -53,6 +65,11 @@ def every_ancestor(graph, name):
     return sorted(known[name])
 
 
+def levels_alone(graph, name):
+    """Numbers in place of names."""
+    return [int(source[1:].partition("_")[0]) for source in searched(graph, name)]
+
+
 def every_map(graph, name):
     """All that come in, whether they reach it or not."""
     return [f"P{level}_in" for level in graph.levels]
@@ -61,7 +78,7 @@ def every_map(graph, name):
 def accept_neck(graph):
     """None if this graph is what 05.4 asks for; otherwise what is missing."""
     if not isinstance(graph, FusionGraph):
-        return 'answer with a graph: FusionGraph("frugal", (Node(…), …)).'
+        return 'answer with a graph: FusionGraph("frugal", (Node(…), …)), or graph_of(pad.value).'
     if graph.levels != SMALL.levels:
         return f"it needs a node at each level from P2 to P6; yours has {', '.join(f'P{one}' for one in graph.levels)}."
     for level, sources in reach(graph).items():
@@ -101,6 +118,8 @@ EXERCISES = {
             (fused_by(epsilon=1e-2), "ε is 0.0001."),
             (fused_by(where="above"), "ε belongs to the sum of weights, below the line."),
             (by_softmax, "that is softmax; the fast way has no exponent."),
+            (products, "these are the products; add them up and return one number."),
+            (factors_alone, "these are the factors; multiply each number by its own, and add up."),
         ],
         "ReLU each weight; then Σ weight · number / (Σ weight + 0.0001).",
         cases=[([1.0, 3.0], [1.0, 0.5]), ([2.0, -1.0, 4.0], [0.3, -2.0, 0.001]), ([5.0, 7.0], [1e-4, 1e-4])],
@@ -113,6 +132,8 @@ EXERCISES = {
             (every_ancestor, "only maps that come in are asked for, not the nodes on the way."),
             (every_map, "not all of them reach every node: look at FPN."),
             (lambda graph, name: searched(graph, name)[::-1], "sorted, please: P2_in before P3_in."),
+            (lambda graph, name: set(searched(graph, name)), "the right names, as a set: return sorted(...) of it."),
+            (levels_alone, "these are levels; the names of the maps are asked for, such as P2_in."),
             (lambda graph, name: searched(graph, name)[1:], "one is missing: its own level's map counts too."),
         ],
         "for each node in order: what is known of its inputs, put together; a map that comes in knows itself.",

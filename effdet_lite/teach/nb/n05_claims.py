@@ -1,0 +1,178 @@
+"""The closing table of notebook 05: what its numbers say of claims 16 to 21."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from effdet_lite.experiments import knocked, neck_findings, pairs, weighting_times
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.verdicts import Finding, counted, gained, held, solved
+from effdet_lite.fusion import bifpn, fpn, panet
+from effdet_lite.teach.kit.claims import Claim
+from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
+from effdet_lite.teach.nb.n05_knocked import TASKS
+from effdet_lite.teach.nb.n05_round import cells_of_detectors, weightings_of_detectors
+from effdet_lite.teach.nb.n05_switches import effect, official_edges
+from effdet_lite.teach.nb.n05_ways import named
+from effdet_lite.teach.nb.n05_weights import of_dots
+
+Rows = Sequence[Mapping]
+WITH_A_WAY_UP = ("PANet", "BiFPN")
+
+
+def claims_on_ways(rows: Rows, pair_rows: Rows) -> tuple[Claim, Claim, Claim]:
+    """Claims 16 to 18. rows: of `n05_ways.rows_on_discs`. pair_rows: of `pairs.all_rows`."""
+    return _on_the_way_up(rows), _on_skips(), _on_pruning(pair_rows)
+
+
+def _on_the_way_up(rows: Rows) -> Claim:
+    graphs = {"FPN": fpn, "PANet": panet, "BiFPN": bifpn}
+    told = {
+        f"pairs reached, {name}": f"{sum(map(len, reach(graph(SMALL.levels)).values()))} of 25"
+        for name, graph in graphs.items()
+    }
+    ways, without = named(rows, WITH_A_WAY_UP), named(rows, ["FPN"])
+    told["runs that name the discs, FPN"] = "{} of {}".format(*without)
+    told["runs that name the discs, with a way up"] = "{} of {}".format(*ways)
+    return Claim(
+        "C16",
+        "BiFPN adds a way up to FPN's way down",
+        told,
+        (_more(ways, without),),
+        says=f"FPN joins {told['pairs reached, FPN']} pairs and BiFPN all of them; "
+        f"{told['runs that name the discs, with a way up']} trainings with a way up name the "
+        f"discs, {told['runs that name the discs, FPN']} with FPN",
+    )
+
+
+def _more(one: tuple[int, int], other: tuple[int, int]) -> Finding:
+    """More of the one arm's runs solve the task, both as (solved, runs)."""
+    runs = [[True] * solved_runs + [False] * (of - solved_runs) for solved_runs, of in (one, other)]
+    return solved(*runs)
+
+
+def _on_skips() -> Claim:
+    mine, official = set(bifpn(range(3, 8)).edges), official_edges()
+    equal = sum(edge in mine for edge in official)
+    return Claim(
+        "C17",
+        "it adds skips from a level's map to its output",
+        {
+            "+ skips › edges": f"{len(bifpn(SMALL.levels, prune=False).edges)}",
+            "edges as in the official settings": f"{equal} of {len(official)}",
+        },
+        (held(equal, len(official)), counted(len(mine), len(official))),
+        says=f"With skips PANet's {len(panet(SMALL.levels).edges)} edges become "
+        f"{len(bifpn(SMALL.levels, prune=False).edges)}; the pruned cell has the official "
+        f"{len(official)}",
+    )
+
+
+def _on_pruning(rows: Rows) -> Claim:
+    told, both = {}, []
+    for title, key in (("PANet", "PANet"), ("PANet with skips", "BiFPN, not pruned")):
+        saved = pairs.saved_by_node(pairs.GRAPHS[key])
+        both.append(f"{100 * saved.pop('both')['saved']:.1f} %")
+        for node, one in saved.items():
+            told[f"saved in {title} by leaving out {node}"] = f"{100 * one['saved']:.1f} %"
+    changes = effect(rows, "prune")
+    labels = ("pruning, change of AP50", "pruning, p for more AP50")
+    told |= {label: changes[label] for label in labels}
+    return Claim(
+        "C18",
+        "nodes with one input are left out, as they fuse little",
+        told,
+        (neck_findings.switch(rows, "prune")["asked"],),
+        care="with skips one of the two nodes has two inputs, and it is the one that saves",
+        says=f"Pruning saves {both[0]} of PANet's MACs and {both[1]} with skips, "
+        f"{told['saved in PANet with skips by leaving out P6_td']} of them by P6_td; AP50 changes "
+        f"by {changes[labels[0]]} over {changes['pruning, pairs']} pairs",
+    )
+
+
+def claim_on_repeats(seen: Mapping[str, str]) -> Claim:
+    """Claim 19. seen: positions by "one cell" and "two cells", as words."""
+    cells = cells_of_detectors()
+    told = {f"positions seen, {name}": words for name, words in seen.items()}
+    repeated = [number for number in cells.values() if number > 1]
+    return Claim(
+        "C19",
+        "the module is repeated several times",
+        told,
+        (held(len(repeated), len(cells)),),
+        care="no training here has shown yet that it helps",
+        says=f"D0 has {cells['D0']} cells and D7 {cells['D7']}; one output of P2 depends on "
+        f"{seen['one cell']} positions of P2 after one cell, on {seen['two cells']} after two",
+    )
+
+
+def claim_on_weights(rows: Rows) -> Claim:
+    """Claim 20. rows: of `experiments.necks`."""
+    told = {}
+    for task, name in TASKS.items():
+        agree = knocked.agreement(knocked.relative_factors(rows, task)[1])
+        told[f"agreement of the factors over seeds › {name}"] = f"{agree:.2f}"
+    values = ", ".join(
+        f"{value} on {name}" for name, value in zip(TASKS.values(), told.values(), strict=True)
+    )
+    return Claim(
+        "C20",
+        "a weighted average, hoping that maps contribute differently",
+        told,
+        tuple(neck_findings.unequal_factors(rows).values()),
+        care="the factors differ, but they do not say what the detector would lose",
+        says=f"Fresh trainings agree on which edges get large factors: {values} (1: all the same)",
+    )
+
+
+def claims_on_weighting(rows: Rows) -> tuple[Claim, Claim, Claim]:
+    """Claim 21 in its three parts, of the rows of `experiments.necks`."""
+    return _on_unbounded(rows), _on_softmax(rows), _on_the_average()
+
+
+def _on_unbounded(rows: Rows) -> Claim:
+    rising = {}
+    for way in ("unbounded", "fast", "softmax"):
+        rising[way] = [row["losses"][-1] > row["losses"][0] for row in of_dots(rows, way)]
+    asked = [row["asked"] for row in of_dots(rows, "unbounded")]
+    return Claim(
+        "C21a",
+        "unbounded weights bring problems in backprop",
+        {"AP50 of the dots › unbounded": str(spread(asked))},
+        (solved(rising["unbounded"], rising["fast"] + rising["softmax"]),),
+        care="three short trainings at the usual rate",
+        says=f"{sum(rising['unbounded'])} of {len(asked)} trainings diverged; they end with an "
+        f"AP50 of {spread(asked)}",
+    )
+
+
+def _on_softmax(rows: Rows) -> Claim:
+    seconds = weighting_times.seconds_of_trainings(rows)
+    slower = [
+        soft / fast - 1 for soft, fast in zip(seconds["softmax"], seconds["fast"], strict=True)
+    ]
+    told = {
+        f"seconds of a training › {way}": f"{spread(seconds[way]).mean:.1f}"
+        for way in ("fast", "softmax")
+    }
+    return Claim(
+        "C21b",
+        "softmax slowed the training down",
+        told,
+        (replace(gained(slower), exception=""),),
+        care="three trainings each, on a processor",
+        says="A training took {} s with the fast way, and {} s with softmax".format(*told.values()),
+    )
+
+
+def _on_the_average() -> Claim:
+    ways = weightings_of_detectors()
+    plain = [name for name, way in ways.items() if way != "fast"]
+    fast = len(ways) - len(plain)
+    return Claim(
+        "C21c",
+        "so a simple average after ReLU is used",
+        {"fast › of them": f"{fast}", "plain sum › of them": f"{len(plain)}"},
+        (held(fast, len(ways), f"{', '.join(plain)} take the plain sum"),),
+        care="it is a weighted average",
+        says=f"{fast} of {len(ways)} published detectors have it",
+    )

@@ -1,0 +1,154 @@
+"""Further trainings of notebook 05, drawn: a task for the neck alone, one that a cell cannot solve,
+weights at raised rates, and what each way of weighing takes in time.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+
+from effdet_lite.data import PatternedMarks
+from effdet_lite.experiments import round_trip, stability, way_up, weighting_times
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
+from effdet_lite.teach.kit.page import show
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n05_ways import GUESSING
+
+Rows = Sequence[Mapping]
+TASKS = {"disc": "the disc has its mark's class", "far": "a plain mark has the far one's class"}
+
+
+@styled
+def show_patterns(asks: str, number: int = 0) -> None:
+    """A picture of `data.PatternedMarks`, and the same pooled by 2, 4 and 8: the pattern is gone.
+
+    asks: "disc" or "far".
+    """
+    image, target = PatternedMarks("test", 128, number + 1, seed=1, asks=asks)[number]
+    figure, axes = new_panels(8.8, 2.6, *((0.25 * place, 0.02, 0.245, 0.84) for place in range(4)))
+    for doublings, axis in enumerate(axes):
+        side = 2**doublings
+        small = image if not doublings else _pooled(image, side)
+        draw_picture(axis, small)
+        axis.set_title("as it is" if not doublings else f"pooled by {side}", fontsize=11)
+    labels = target["labels"].tolist()
+    draw_boxes(None, target["boxes"], labels, [""] * 6, axis=axes[0], words=False)
+    words = f"{TASKS[asks]}; pooling by 2 turns every pattern into one gray."
+    show(figure, f"A picture with patterned marks: {words}")
+
+
+def _pooled(image, side: int):
+    *_, height, width = image.shape
+    blocks = image.reshape(3, height // side, side, width // side, side)
+    return blocks.mean((2, 4))
+
+
+def _strips(axis: Axes, arms: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """A row for each arm with a mark for each training; returns who solved the task, in words."""
+    told, labels = {}, []
+    for place, (name, values) in enumerate(arms.items()):
+        look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
+        heights = [place + 0.12 * ((number % 5) - 2) for number in range(len(values))]
+        axis.plot(values, heights, **look, markersize=7, alpha=0.8)
+        solved = sum(way_up.solved({"asked": value}) for value in values)
+        told[name] = f"{solved} of {len(values)}"
+        labels.append(f"{name}\n{told[name]}")
+    axis.axvline(GUESSING, color="#555555", linestyle=":", marker="")
+    axis.text(GUESSING + 0.015, len(arms) - 0.42, "guessing", fontsize=9, color="#333333")
+    axis.set(yticks=range(len(arms)), yticklabels=labels, ylim=(len(arms) - 0.35, -0.6))
+    axis.set(xlim=(0, 1.04), xlabel="AP50 of what is asked for, one mark for each training")
+    return told
+
+
+@styled
+def way_up_view(rows: Rows) -> View:
+    """Each training of `experiments.way_up`, by its neck. rows: all that are planned."""
+    figure, (axis,) = new_panels(7.6, 3.4, (0.17, 0.17, 0.81, 0.7))
+    told = _strips(axis, dict(reversed(way_up.asked_by_neck(rows).items())))
+    ways, without = way_up.by_way_up(rows)
+    axis.set_title(
+        f"With a way up {sum(ways)} of {len(ways)} trainings find it, without {sum(without)} of "
+        f"{len(without)}",
+        fontsize=11,
+    )
+    numbers = {f"runs that find the pattern, {name}": words for name, words in told.items()}
+    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
+    return View(figure, f"No way up in the backbone. {words}.", numbers)
+
+
+@styled
+def cells_view(rows: Rows) -> View:
+    """Each training of `experiments.round_trip`, by its number of cells and steps."""
+    figure, (axis,) = new_panels(7.6, 3.4, (0.24, 0.17, 0.74, 0.7))
+    arms = {}
+    for (cells, steps), values in sorted(round_trip.asked_by_cells(rows).items()):
+        arms[f"{cells} cell{'s' if cells > 1 else ''}, {steps:,} steps"] = values
+    told = _strips(axis, arms)
+    more, one = round_trip.one_and_more_cells(rows)
+    axis.set_title(
+        f"One cell: {sum(one)} of {len(one)} trainings find the far mark, more cells: "
+        f"{sum(more)} of {len(more)}",
+        fontsize=11,
+    )
+    numbers = {f"runs that find the far mark, {name}": words for name, words in told.items()}
+    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
+    return View(figure, f"From fine to coarse and back. {words}.", numbers)
+
+
+@styled
+def stability_view(rows: Rows) -> View:
+    """How many trainings of `experiments.stability` diverged, and the largest factor of each."""
+    figure, axes = new_panels(8.8, 3.4, (0.09, 0.17, 0.4, 0.68), (0.57, 0.17, 0.4, 0.68))
+    found = stability.by_setting(rows)
+    numbers = {}
+    for axis, norms in zip(axes, (True, False), strict=True):
+        for number, way in enumerate(stability.WEIGHTINGS):
+            values = [found[way, times, norms]["largest_factor"] for times in stability.TIMES]
+            look = {"color": COLORS[number], "marker": MARKERS[number]}
+            axis.plot(range(len(values)), values, **look, linestyle="-", label=way)
+            for place, times in enumerate(stability.TIMES):
+                one = found[way, times, norms]
+                if one["diverged"]:
+                    axis.annotate(
+                        f"{one['diverged']} of {one['runs']} diverged",
+                        (place, values[place]),
+                        xytext=(0, 9),
+                        textcoords="offset points",
+                        ha="right" if place else "left",
+                        fontsize=9,
+                        color=PALETTE["black"],
+                    )
+                label = f"{way}, {'with' if norms else 'without'} norms, {times} × the rate"
+                numbers[f"diverged, {label}"] = f"{one['diverged']} of {one['runs']}"
+        axis.set(yscale="log", xticks=range(3), xlim=(-0.3, 2.3))
+        axis.set_xticklabels([f"{times} ×" for times in stability.TIMES])
+        axis.set(xlabel="rate of the fusion weights", ylabel="largest factor")
+        axis.set_title("with norms" if norms else "without norms", fontsize=11)
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, 2.5 * high)
+    axes[0].legend(fontsize=9, loc="upper left")
+    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
+    return View(figure, f"Trainings at raised rates. {words}.", numbers)
+
+
+@styled
+def times_view(rows: Rows) -> View:
+    """The time that each way takes over the fast way's, turn by turn; of
+    `experiments.weighting_times`.
+    """
+    figure, axes = new_panels(8.4, 3.0, (0.14, 0.2, 0.4, 0.64), (0.58, 0.2, 0.4, 0.64))
+    numbers = {}
+    for axis, work in zip(axes, weighting_times.WORK, strict=True):
+        ratios = weighting_times.ratios(rows, work)
+        for place, (way, values) in enumerate(ratios.items()):
+            look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
+            axis.plot(values, [place] * len(values), **look, markersize=6, alpha=0.7)
+            numbers[f"{work}, {way} over fast"] = f"{spread(values).mean:.3f}"
+        axis.axvline(1, color="black", linestyle="--", marker="", lw=1)
+        names = list(ratios) if work == weighting_times.WORK[0] else [""] * len(ratios)
+        axis.set(yticks=range(len(ratios)), yticklabels=names, ylim=(len(ratios) - 0.5, -0.5))
+        axis.set(xlabel="seconds, in those of the fast way")
+        axis.set_title(f"a step of {work}" if work == "training" else work, fontsize=11)
+    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
+    return View(figure, f"D0 with each way of weighing, in turns. {words}.", numbers)

@@ -1,0 +1,164 @@
+"""Three ways to weigh the inputs of a node, for notebook 05: on two numbers, and in training."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from effdet_lite.experiments.comparing import spread
+from effdet_lite.experiments.weighting_times import seconds_of_trainings
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import PALETTE, line_look, new_panels, styled
+from effdet_lite.teach.kit.shared import one_thread
+from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n05_bifpn import factors
+from effdet_lite.teach.nb.n05_round import weightings_of_detectors
+
+Rows = Sequence[Mapping]
+TURNS, WARM = 40, 5  # rounds of timing, and those that are not counted
+INPUTS = (1.0, 3.0)  # A and B
+WAYS = ("fast", "softmax", "unbounded")
+TITLES = {"sum": "plain sum", "fast": "fast", "softmax": "softmax", "unbounded": "unbounded"}
+HUES = (PALETTE["blue"], PALETTE["orange"])
+REACH = 3.4  # of the axis of factors, to either side
+
+
+@styled
+def weighting_view(weight_a: float, weight_b: float) -> View:
+    """The factors that A and B get in three ways, and how hard training pulls at A's weight.
+
+    The pull is the slope of A's factor: how much it changes if A's weight grows a little.
+    """
+    figure, (left, right) = new_panels(8.6, 3.3, (0.12, 0.17, 0.5, 0.66), (0.74, 0.17, 0.24, 0.66))
+    numbers = {}
+    for place, way in enumerate(WAYS):
+        own, slopes = factors(np.array([weight_a, weight_b], float), way)
+        for number, (factor, color) in enumerate(zip(own, HUES, strict=True)):
+            at = place + (0.19 if number else -0.19)
+            left.barh(at, np.clip(factor, -REACH, REACH), 0.34, color=color)
+            side = "right" if factor < 0 else "left"
+            words = f" {factor:.2f} " if abs(factor) > 5e-3 else " 0.00 "
+            left.text(np.clip(factor, -REACH, REACH), at, words, va="center", ha=side, fontsize=10)
+        slope = slopes[0, 0]
+        dead = slope == 0
+        right.plot(
+            slope,
+            place,
+            marker="X" if dead else "o",
+            markersize=10,
+            linestyle="",
+            color=PALETTE["vermillion"] if dead else "black",
+        )
+        words = "0: no pull at all" if dead else f"{slope:.2f}"
+        right.text(slope + 0.1, place - 0.24, words, fontsize=10, va="center")
+        numbers[f"{way}: factors of A and B"] = f"{own[0]:.4f} and {own[1]:.4f}"
+        numbers[f"{way}: their sum"] = f"{own.sum():.4f}"
+        numbers[f"{way}: result"] = f"{own @ INPUTS:.4f}"
+    _dress(figure, left, right)
+    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
+    return View(figure, f"A has the weight {weight_a:g}, B {weight_b:g}. {words}.", numbers)
+
+
+def _dress(figure: Figure, left, right) -> None:
+    """Axes, titles and the key of the two panels."""
+    left.axvline(0, color="black", linestyle="-", marker="", lw=0.8)
+    left.set(yticks=range(len(WAYS)), yticklabels=[TITLES[way] for way in WAYS])
+    left.set(ylim=(2.6, -0.6), xlim=(-REACH - 0.3, REACH + 0.3), xlabel="factor")
+    left.set_title("what A and B are multiplied by", fontsize=11, y=1.0)
+    right.set(yticks=range(len(WAYS)), yticklabels=[""] * len(WAYS), ylim=(2.6, -0.6))
+    right.set(xlim=(-0.15, 1.9), xlabel="slope of A's factor")
+    right.set_title("pull at A's weight", fontsize=11, y=1.0)
+    bars = [left.barh(0, 0, color=color) for color in HUES]
+    names = [f"{name} (the number {value:g})" for name, value in zip("AB", INPUTS, strict=True)]
+    figure.legend(bars, names, loc="upper left", ncols=2, fontsize=9, bbox_to_anchor=(0.1, 1.0))
+
+
+@styled
+def show_factor_curves(weight_b: float = 1.0) -> None:
+    """A's factor for every weight of A, in the three ways; B's weight stays where it is."""
+    figure, (axis,) = new_panels(7.4, 3.3, (0.11, 0.16, 0.86, 0.72))
+    every = np.linspace(-2, 3, 201)
+    pairs = np.stack([every, np.full_like(every, weight_b)], -1)
+    ends = []
+    for number, way in enumerate(WAYS):
+        own, _ = factors(pairs, way)
+        axis.plot(every, own[:, 0], **line_look(number), markevery=20, label=way)
+        ends.append(f"{way} {own[0, 0]:.2f} to {own[-1, 0]:.2f}")
+    axis.set(xlabel=f"weight of A (B has {weight_b:g})", ylabel="factor of A", xlim=(-2, 3))
+    axis.set_title("Below zero the fast way's curve is flat", fontsize=11)
+    axis.legend(loc="upper left", fontsize=10)
+    words = f"A's factor, for weights from -2 to 3: {', '.join(ends)}. Below 0 the fast one is 0."
+    show(figure, words)
+
+
+@styled
+def death_view(traces: Mapping[str, Sequence[float]], guess: str | None) -> View:
+    """The weight of B while the three ways learn; the way of the guess is drawn thicker.
+
+    traces: B's weight after each step, by the way.
+    """
+    figure, (axis,) = new_panels(7.4, 3.3, (0.11, 0.16, 0.86, 0.72))
+    told = {}
+    for number, (way, trace) in enumerate(traces.items()):
+        look = line_look(number) | ({"linewidth": 4} if guess == way else {})
+        axis.plot(trace, **look, markevery=10, label=way)
+        told[f"B's weight after {len(trace)} steps, {way}"] = f"{trace[-1]:+.2f}"
+    if guess is not None:
+        told["your guess"] = guess
+    axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
+    axis.set(xlabel="training steps", ylabel="B's weight", ylim=(-0.8, 1.35))
+    axis.set_title("Below zero, the fast way cannot move the weight", fontsize=11)
+    axis.legend(loc="center right", fontsize=10)
+    words = "; ".join(f"{name}: {value}" for name, value in told.items())
+    return View(figure, f"B's weight begins at {traces['fast'][0]:+.2f}. {words}.", told)
+
+
+def ways_table(rows: Rows) -> None:
+    """A line for each way of adding: what one cell of BiFPN reaches on the dots, and the processor
+    seconds of a training. rows: of `experiments.necks`.
+    """
+    seconds = seconds_of_trainings(rows)
+    lines = []
+    for way, taken in seconds.items():
+        asked = spread([row["asked"] for row in of_dots(rows, way)])
+        lines.append([TITLES[way], str(asked), f"{spread(taken).mean:.1f}"])
+    table(["how a node adds", "AP50 of the dots", "seconds of a training"], lines)
+
+
+def of_dots(rows: Rows, way: str) -> list[Mapping]:
+    """The runs on the dots with one cell of BiFPN and this weighting."""
+    wanted = {"task": "top-down", "graph": "BiFPN", "repeats": 1, "channels": 32}
+    wanted["weighting"] = way
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def times_table(adding: Mapping[str, Callable]) -> None:
+    """Processor milliseconds of one fusion of three maps, softmax and fast, in turns on one thread.
+
+    adding: functions of (way, maps, weights) by their names.
+    """
+    random = torch.Generator().manual_seed(0)
+    maps = [torch.randn(1, 64, 64, 64, generator=random) for _ in range(3)]
+    weights = torch.ones(3)
+    taken = {(way, name): [] for way in ("fast", "softmax") for name in adding}
+    with one_thread():
+        for _ in range(TURNS):  # in turns, so that what disturbs the machine disturbs all
+            for way, name in taken:
+                started = time.process_time()
+                adding[name](way, maps, weights)
+                taken[way, name].append(1e3 * (time.process_time() - started))
+    middle = {key: median(times[WARM:]) for key, times in taken.items()}
+    rows = [[way, *(f"{middle[way, name]:.2f}" for name in adding)] for way in ("fast", "softmax")]
+    table([f"milliseconds, median of {TURNS - WARM}", *adding], rows)
+
+
+def weightings_table() -> None:
+    """Which published detectors add with learned weights, and which without."""
+    names = {}
+    for name, way in weightings_of_detectors().items():
+        names.setdefault(way, []).append(name)
+    rows = [[TITLES[way], ", ".join(own), len(own)] for way, own in names.items()]
+    table(["how a node adds", "detectors", "of them"], rows)
