@@ -115,6 +115,37 @@ def test_a_missed_object_can_do_without_its_class():
     assert [text.get_text() for text in axis.texts] == ["?"] * 3
 
 
+def test_labels_leave_the_objects_to_be_seen():
+    """A small object at the corner of a large one and above a third: all three stay visible, with
+    their labels around them.
+    """
+    boxes = torch.tensor([[52, 39, 90, 77], [83, 70, 90, 76], [67, 75, 81, 89.0]])
+    target = {"boxes": boxes, "labels": torch.tensor([0, 1, 0])}
+    rows = zip(boxes.tolist(), [0, 1, 0], [0.9, 0.8, 0.7], strict=True)
+    figure, axis = drawn(found(*rows), target, 2.4)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert len(axis.texts) == 3
+    for corners in boxes:
+        left, top, right, bottom = corners.tolist()
+        (x0, y0), (x1, y1) = axis.transData.transform([(left, bottom), (right, top)])
+        for text in axis.texts:
+            frame = text.get_window_extent(renderer)
+            width = max(0, min(frame.x1, x1) - max(frame.x0, x0))
+            height = max(0, min(frame.y1, y1) - max(frame.y0, y0))
+            assert width * height < 0.3 * (x1 - x0) * (y1 - y0)
+
+
+def test_before_a_label_hides_an_object_it_is_its_sign_alone():
+    """A missed object in the middle of others: its whole label would lie over one of them."""
+    around = [[x, y, x + 9, y + 9] for x in (29, 39, 49, 59, 69) for y in (29, 39, 49, 59, 69)]
+    middle = around.index([49, 49, 58, 58])
+    target = {"boxes": torch.tensor(around).float(), "labels": torch.zeros(25, dtype=torch.int64)}
+    others = [(box, 0, 0.9) for place, box in enumerate(around) if place != middle]
+    figure, axis = drawn(found(*others), target, 3.0)
+    words = [text.get_text() for text in axis.texts]
+    assert "? circle" not in words and "?" in words
+
+
 @pytest.mark.parametrize("side", [2.0, 3.5, 6.0])
 def test_no_label_lies_over_another(side):
     """However many boxes there are: those for which there is no room have none."""

@@ -3,6 +3,7 @@
 import itertools
 import weakref
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +28,7 @@ from effdet_lite.teach.kit.words import writable, writable_names, write_plainly
 LARGEST_DRAWN = 1600  # px on the longer side; a figure has no more
 POINTS = 9  # size of the letters
 APART = 2  # points, from the corner of a box to its words
+HIDDEN = 0.3  # shares of objects, added up: with more of them hidden one looks for another place
 RIM = (withStroke(linewidth=2.6, foreground="white"), Normal())  # stands out from any picture
 
 
@@ -104,14 +106,26 @@ def draw_boxes(
     return axis.figure
 
 
+class _Place(NamedTuple):
+    """Where words would stand: their frame (left, bottom, right, top, in points), the corner of the
+    box (x, y, horizontal and vertical alignment), how many square points of them lie over other
+    words or outside the picture, and what shares of the objects they hide, added up.
+    """
+
+    frame: np.ndarray
+    corner: tuple
+    covered: float
+    hidden: float
+
+
 # Where labels stand already, by axes: (left, bottom, right, top) in points of the figure.
 _TAKEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _label(axis: Axes, box, words: str, color: str, dashed: bool) -> None:
     """Words at the corner of the box where they lie over the fewest others and in the picture."""
-    here, corner, _ = _best_place(axis, box, words, "below" if dashed else "above")
-    _write(axis, here, corner, words, color, opacity=0.85)
+    place = _best_place(axis, box, words, "below" if dashed else "above")
+    _write(axis, place, words, color, opacity=0.85)
 
 
 def label_where_free(
@@ -121,26 +135,28 @@ def label_where_free(
     color: str,
     first: str = "above",
     outside: bool = False,
+    objects: Sequence = (),
 ) -> None:
     """The first of the wordings for which a corner of the box (xyxy, pixels) has room; none where
     all of them would lie over other labels or leave the picture.
 
     first: the corner that is tried before the others, by its name in `_best_place`. outside: words
-    inside the box, on what it is around, only where there is no room outside.
+    inside the box, on what it is around, only where there is no room outside. objects: boxes that
+    the words hide as little as they can; before they hide much of one, a shorter wording is taken.
     """
-    for words in wordings:
-        here, corner, covered = _best_place(axis, box, words, first, outside)
-        if covered < 1:
-            _write(axis, here, corner, words, color)
-            return
+    places = [_best_place(axis, box, words, first, outside, objects) for words in wordings]
+    free = [number for number, place in enumerate(places) if place.covered < 1]
+    if free:
+        clear = [number for number in free if places[number].hidden < HIDDEN]
+        chosen = (clear or free)[0]
+        _write(axis, places[chosen], wordings[chosen], color)
 
 
 def _best_place(
-    axis: Axes, box, words: str, first: str, outside: bool = False
-) -> tuple[np.ndarray, tuple, float]:
-    """Where words at a corner of the box lie over the fewest others: their frame in points, the
-    corner (x, y, horizontal and vertical alignment), and how many square points are covered or
-    outside.
+    axis: Axes, box, words: str, first: str, outside: bool = False, objects: Sequence = ()
+) -> _Place:
+    """Where words at a corner of the box lie over the fewest others, and of such places the one
+    that hides least of the objects (boxes in pixels).
     """
     axis.apply_aspect()  # so that pixels of the picture lie where they will be drawn
     taken = _TAKEN.setdefault(axis, [])
@@ -155,32 +171,39 @@ def _best_place(
         "inside below": (right, bottom, "right", "bottom"),
         "above, right": (right, top, "right", "bottom"),
         "below, left": (left, bottom, "left", "top"),
+        "beside": (right, top, "left", "top"),
+        "beside, left": (left, top, "right", "top"),
     }
     names = [first, *(name for name in corners if name != first)]
     if outside:
         names.sort(key=lambda name: "inside" in name)
     order = [corners[name] for name in names]
 
-    def place(corner: tuple) -> tuple[np.ndarray, float]:
-        """Where the words would lie, and how much of that is covered or outside."""
+    around = [_in_points(axis, one, to_points) for one in objects]
+
+    def place(corner: tuple) -> _Place:
         x, y = axis.transData.transform(corner[:2]) * to_points
         x += -wide - APART if corner[2] == "right" else APART
         y += -high - APART if corner[3] == "top" else APART
         here = np.array([x, y, x + wide, y + high])
         beyond = wide * high - _shared(here, frame)
-        return here, sum(_shared(here, other) for other in taken) + beyond
+        covered = sum(_shared(here, other) for other in taken) + beyond
+        hidden = sum(_shared(here, one) / max(_shared(one, one), 1e-9) for one in around)
+        return _Place(here, corner, covered, hidden)
 
-    places = [place(corner) for corner in order]
-    best = min(range(len(order)), key=lambda number: round(places[number][1]))
-    return places[best][0], order[best], places[best][1]
+    return min(map(place, order), key=lambda one: (round(one.covered), round(one.hidden, 2)))
 
 
-def _write(
-    axis: Axes, here: np.ndarray, corner: tuple, words: str, color: str, opacity: float = 1.0
-) -> None:
+def _in_points(axis: Axes, box, to_points: float) -> np.ndarray:
+    """A box (xyxy, pixels; y counts downward) as left, bottom, right, top in points."""
+    left, top, right, bottom = box
+    return axis.transData.transform([(left, bottom), (right, top)]).ravel() * to_points
+
+
+def _write(axis: Axes, place: _Place, words: str, color: str, opacity: float = 1.0) -> None:
     """The words in a frame of their own: no line of another box shows through at opacity 1."""
-    _TAKEN[axis].append(here)
-    x, y, horizontal, vertical = corner
+    _TAKEN[axis].append(place.frame)
+    x, y, horizontal, vertical = place.corner
     text = axis.annotate(
         words,
         (x, y),

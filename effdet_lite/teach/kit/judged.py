@@ -79,8 +79,9 @@ def draw_judged(
 
     Each gets sign, class and score, or the sign alone, or nothing where the picture is too full. So
     no label lies over another. A right box has the class that one sees, and does not repeat it.
-    Wrong boxes come first, since their class mostly says what is wrong. The line of a missed object
-    stands a little outside, so that a box on the object hides nothing.
+    Labels cover as little of the objects as they can. Wrong boxes come first, since their class
+    mostly says what is wrong. The line of a missed object stands a little outside, so that a box on
+    the object hides nothing.
 
     names_missed: whether a missed object has its class beside its sign.
     """
@@ -101,15 +102,18 @@ def draw_judged(
     for kind in ("wrong", "right", "missed", "double"):
         for own, box, words in boxes:
             if own == kind:
-                draw_one(axis, box, kind, words)
+                draw_one(axis, box, kind, words, as_array(target["boxes"]))
 
 
 def _told(kind: str, name: str, score: float) -> str:
     return f"{score:.2f}" if kind == "right" else f"{name} {score:.2f}"
 
 
-def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
-    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words."""
+def draw_one(axis: Axes, box, kind: str, words: str = "", objects: Sequence = ()) -> None:
+    """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words.
+
+    objects: boxes that the words cover as little as they can.
+    """
     look = LOOKS[kind]
     left, top, right, bottom = box
     ground = {"edgecolor": "white", "linewidth": 3.6}  # between the dashes too
@@ -122,7 +126,7 @@ def draw_one(axis: Axes, box, kind: str, words: str = "") -> None:
     # A double box begins near the right one, whose label is above.
     first = "below, left" if kind == "double" else "above"
     wordings = f"{look.sign} {words}".strip(), look.sign
-    label_where_free(axis, box, wordings, look.color, first, outside=True)
+    label_where_free(axis, box, wordings, look.color, first, outside=True, objects=objects)
 
 
 def _widened(axis: Axes, box) -> tuple[float, float, float, float]:

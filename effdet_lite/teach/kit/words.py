@@ -46,6 +46,11 @@ def write_plainly(*texts: Text) -> None:
             text.set_fontfamily([OWN_FAMILY, *sorted(families)])
 
 
+def with_minus(number: float) -> str:
+    """A number as it is set in text: with a minus in place of a hyphen, and no idle digits."""
+    return f"{number:g}".replace("-", "−")
+
+
 @functools.cache
 def _family_with(letter: str) -> str | None:
     """The first font family that can draw this character; None where no font can."""

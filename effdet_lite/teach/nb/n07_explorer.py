@@ -14,6 +14,7 @@ from effdet_lite.teach.kit.page import img, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import unseen_pictures
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.kit.words import with_minus
 from effdet_lite.teach.nb.n07_efficientdet import (
     activations_by_part,
     backbone_maps,
@@ -66,7 +67,7 @@ def detector_view(phi: float, picture: int = 0) -> View:
         below = _paper_picture(phi)
     else:
         below = _ladder_picture(chosen) + _found_picture(chosen, picture % len(unseen_pictures()))
-    words = f"The detector of ϕ = {phi:g} to scale, and its cost beside that of ϕ = 0."
+    words = f"The detector of ϕ = {with_minus(phi)} to scale, and its cost beside that of ϕ = 0."
     return View(figure, words, _numbers(phi, chosen), below)
 
 
@@ -102,7 +103,9 @@ def _ladder_picture(chosen: int) -> str:
     star = {"marker": "*", "markersize": 20, "color": PALETTE["vermillion"], "linestyle": ""}
     own = found[chosen]
     axis.plot(chosen, sum(own.values()) / len(own), **star)
-    return img(figure, f"AP of the trained detectors; the star at ϕ = {chosen}: {told(own)}.")
+    return img(
+        figure, f"AP of the trained detectors; the star at ϕ = {with_minus(chosen)}: {told(own)}."
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -113,15 +116,19 @@ def _paper_picture(phi: float) -> str:
     draw_paper(axis, macs / 1e9)
     ap = on_papers_curve(macs)
     place = f"about {ap:.0f} %" if ap else "beyond its end"
-    axis.set_title(f"the paper's detectors on COCO; the line is ϕ = {phi:g}: {place}", fontsize=11)
-    return img(figure, f"The paper's AP over MACs; ϕ = {phi:g} on it: {place}.")
+    axis.set_title(
+        f"the paper's detectors on COCO; the line is ϕ = {with_minus(phi)}: {place}", fontsize=11
+    )
+    return img(figure, f"The paper's AP over MACs; ϕ = {with_minus(phi)} on it: {place}.")
 
 
 @functools.lru_cache(maxsize=64)
 def _found_picture(chosen: int, picture: int) -> str:
     """A test picture with what the trained detector finds."""
     figure, right, objects = found_figure(chosen, picture)
-    return img(figure, f"ϕ = {chosen} finds {right} of {objects} objects of picture {picture}.")
+    return img(
+        figure, f"ϕ = {with_minus(chosen)} finds {right} of {objects} objects of picture {picture}."
+    )
 
 
 @styled
@@ -135,7 +142,7 @@ def found_figure(chosen: int, picture: int) -> tuple[Figure, int, int]:
     figure, (axis,) = new_panels(4.8, 3.3, (0.2, 0.16, 0.6, 0.76))
     draw_picture(axis, image)
     draw_judged(axis, found, target, unseen_pictures().classes, result)
-    axis.set_title(f"ϕ = {chosen} finds {right} of {objects} objects", fontsize=11)
+    axis.set_title(f"ϕ = {with_minus(chosen)} finds {right} of {objects} objects", fontsize=11)
     draw_key(figure, columns=2)
     return figure, right, objects
 
@@ -151,7 +158,8 @@ def _numbers(phi: float, chosen: int | None) -> dict[str, str]:
         ends = "more MACs than any of the paper's detectors"
         buys = ends if ap is None else f"about {ap:.0f} % on COCO, at these MACs"
     else:
-        which = f"ϕ = {chosen}" if chosen == phi else f"ϕ = {chosen}, the nearest"
+        name = f"ϕ = {with_minus(chosen)}"
+        which = name if chosen == phi else f"{name}, the nearest"
         macs = rungs()[chosen].cost.macs / 1e6
         buys = f"{which}: AP {told(aps_by_seed()[chosen])}; {macs:.0f} million MACs at 128 px"
     return {
@@ -182,9 +190,9 @@ def show_whole_range() -> None:
     """A table: the formula's detectors from phi = -3 to 7."""
     kinds = ("image, levels", "BiFPN", "parameters", "MACs", "memory for one image")
     rows = []
-    for phi in (-3, -1.5, 0, 0.25, 1.5, 3, 5, 7):
+    for phi in (-3, -1.5, -0.25, 0, 0.25, 1.5, 3, 5, 7):
         numbers = _numbers(phi, nearest_trained(phi))
-        rows.append([f"{phi}", *(numbers[kind] for kind in kinds)])
+        rows.append([with_minus(phi), *(numbers[kind] for kind in kinds)])
     table(["ϕ", *kinds], rows)
     print(
         f"the BiFPN takes more MACs than the class head from ϕ = {first_phi_with_larger_bifpn():g}"

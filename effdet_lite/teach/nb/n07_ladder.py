@@ -25,6 +25,7 @@ from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once, shipped, unseen_pictures
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.kit.words import with_minus
 
 PHIS = ladder.PHIS
 # Where the names of the last two stand, beside their dots; all others stand left of theirs.
@@ -94,11 +95,12 @@ def ladder_view(guesses: Mapping) -> View:
     draw_ladder(ours, aps_by_seed())
     draw_paper(theirs)
     draw_guess(ours, guesses["07.e"], x=0)
-    found = {f"ϕ = {phi}": told(own) for phi, own in aps_by_seed().items()}
+    found = {f"ϕ = {with_minus(phi)}": told(own) for phi, own in aps_by_seed().items()}
     steps = [after - before for before, after in itertools.pairwise(means().values())]
     numbers = found | {"AP from step to step": ", ".join(f"{step:+.3f}" for step in steps)}
     words = "; ".join(f"{name}: AP {ap}" for name, ap in found.items())
-    return View(figure, f"AP rises with every step of ϕ, ours and the paper's. {words}.", numbers)
+    rises = "Our AP rises with every step of ϕ, and the paper's from D0 to D7x."
+    return View(figure, f"{rises} {words}.", numbers)
 
 
 def told(own: Mapping[int, float]) -> str:
@@ -164,7 +166,7 @@ def show_ladder_table() -> None:
         config, result = one.model.config, one.header["result"]
         rows.append(
             [
-                phi,
+                with_minus(phi),
                 f"{config.backbone.width:.2f}",
                 f"{config.backbone.depth:.2f}",
                 f"{config.fusion_repeats} × {config.fusion_channels}",
@@ -176,7 +178,7 @@ def show_ladder_table() -> None:
                 f"{result['ap']:.3f}",
             ]
         )
-    heads = ["ϕ", "width", "depth", "BiFPN: cells × channels", "head layers"]
+    heads = ["ϕ", "backbone's width", "its depth", "BiFPN: cells × channels", "head layers"]
     heads += ["million parameters", "million MACs", "steps", "seconds of training", "AP"]
     table(heads, rows)
 
@@ -200,8 +202,8 @@ def judged_picture(phi: int, number: int) -> tuple:
 @styled
 def show_same_picture(number: int) -> None:
     """One test picture as each of the four sees it, and how many objects each finds in thirty."""
-    places = [(0.005 + 0.25 * column, 0.1, 0.24, 0.8) for column in range(4)]
-    figure, axes = new_panels(10.4, 3.1, *places)
+    places = [(0.005 + 0.5 * column, row, 0.485, 0.43) for row in (0.53, 0.06) for column in (0, 1)]
+    figure, axes = new_panels(8.6, 9.3, *places)
     told_each = []
     for axis, phi in zip(axes, PHIS, strict=True):
         image, target, found, result = judged_picture(phi, number)
@@ -209,8 +211,8 @@ def show_same_picture(number: int) -> None:
         draw_judged(axis, found, target, unseen_pictures().classes, result)
         objects = len(target["labels"])
         right = objects - len(result.missed)
-        axis.set_title(f"ϕ = {phi}: {right} of {objects} found", fontsize=10)
-        told_each.append(f"ϕ = {phi} {right} of {objects}")
+        axis.set_title(f"ϕ = {with_minus(phi)}: {right} of {objects} found", fontsize=11)
+        told_each.append(f"ϕ = {with_minus(phi)} {right} of {objects}")
     draw_key(figure)
     show(figure, f"Picture {number} by the four detectors; objects found: {', '.join(told_each)}.")
     rows = []
@@ -219,7 +221,7 @@ def show_same_picture(number: int) -> None:
         objects = sum(len(target["labels"]) for _, target, _, _ in every)
         missed = sum(result.count("missed") for *_, result in every)
         wrong = sum(result.count("wrong") + result.count("double") for *_, result in every)
-        rows.append([phi, f"{objects - missed} of {objects}", wrong])
+        rows.append([with_minus(phi), f"{objects - missed} of {objects}", wrong])
     found = f"objects found in {PICTURES} pictures, score ≥ {SCORE}"
     table(["ϕ", found, "boxes wrong or double"], rows)
 
@@ -246,7 +248,7 @@ def show_times() -> None:
     macs = {phi: one.cost.macs for phi, one in rungs().items()}
     first = PHIS[0]
     rows = [
-        [phi, f"{ms:.1f}", f"{ms / took[first]:.2f}", f"{macs[phi] / macs[first]:.2f}"]
+        [with_minus(phi), f"{ms:.1f}", f"{ms / took[first]:.2f}", f"{macs[phi] / macs[first]:.2f}"]
         for phi, ms in took.items()
     ]
     table(["ϕ", "ms a picture", "time, times ϕ = −3's", "MACs, times ϕ = −3's"], rows)

@@ -1,5 +1,7 @@
 """What a detector is made of, for notebook 07: one that finds cells, opened, and D0 to scale."""
 
+from dataclasses import replace
+
 from matplotlib.figure import Figure
 
 from effdet_lite.efficientdet import EfficientDet
@@ -8,6 +10,7 @@ from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.found import counted_names, detected, detector_at_work, draw_counted
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import new_panels, styled
+from effdet_lite.teach.kit.words import with_minus
 from effdet_lite.teach.nb.n07_efficientdet import NAMES, costs_of, detector_drawing
 
 SCORE = 0.5  # from which on a box is drawn
@@ -48,7 +51,9 @@ def opened_figure(model: EfficientDet, image, found, classes) -> Figure:
     # Its key is wider than the picture.
     after.get_legend().set(loc="upper right", bbox_to_anchor=(1.01, 0))
     names = NAMES | {"class_head": "two heads", "box_head": "", "fusion": "BiFPN"}
-    detector_drawing(network, model.config, words=names, classes=model.num_classes)
+    # As high as the maps of this picture are.
+    config = replace(model.config, resolution=image.shape[-2])
+    detector_drawing(network, config, words=names, classes=model.num_classes)
     figure.text(wide + 0.02, top, "between: the detector", fontsize=11)
     return figure
 
@@ -92,7 +97,9 @@ def show_three_sizes() -> None:
         config = efficientdet(phi)
         detector_drawing(axis, config)
         sides.append(f"{config.resolution} px")
-        axis.set_title(f"ϕ = {phi}: an image of {config.resolution} px", fontsize=11, y=0.95)
+        axis.set_title(
+            f"ϕ = {with_minus(phi)}: an image of {config.resolution} px", fontsize=11, y=0.95
+        )
     show(
         figure,
         f"ϕ = −3, 0 and 7 ({', '.join(sides)}), each filling its frame: one, three and ten BiFPN "

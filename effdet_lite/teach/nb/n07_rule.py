@@ -89,7 +89,10 @@ def rule_view(guesses: Mapping) -> View:
     }
     numbers |= dict(told)
     words = "; ".join(f"{name}: {values}" for name, values in told)
-    return View(figure, f"The published sizes lie on the rule, except these. {words}.", numbers)
+    near = "; ".join(": ".join(_in_words(one)) for one in every if one.kind == "rounded")
+    words = f"The published sizes lie on the rule, except these. {words}."
+    words += f" One step of 8 channels away: {near}."
+    return View(figure, words, numbers)
 
 
 def _in_words(entry: Entry) -> tuple[str, str]:
@@ -185,4 +188,4 @@ def show_largest() -> None:
             ]
         )
     heads = ["", "image, px", "smallest square anchor / image", "million parameters"]
-    table([*heads, "billion MACs", "activations, GB", "times D6's"], rows)
+    table([*heads, "billion MACs", "activations, GB", "activations, times D6's"], rows)
