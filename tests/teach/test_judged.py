@@ -141,7 +141,7 @@ def test_before_a_label_hides_an_object_it_is_its_sign_alone():
     middle = around.index([49, 49, 58, 58])
     target = {"boxes": torch.tensor(around).float(), "labels": torch.zeros(25, dtype=torch.int64)}
     others = [(box, 0, 0.9) for place, box in enumerate(around) if place != middle]
-    figure, axis = drawn(found(*others), target, 3.0)
+    _, axis = drawn(found(*others), target, 3.0)
     words = [text.get_text() for text in axis.texts]
     assert "? circle" not in words and "?" in words
 
