@@ -37,7 +37,8 @@ GUESSES = ({"00.a": None, "00.b": None, "00.c": None}, {"00.a": 40, "00.b": 1, "
 def test_where_no_photographs_are_drawn_shapes_are_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("EFFDET_LITE_BCCD", str(tmp_path / "nowhere"))
     start.show_detector_at_work()
-    assert "circle" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "circle" in told and "not on this computer" in told and "effdet-lite prefetch" in told
 
 
 def test_what_is_found_on_a_drawing_is_what_the_detector_answers_on_the_pads_picture():

@@ -91,7 +91,8 @@ def draw_named(
     colors: Sequence[str] = COLORS,
 ) -> None:
     """Boxes in the colors of their classes, with name and score where there is room: no label lies
-    over another. The best boxes come first.
+    over another, and each hides as little as it can of what is in the boxes. The best boxes come
+    first.
     """
     rows = [as_array(found[name]) for name in ("boxes", "labels", "scores")]
     for box, label, score in zip(*rows, strict=True):
@@ -101,4 +102,4 @@ def draw_named(
         frame.set(edgecolor=color, linewidth=2.0, path_effects=RIM)
         axis.add_artist(frame)
         name = writable(classes[label], label)
-        label_where_free(axis, box, (f"{name} {score:.2f}", name), color)
+        label_where_free(axis, box, (f"{name} {score:.2f}", name), color, objects=rows[0])

@@ -43,11 +43,16 @@ def _rule_figure() -> Figure:
 
 
 def _draw_rule(axis: Axes, kind: str) -> None:
-    """The tight box around a triangle, a detector's box, and in color what they share."""
+    """The tight box around a triangle, a detector's box, in color what they share, and in gray what
+    they cover together.
+    """
     axis.set(xlim=(-8, 92), ylim=(56, -4), aspect="equal")
     axis.set_axis_off()
     left, top, right, bottom = TIGHT
     own_left, own_top, own_right, own_bottom = SKETCHED[kind]
+    for x, y, end, foot in (TIGHT, SKETCHED[kind]):
+        covered = Rectangle((x, y), end - x, foot - y, facecolor="#E6E6E6", edgecolor="none")
+        axis.add_patch(covered)
     corners = [(left, bottom), ((left + right) / 2, top), (right, bottom)]
     axis.add_patch(Polygon(corners, facecolor="#BBBBBB", edgecolor="none"))
     shared = (own_left, own_top), right - own_left, bottom - own_top
@@ -59,4 +64,6 @@ def _draw_rule(axis: Axes, kind: str) -> None:
     middle = (own_left + right) / 2, (own_top + bottom) / 2
     axis.text(*middle, "shared", fontsize=9, ha="center", va="center")
     axis.text(own_right + 2, top + 1, "tight box around\nthe shape", fontsize=9, va="top")
+    told = "covered: all that is\ninside a box, or both"
+    axis.text(own_right + 2, (top + own_bottom) / 2, told, fontsize=9, va="center", color="#555555")
     axis.text(own_right + 2, own_bottom - 1, "detector's box", fontsize=9, color=LOOKS[kind].color)

@@ -17,6 +17,7 @@ from effdet_lite.course import PASSING, Finding, preflight
 from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.found import (
+    CELL_NAMES,
     counted_names,
     detected,
     detector_at_work,
@@ -59,16 +60,24 @@ FIRST_MARKS = (
 
 # --- a photograph ---
 
+NO_PHOTOGRAPHS = (
+    "The photographs of blood cells are not on this computer yet, so you see drawn shapes and "
+    "another detector.\nWhat this page says of cells you can read all the same. "
+    "effdet-lite prefetch fetches the photographs; you need them from notebook 08 on."
+)
+
 
 def show_detector_at_work() -> None:
     """A picture as it is, and what a shipped detector finds in it: a photograph of blood cells
-    where they are on this machine, and drawn shapes elsewhere.
+    where they are on this machine, and elsewhere drawn shapes, with a sentence that says so.
     """
     model, image, classes = detector_at_work()
     found = detected(model, image, score=0.5)
     names = counted_names(found["labels"], classes)
     words = f"A picture, and beside it the same one with a box around each of {', '.join(names)}."
     show(photograph_and_boxes(image, found, classes), words)
+    if not set(classes) <= set(CELL_NAMES.values()):
+        print(NO_PHOTOGRAPHS)
 
 
 @styled
