@@ -1,9 +1,12 @@
 """IoU and the matcher's game in notebook 06. Oracles: torchvision's box_iou, the rule in words."""
 
+import itertools
 import re
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.transforms import Bbox
 from torchvision.ops import box_iou
 
 from effdet_lite.teach.nb import n06_matcher as matcher
@@ -83,6 +86,44 @@ def test_the_key_names_every_line_and_is_not_cut_off():
     assert figure.bbox.contains(around.x0, around.y0)
     assert figure.bbox.contains(around.x1, around.y1)
     assert around.y1 < figure.axes[0].get_window_extent().y0
+
+
+@pytest.mark.parametrize("taken", [[], [6, 7, 8], [0, 1, 4, 8], list(range(9))])
+def test_no_words_lie_on_words_or_hide_an_objects_edge(taken):
+    figure = matcher.rule_view(taken).figure
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    frames = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert len(frames) == 9
+    for (one, first), (other, second) in itertools.combinations(frames.items(), 2):
+        assert not first.overlaps(second), (one, other)
+    for left, top, right, bottom in game().boxes.tolist():
+        for x0, y0, x1, y1 in ((left, top, right, top), (left, bottom, right, bottom)):
+            edge = Bbox(axis.transData.transform([(x0, y0), (x1, y1)]))
+            for words, frame in frames.items():
+                assert frame.y1 < edge.y0 or frame.y0 > edge.y0 or not wide(frame, edge), words
+
+
+def wide(frame, edge):
+    """Do words hide more than a tenth of a horizontal edge."""
+    return min(frame.x1, edge.x1) - max(frame.x0, edge.x0) > 0.1 * edge.width
+
+
+def test_objects_look_as_where_one_clicks_and_no_anchor_looks_so():
+    view = matcher.rule_view([])
+    keys = dict(
+        zip(
+            [text.get_text() for text in view.figure.legends[0].get_texts()],
+            view.figure.legends[0].get_lines(),
+            strict=True,
+        )
+    )
+    looks = {name: (to_hex(key.get_color()), key.get_linestyle()) for name, key in keys.items()}
+    assert looks.pop("object") == ("#000000", "--")
+    assert "#000000" not in {color for color, _ in looks.values()}
+    outlines = view.figure.axes[0].collections[-1]  # on top
+    assert [to_hex(color) for color in outlines.get_edgecolors()] == ["#000000"]
+    assert len(outlines.get_paths()) == len(game().boxes)
 
 
 def test_the_rule_follows_the_pad(monkeypatch):

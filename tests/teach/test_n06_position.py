@@ -9,6 +9,7 @@ import torchvision
 from effdet.anchors import Anchors
 from torch import Tensor
 
+from effdet_lite.teach.kit.plots import styled
 from effdet_lite.teach.kit.shared import shipped, unseen_pictures
 from effdet_lite.teach.nb import n06_position as position
 from effdet_lite.teach.nb.n06_position import ACROSS, LEVEL, NAMES, PICTURE, SIDE, SUREST
@@ -43,6 +44,24 @@ def test_the_surest_anchor_is_the_one_with_the_highest_score():
     view = position.position_view([3 * ACROSS + 2], SUREST)
     assert NAMES[int(scores.argmax())] in view.words
     assert view.numbers["surest class"].endswith(f"score {scores.max():.2f}")
+
+
+def test_the_bracket_is_around_all_nine_rows_and_touches_no_name():
+    figure = position.position_view([3 * ACROSS + 2], SUREST).figure
+    with styled:
+        figure.draw_without_rendering()
+    strip, grid, _ = figure.axes
+    bracket = strip.lines[-1].get_window_extent()
+    rows = [grid.transData.transform((0, edge))[1] for edge in (0, len(NAMES))]
+    assert (bracket.y1, bracket.y0) == pytest.approx(rows, abs=2)
+    names = [label.get_window_extent() for label in grid.get_yticklabels()]
+    assert bracket.x1 < min(name.x0 for name in names)
+
+
+def test_the_explorer_says_in_words_where_it_rests():
+    assert position.ANCHOR_CHOICES[0] == "the surest"
+    tall = position.position_view([3 * ACROSS + 2], "tall × 1")
+    assert "the anchor tall × 1" in tall.words
 
 
 def test_without_a_position_the_view_asks_for_one():

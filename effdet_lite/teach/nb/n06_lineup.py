@@ -25,10 +25,10 @@ def show_mystery(hunt: Hunt, letter: str, picture: int = 0) -> None:
     figure, (left, right) = new_panels(6.8, 3.4, (0.09, 0.22, 0.4, 0.64), (0.55, 0.1, 0.43, 0.78))
     left.plot(run.losses, marker="", color=PALETTE["blue"])
     left.set(xlabel="training step", ylabel="loss", ylim=(0, None), xlim=(0, STEPS))
-    left.set_title(f"The loss falls from {run.losses[0]:.1f} to {run.losses[-1]:.1f}", fontsize=11)
+    left.set_title(f"Its loss falls from {run.losses[0]:.1f} to {run.losses[-1]:.1f}", fontsize=11)
     _draw_found(right, run, picture)
     found, objects = run.count("right"), sum(len(one["labels"]) for one in files().true)
-    right.set_title(f"and {found} of {objects} objects are found", fontsize=11)
+    right.set_title(f"It finds {found} of {objects} objects", fontsize=11)
     draw_key(figure, ("wrong", "missed"), meanings=MEANINGS)
     show(
         figure,

@@ -4,19 +4,19 @@ import functools
 from typing import NamedTuple
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from effdet_lite.anchors import anchor_grid, iou, match
-from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture, label_where_free
+from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture, label_where_free
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.judged import draw_key, draw_one
-from effdet_lite.teach.kit.plots import PALETTE, as_array, new_panels, styled
+from effdet_lite.teach.kit.judged import LOOKS, Look, draw_key
+from effdet_lite.teach.kit.plots import DASHED, PALETTE, as_array, new_panels, styled
 from effdet_lite.teach.kit.shared import unseen_pictures
 from effdet_lite.teach.kit.touch import BoxPad, PickPad
 from effdet_lite.teach.kit.widgets import Explorer, View
-from effdet_lite.teach.nb.n06_nms import OUTLINED
 
 # --- two boxes ---
 
@@ -90,8 +90,8 @@ def moved_view(side: float, moves: tuple[float, ...], guess: float | None) -> Vi
     along_x = (side - by) / (side + by)
     shared = (side - by) ** 2
     along_both = shared / (2 * side**2 - shared)
-    axis.plot(by, along_x, label="to the right", markevery=20)
-    axis.plot(by, along_both, label="to the right and down", markevery=20)
+    axis.plot(by, along_x, label="to the right", markevery=10)
+    axis.plot(by, along_both, label="to the right and down", markevery=10)
     axis.set(xlabel=f"moved by (px); the sides are {side:g} px", ylabel="IoU")
     axis.set(xlim=(0, side), ylim=(0, 1.02), xticks=range(0, int(side) + 1))
     axis.set_title("A small shift along both axes costs most of the IoU", fontsize=11)
@@ -128,8 +128,13 @@ class Game(NamedTuple):
     overlaps: list[float]
 
 
-KEY = {"right": "taken, wins", "wrong": "taken, loses", "missed": "wins"}
-OTHERS = {"object": {"color": "white", "linestyle": "--", "path_effects": [OUTLINED]}}
+# Objects are black and dashed, as where one clicks, so no anchor is black.
+ANCHORS = {
+    "right": Look(PALETTE["blue"], "-", "✓", "taken, wins"),
+    "wrong": Look(PALETTE["vermillion"], LOOKS["wrong"].dashes, "✗", "taken, loses"),
+    "missed": Look(PALETTE["blue"], LOOKS["missed"].dashes, "?", "wins"),
+}
+OBJECT = {"linewidths": 1.6, "linestyles": [DASHED], "path_effects": RIM}
 
 
 @functools.cache
@@ -175,19 +180,14 @@ def rule_view(taken: list[int]) -> View:
     """What the rule says of each anchor, and what was taken. taken: numbers of anchors, from 0."""
     figure, (axis,) = new_panels(4.4, 5.0, (0.02, 0.12, 0.96, 0.81))
     draw_picture(axis, game().picture)
-    draw_outlines(axis, game().boxes, "white", linewidths=1.6, linestyles="dashed")
     kinds = [_kind(number in taken, wins) for number, wins in enumerate(game().wins)]
-    losers = [box for box, kind in zip(game().anchors, kinds, strict=True) if kind == "left"]
-    if losers:
-        draw_outlines(axis, torch.stack(losers), "#DDDDDD", linewidths=1.3)
-    rows = list(zip(game().anchors, kinds, game().overlaps, strict=True))
-    for number, (box, kind, value) in enumerate(rows, 1):
-        if kind != "left":
-            draw_one(axis, as_array(box), kind, f"{number}: IoU {value:.2f}")
-    for number, (box, kind, _) in enumerate(rows, 1):
-        if kind == "left":
-            label_where_free(axis, as_array(box), (str(number),), "#888888")
-    draw_key(figure, list(KEY), 2, KEY, OTHERS)
+    _draw_anchors(axis, kinds)
+    draw_outlines(axis, game().boxes, "black", **OBJECT)
+    looks = {
+        f"{look.sign} {look.meaning}": {"color": look.color, "linestyle": look.dashes}
+        for look in ANCHORS.values()
+    }
+    draw_key(figure, (), 2, others=looks | {"object": {"color": "black", "linestyle": DASHED}})
     winners = sum(game().wins)
     right = kinds.count("right")
     axis.set_title(f"{winners} of {len(kinds)} anchors win; you took {right} of them", fontsize=11)
@@ -201,6 +201,38 @@ def rule_view(taken: list[int]) -> View:
         "object's best."
     )
     return View(figure, words, numbers)
+
+
+def _draw_anchors(axis: Axes, kinds: list[str]) -> None:
+    """All anchors of the game; winners and those that were taken thick, with their IoU."""
+    rows = list(zip(game().anchors, kinds, game().overlaps, strict=True))
+    for box, kind, _ in rows:
+        if kind != "left":
+            look = ANCHORS[kind]
+            draw_outlines(axis, box[None], "white", linewidths=3.6)
+            draw_outlines(axis, box[None], look.color, linewidths=2.0, linestyles=[look.dashes])
+    for box, kind, _ in rows:
+        if kind == "left":
+            draw_outlines(axis, box[None], "#DDDDDD", linewidths=1.3)
+    for number, (box, kind, value) in enumerate(rows, 1):
+        if kind != "left":
+            look, words = ANCHORS[kind], f"{number}: IoU {value:.2f}"
+            around = _with_its_object(box)
+            label_where_free(axis, as_array(around), (f"{look.sign} {words}",), look.color)
+    for number, (box, kind, _) in enumerate(rows, 1):
+        if kind == "left":
+            label_where_free(axis, as_array(box), (str(number),), "#888888")
+
+
+def _with_its_object(anchor: Tensor) -> Tensor:
+    """What an anchor [4] and the object that it overlaps most reach over together, so that no word
+    lies on the object's edges; the anchor alone where it overlaps none.
+    """
+    overlaps = iou(anchor[None], game().boxes)[0]
+    if not overlaps.any():
+        return anchor
+    box = game().boxes[overlaps.argmax()]
+    return torch.cat([torch.minimum(anchor[:2], box[:2]), torch.maximum(anchor[2:], box[2:])])
 
 
 def _kind(is_taken: bool, wins: bool) -> str:

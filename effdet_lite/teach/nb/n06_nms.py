@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,11 +18,10 @@ from torchvision.ops import batched_nms
 from effdet_lite.anchors import iou
 from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture, label_where_free
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.judged import judged
+from effdet_lite.teach.kit.judged import LOOKS, judged
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import (
     PALETTE,
-    as_array,
     line_look,
     new_figure,
     new_panels,
@@ -35,6 +35,7 @@ from effdet_lite.teach.nb.n06_anchors import candidates
 PICTURE, SCORE = 0, 0.5  # two of its circles overlap; the lowest score of a box in the steps
 ZOOM = (0, 96, 104, 36)  # px: left, right, bottom, top of what is shown of it
 MANY, LEAST = 100, 0.3  # pictures that are counted, and the lowest score there
+APART = 0.45  # px, from one box that goes to the next
 OUTLINED = withStroke(linewidth=2.6, foreground="#777777")
 KINDS = ("right", "double", "wrong", "missed")
 
@@ -101,11 +102,11 @@ def _draw_key(figure: Figure) -> None:
     looks = {
         "taken now": {"color": PALETTE["blue"], "linewidth": 2.8},
         "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
-        "goes": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
+        "goes (drawn apart)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
         "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},
     }
     keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
-    style = {"ncols": len(looks), "fontsize": 9, "handlelength": 2.2, "columnspacing": 1.4}
+    style = {"ncols": len(looks), "fontsize": 9, "handlelength": 2.2, "columnspacing": 1.2}
     figure.legend(keys, list(looks), loc="lower center", **style)
 
 
@@ -119,8 +120,8 @@ def _words_of(now: Step, found: Mapping[str, Tensor]) -> str:
 
 
 def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool = True) -> None:
-    """Undecided boxes thin and white, those that go dashed and black, kept ones blue, and the best
-    one thick, on top.
+    """Undecided boxes thin and white, kept ones blue, and the best one thick, on top. Those that go
+    are dashed and black, each further outside than it is, since they nearly equal the best.
     """
     draw_picture(axis, unseen_pictures()[PICTURE][0])
     axis.set(xlim=ZOOM[:2], ylim=ZOOM[2:])
@@ -130,9 +131,10 @@ def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool =
     if now.kept:
         draw_outlines(axis, boxes[now.kept], "white", linewidths=2.8)
         draw_outlines(axis, boxes[now.kept], PALETTE["blue"], linewidths=1.4)
+    gone = set_apart(boxes[now.gone])
     if now.gone:
-        draw_outlines(axis, boxes[now.gone], "black", linewidths=1.0, linestyles="dashed")
-    if now.best is not None:  # over those that go, which often nearly equal it
+        draw_outlines(axis, gone, "black", linewidths=1.0, linestyles="dashed")
+    if now.best is not None:
         draw_outlines(axis, boxes[[now.best]], "white", linewidths=3.6)
         draw_outlines(axis, boxes[[now.best]], PALETTE["blue"], linewidths=2.8)
     named = [*([] if now.best is None else [now.best]), *now.kept] if words else []
@@ -140,7 +142,20 @@ def _draw_step(axis: Axes, found: Mapping[str, Tensor], now: Step, words: bool =
         score = f"{found['scores'][number]:.2f}"
         name = unseen_pictures().classes[labels[number]]
         wordings = (f"{name} {score}", score)
-        label_where_free(axis, as_array(boxes[number]), wordings, PALETTE["blue"])
+        around = boxes[[number]]
+        if number == now.best:  # the words stand outside of what goes
+            near = iou(around, boxes[now.gone])[0] > 0.5
+            around = torch.cat([around, gone[near]])
+        corners = [*around[:, :2].amin(0).tolist(), *around[:, 2:].amax(0).tolist()]
+        label_where_free(axis, corners, wordings, PALETTE["blue"])
+
+
+def set_apart(boxes: Tensor) -> Tensor:
+    """Boxes [n, 4] that nearly equal each other, as they can all be seen: each lies 1 px outside
+    its place, and APART more for each earlier box that it overlaps with an IoU above 0.5.
+    """
+    earlier = torch.tril(iou(boxes, boxes) > 0.5, diagonal=-1).sum(1, keepdim=True)
+    return boxes + torch.tensor([-1.0, -1.0, 1.0, 1.0]) * (1 + APART * earlier)
 
 
 @styled
@@ -153,7 +168,7 @@ def show_ends(thresholds: tuple[float, ...] = (0.0, 0.5, 0.9)) -> None:
         last = steps(found["boxes"], found["labels"], threshold)[-1]
         _draw_step(axis, found, Step(None, [], [*last.kept, last.best], []), words=False)
         count = len(last.kept) + 1
-        axis.set_title(f"threshold {threshold:g}: {count} left", fontsize=10)
+        axis.set_title(f"NMS threshold {threshold:g}: {count} left", fontsize=10)
         told.append(f"{count} at {threshold:g}")
     objects = len(unseen_pictures()[PICTURE][1]["labels"])
     show(
@@ -193,8 +208,11 @@ def doubles_view(guess: float | None, threshold: float = 0.5) -> View:
     boxes = {name: sum(one[kind] for kind in KINDS[:3]) for name, one in counts.items()}
     double = counts["without NMS"]["double"] / boxes["without NMS"]
     axis.set_title(f"Without NMS {in_percent(double)} of the boxes are doubles", fontsize=11)
+    for place, one in enumerate(counts.values()):
+        words = ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS[:3])
+        axis.text(0, place + 0.29, words, va="top", fontsize=9)
     if guess is not None:
-        draw_guess(axis, guess / 100 * boxes["without NMS"], y=-0.3)
+        draw_guess(axis, guess / 100 * boxes["without NMS"], y=-0.8)
     numbers = {
         name: ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS)
         + f"; {in_percent(one['double'] / boxes[name])} of the boxes are double"
@@ -207,15 +225,14 @@ def doubles_view(guess: float | None, threshold: float = 0.5) -> View:
 
 
 def _stacked(counts: Mapping[str, Mapping[str, int]]) -> tuple[Figure, Axes]:
-    figure, (axis,) = new_panels(7.4, 2.6, (0.18, 0.22, 0.78, 0.56))
-    looks = {"right": ("blue", ""), "double": ("green", ".."), "wrong": ("vermillion", "//")}
+    figure, (axis,) = new_panels(7.4, 2.8, (0.18, 0.2, 0.78, 0.6))
     start = np.zeros(len(counts))
-    for kind, (color, hatch) in looks.items():
+    for kind, hatch in {"right": "", "double": "..", "wrong": "//"}.items():
         values = np.array([one[kind] for one in counts.values()])
-        look = {"color": PALETTE[color], "hatch": hatch, "edgecolor": "black", "linewidth": 0.6}
-        axis.barh(list(counts), values, 0.5, left=start, label=kind, **look)
+        look = {"color": LOOKS[kind].color, "hatch": hatch, "edgecolor": "black", "linewidth": 0.6}
+        axis.barh(list(counts), values, 0.42, left=start, label=kind, **look)
         start += values
-    axis.set(ylim=(len(counts) - 0.5, -0.8), xlabel=f"boxes in {MANY} pictures, score ≥ {LEAST}")
+    axis.set(ylim=(len(counts) - 0.4, -1.15), xlabel=f"boxes in {MANY} pictures, score ≥ {LEAST}")
     axis.set_xlim(0, start.max() * 1.04)
     axis.legend(loc="lower right", fontsize=9)
     return figure, axis
@@ -232,13 +249,15 @@ def show_thresholds(thresholds: tuple[float, ...] = (0.1, 0.3, 0.4, 0.5, 0.6, 0.
     """Boxes of each kind in MANY pictures, against the threshold of NMS; the few missed objects in
     a panel of their own.
     """
-    figure, axes = new_figure(1, 2, width=7.4, height=3.0)
+    figure, axes = new_figure(1, 2, width=7.2, height=3.0)
     for number, kind in enumerate(KINDS):
         values = [counted(threshold)[kind] for threshold in thresholds]
         axis = axes[0, int(kind == "missed")]
-        axis.plot(thresholds, values, label=kind, **line_look(number))
+        look = line_look(number) | {"color": LOOKS[kind].color}  # as in the other pictures
+        axis.plot(thresholds, np.array(values), label=kind, **look)
     for axis in axes[0]:
-        axis.set(xlabel="NMS threshold", ylim=(0, None), xlim=(0, 1))
+        top = max(line.get_ydata().max() for line in axis.lines)
+        axis.set(xlabel="NMS threshold", ylim=(0, 1.06 * top), xlim=(0, 1))
     axes[0, 0].set_ylabel(f"boxes in {MANY} pictures, score ≥ {LEAST}")
     axes[0, 0].set_title("A high threshold keeps doubles", fontsize=11)
     axes[0, 0].legend()

@@ -37,8 +37,8 @@ FIRST = 3 * ACROSS + 2  # where the explorer begins: beside two objects
 SHAPES = ("square", "wide", "tall")
 STEPS = ("× 1", "× 2^⅓", "× 2^⅔")
 NAMES = tuple(f"{shape} {step}" for step in STEPS for shape in SHAPES)  # the nine, in their order
-SUREST = -1  # in place of an anchor's number
-ANCHOR_CHOICES = {"the surest": SUREST} | {name: number for number, name in enumerate(NAMES)}
+SUREST = "the surest"  # in place of an anchor's name
+ANCHOR_CHOICES = (SUREST, *NAMES)
 
 
 # --- one format ---
@@ -132,25 +132,24 @@ class OnePick(PickPad):
 
 
 @styled
-def position_view(position: list[int], anchor: int) -> View:
+def position_view(position: list[int], anchor: str) -> View:
     """What the detector says at one position: its channels, its 9 × (K + 4) numbers, and one anchor
     with the box that is made of it.
 
-    position: the number of the position, in a list. anchor: 0–8, or SUREST for the one with the
-    highest score. Raises ValueError where no position is taken.
+    position: the number of the position, in a list. anchor: one of NAMES, or SUREST for the one
+    with the highest score. Raises ValueError where no position is taken.
     """
     if not position:
         raise ValueError("click a position on the picture first.")
     row, column = divmod(position[-1], ACROSS)
     scores, deltas = (part[row, column] for part in (answers().scores, answers().deltas))
-    if anchor == SUREST:
-        anchor = int(scores.amax(1).argmax())
+    chosen = int(scores.amax(1).argmax()) if anchor == SUREST else NAMES.index(anchor)
     figure, (strip, grid, picture) = new_panels(
         8.6, 3.3, (0.01, 0.08, 0.035, 0.72), (0.19, 0.08, 0.49, 0.72), (0.7, 0.03, 0.295, 0.77)
     )
     _draw_channels(strip, answers().channels[:, row, column])
-    _draw_numbers(grid, scores, deltas, anchor)
-    return _with_box(figure, picture, row, column, anchor)
+    _draw_numbers(grid, scores, deltas, chosen)
+    return _with_box(figure, picture, row, column, chosen)
 
 
 def _with_box(figure, axis: Axes, row: int, column: int, anchor: int) -> View:
@@ -197,8 +196,11 @@ def _draw_channels(axis: Axes, channels: Tensor) -> None:
     axis.imshow(values, cmap="PuOr", vmin=-largest, vmax=largest, aspect="auto")
     axis.set_axis_off()
     axis.set_title(f"{len(values)}\nchannels", fontsize=10, loc="left")
-    arrow = {"arrowstyle": "->", "linewidth": 1.6}
-    axis.annotate("", (2.15, 0.5), (1.15, 0.5), xycoords="axes fraction", arrowprops=arrow)
+    # A bracket around all nine rows, since all nine are made of these numbers.
+    stem, bracket = ((1.1, 1.45), (0.5, 0.5)), ((1.75, 1.45, 1.45, 1.75), (1.0, 1.0, 0.0, 0.0))
+    for line in (stem, bracket):
+        look = {"color": "black", "marker": "", "linestyle": "-", "linewidth": 1.6}
+        axis.plot(*line, transform=axis.transAxes, clip_on=False, **look)
 
 
 def _draw_numbers(axis: Axes, scores: Tensor, deltas: Tensor, chosen: int) -> None:
@@ -235,7 +237,7 @@ def show_nine() -> None:
     scale = shipped("shapes")[0].config.anchor_scale
     anchors = torch.tensor(level_anchors(STRIDE, STRIDE, LEVEL, scale))
     middle = STRIDE / 2
-    figure, axes = new_figure(1, 3, width=8.4, height=3.9)
+    figure, axes = new_figure(1, 3, width=7.6, height=3.6)
     told = []
     for number, (axis, octave) in enumerate(zip(axes[0], OCTAVES, strict=True)):
         side = scale * STRIDE * 2**octave
