@@ -59,6 +59,29 @@ def decoded(element):
     return Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', element)[1])))
 
 
+def test_a_drawing_is_stored_with_a_palette_and_looks_the_same():
+    """Oracle: Pillow's decoder, and matplotlib's own pixels."""
+    figure, axes = plots.new_figure(width=6, height=3)
+    for number in range(5):
+        axes[0, 0].plot([0, 1, 2], [0, number, 1], label=f"line {number}")
+    axes[0, 0].legend()
+    exact = plots.png(figure)
+    stored = plots.with_palette(exact)
+    assert len(stored) < 0.6 * len(exact)
+    pictures = [Image.open(io.BytesIO(one)).convert("RGB") for one in (exact, stored)]
+    first, second = (np.asarray(picture, float) for picture in pictures)
+    assert np.abs(first - second).mean() < 0.2  # of 255 steps
+    assert (np.abs(first - second).max(-1) > 32).mean() < 0.0005
+
+
+def test_a_picture_of_many_colors_keeps_them_all():
+    colors = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(colors).save(file, format="png")
+    stored = Image.open(io.BytesIO(plots.with_palette(file.getvalue()))).convert("RGB")
+    assert (np.asarray(stored) == colors).all()
+
+
 def test_no_figure_goes_without_words():
     with pytest.raises(ValueError, match="no alt text"):
         page.show(plots.new_figure()[0], alt=" ")

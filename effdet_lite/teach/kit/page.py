@@ -12,7 +12,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from effdet_lite.teach.kit.plots import LARGEST_PNG, jpeg, png
+from effdet_lite.teach.kit.plots import LARGEST_PNG, jpeg, png, with_palette
 
 SOURCE_STYLE = "xcode"  # each of its colors has a contrast of 4.5 with the card, and more
 # The picture stands in the output before the words'.
@@ -111,6 +111,8 @@ def show(figure: Figure, alt: str, *, photo: bool = False) -> None:
     kind, pixels = "image/png", png(figure)
     if photo or len(pixels) > LARGEST_PNG:
         kind, pixels = "image/jpeg", jpeg(figure, dpi=90, quality=75)
+    else:
+        pixels = with_palette(pixels)
     picture = {kind: base64.b64encode(pixels).decode(), "text/plain": alt}
     display(picture, metadata={kind: {"alt": alt}}, raw=True)
     display({"text/html": words_of_figure(alt), "text/plain": ""}, raw=True)
