@@ -137,6 +137,13 @@ def test_without_a_file_the_ladder_is_the_shipped_four_with_one_seed(monkeypatch
     ladder.aps_by_seed.cache_clear()
 
 
+def test_the_guess_stands_over_the_phi_that_is_asked_for(monkeypatch):
+    places = []
+    monkeypatch.setattr(ladder, "draw_guess", lambda axis, value, x: places.append((x, value)))
+    ladder.ladder_view({"07.e": 0.6})
+    assert places == [(-3, 0.6)]
+
+
 def test_with_more_seeds_the_ladder_shows_each_and_the_mean(monkeypatch):
     rows = [
         {"phi": phi, "seed": seed, "steps": 1500, "ap": 0.7 + 0.01 * seed + 0.02 * phi}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from effdet_lite.teach.kit import words
 from effdet_lite.teach.kit.boxes import draw_boxes, image_grid
 from effdet_lite.teach.kit.plots import png, precision_recall_plot
-from effdet_lite.teach.kit.words import LONGEST, writable
+from effdet_lite.teach.kit.words import LONGEST, with_minus, writable
 
 NAMES = [
     "US$ 5 $",
@@ -116,3 +116,7 @@ def test_a_font_of_the_system_that_has_the_characters_is_used(tmp_path, monkeypa
 def test_letters_and_digits_need_no_other_font():
     assert {words._family_with(letter) for letter in string.printable[:95]} == {words.OWN_FAMILY}
     assert np.isfinite(len(png(figures(["dog"])[0])))
+
+
+def test_a_number_below_zero_has_a_minus_and_no_hyphen():
+    assert [with_minus(number) for number in (-3, -0.25, 0, 1.5)] == ["−3", "−0.25", "0", "1.5"]

@@ -87,14 +87,14 @@ def means() -> dict[int, float]:
 def ladder_view(guesses: Mapping) -> View:
     """AP of the course's four over phi, each seed a dot; beside it the paper's eight.
 
-    guesses: "07.e", the AP of phi = 0.
+    guesses: "07.e", the AP of the smallest phi.
     """
     figure, (ours, theirs) = new_panels(
         9.4, 3.9, (0.075, 0.15, 0.39, 0.68), (0.575, 0.15, 0.41, 0.68)
     )
     draw_ladder(ours, aps_by_seed())
     draw_paper(theirs)
-    draw_guess(ours, guesses["07.e"], x=0)
+    draw_guess(ours, guesses["07.e"], x=min(PHIS))
     found = {f"ϕ = {with_minus(phi)}": told(own) for phi, own in aps_by_seed().items()}
     steps = [after - before for before, after in itertools.pairwise(means().values())]
     numbers = found | {"AP from step to step": ", ".join(f"{step:+.3f}" for step in steps)}
