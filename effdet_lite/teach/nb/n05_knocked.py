@@ -122,4 +122,4 @@ def agreement_table(rows: Rows) -> None:
 def lost_without(rows: Rows, source: str, node: str) -> float:
     """The AP that is lost without this edge, and 0 where the detector is better without it."""
     (row,) = (row for row in rows if (row["source"], row["node"]) == (source, node))
-    return max(0.0, row["lost"])
+    return max(0.0, round(row["lost"], 3))

@@ -30,8 +30,9 @@ FPN_EDGES = [  # FPN
     *((f"P{level}_in", f"P{level}_out") for level in (5, 4, 3, 2)),
     *((f"P{level + 1}_out", f"P{level}_out") for level in (5, 4, 3, 2)),
 ]
+RAISED = 0.4  # of the nodes between, which else would stand in the way of what passes them
 PLACES = {
-    f"P{level}_{kind}": (column, level)
+    f"P{level}_{kind}": (column, level + (RAISED if kind == "mid" else 0))
     for level in SMALL.levels
     for column, kind in enumerate(("in", "mid", "out"))
 }

@@ -54,9 +54,8 @@ def weighting_view(weight_a: float, weight_b: float) -> View:
         )
         words = "0: no pull at all" if dead else f"{slope:.2f}"
         right.text(slope + 0.1, place - 0.24, words, fontsize=10, va="center")
-        numbers[f"{way}: factors of A and B"] = f"{own[0]:.4f} and {own[1]:.4f}"
-        numbers[f"{way}: their sum"] = f"{own.sum():.4f}"
-        numbers[f"{way}: result"] = f"{own @ INPUTS:.4f}"
+        told = f"factors {own[0]:.4f} and {own[1]:.4f}, their sum {own.sum():.4f}"
+        numbers[way] = f"{told}; result {own @ INPUTS:.4f}"
     _dress(figure, left, right)
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"A has the weight {weight_a:g}, B {weight_b:g}. {words}.", numbers)
@@ -88,7 +87,7 @@ def show_factor_curves(weight_b: float = 1.0) -> None:
         axis.plot(every, own[:, 0], **line_look(number), markevery=20, label=way)
         ends.append(f"{way} {own[0, 0]:.2f} to {own[-1, 0]:.2f}")
     axis.set(xlabel=f"weight of A (B has {weight_b:g})", ylabel="factor of A", xlim=(-2, 3))
-    axis.set_title("Below zero the fast way's curve is flat", fontsize=11)
+    axis.set_title("What each weight of A makes of its factor", fontsize=11)
     axis.legend(loc="upper left", fontsize=10)
     words = f"A's factor, for weights from -2 to 3: {', '.join(ends)}. Below 0 the fast one is 0."
     show(figure, words)
