@@ -103,8 +103,10 @@ def show_four_ways() -> None:
         side = round(SIDE * resolution)
         draw_stages(axis, row, side, name)
         multiples = f"d = {depth:.2f}, w = {width:.2f}, r = {resolution:.2f}"
-        axis.set_title(multiples, fontsize=9, loc="left", y=0.92)
-        told.append(f"{name}: {row.blocks} blocks of {side} × {side} × {row.channels}")
+        counted = f"counted: {spent(*sizes):.2f} × B0's MACs"
+        axis.set_title(f"{multiples}; {counted}", fontsize=9, loc="left", y=0.92)
+        slabs = f"{row.blocks} blocks of {side} × {side} × {row.channels}"
+        told.append(f"{name}: {slabs}, {spent(*sizes):.2f} times the MACs")
     figure.suptitle(f"Four ways to spend {BUDGET} times B0's MACs: stage {STAGE}", fontsize=11)
     show(figure, f"Stage {STAGE} of B0, and what the budget makes of it. {'; '.join(told)}.")
 
@@ -114,7 +116,7 @@ def in_words(times: float) -> str:
     if times > BUDGET * (1 + NEAR):
         return "too much"
     if times < BUDGET * (1 - NEAR):
-        return f"{BUDGET - times:.1f} left to spend"
+        return f"{BUDGET - times:.1f} of {BUDGET} left to spend"
     return "all spent"
 
 

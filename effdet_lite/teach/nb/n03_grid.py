@@ -1,5 +1,5 @@
-"""A grid search for α, β and γ in miniature, for notebook 03: the candidates, and ten of them
-trained.
+"""A grid search for α, β and γ in miniature, for notebook 03: the candidates, and ten other
+mixtures trained.
 """
 
 import itertools

@@ -97,20 +97,20 @@ def formula_view(guess: float | None) -> View:
     dots = {"linestyle": "none", "markersize": 6}
     made = line_look(5) | dots
     left.plot(numbers, formula_growths(), **made, label="the formula's network, ϕ = i")
-    left.plot(numbers, growths(), **line_look(1) | dots, label="published, B1 to B7")
+    left.plot(numbers, growths(), **line_look(1) | dots, label="published, B0 to B7")
     left.set(yscale="log", ylim=(0.8, 300), ylabel="MACs in those of B0")
     left.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     left.minorticks_off()
     left.set_title("Rounded up, the formula's networks cost more", fontsize=10)
     draw_guess(left, guess, x=len(NAMES) - 1)
 
-    right.plot(numbers, numbers, color="black", linestyle="--", marker="", label="formula: ϕ = i")
+    right.plot(numbers, numbers, color="black", linestyle="--", marker="", label="ϕ = i")
     for place, size in enumerate(SIZES):
         look = line_look(place + 2) | {"linestyle": "none", "markersize": 6}
         found = [own_phis(EFFICIENTNETS[name])[size] for name in NAMES[1:]]
         right.plot(numbers[1:], found, **look, label=f"by its {size}")
     right.set(ylabel="ϕ that gives this size", ylim=(-0.4, 7.8), yticks=range(8))
-    right.set_title("From B4 on, the depth lags behind", fontsize=10)
+    right.set_title("One ϕ gives all three sizes up to B3", fontsize=10)
     for axis in (left, right):
         axis.set(xlim=(-0.3, 7.4))
         axis.set_xticks(numbers, [name.upper() for name in NAMES])
@@ -130,14 +130,22 @@ def formula_table() -> None:
     """
     rows = []
     for number, name in enumerate(NAMES[1:], start=1):
-        phis = own_phis(EFFICIENTNETS[name]).values()
+        phis = own_phis(EFFICIENTNETS[name])
         row = [name.upper(), f"{growths()[number]:.2f}", f"{formula_growths()[number]:.2f}"]
         shared = shared_phi(EFFICIENTNETS[name])
         last = "none" if shared is None else f"{shared:g}"
-        rows.append([*row, f"{PRODUCT**number:.2f}", *(f"{phi:.1f}" for phi in phis), last])
+        found = [_told(phi, size, shared) for size, phi in phis.items()]
+        rows.append([*row, f"{PRODUCT**number:.2f}", *found, last])
     heads = [f"ϕ from its {size}" for size in SIZES]
     table(["", "counted growth", "formula's network", "1.92^i", *heads, "ϕ of all three"], rows)
     print(f"have all three sizes from one ϕ: {len(follow_the_formula())} of {len(NAMES) - 1}")
+
+
+def _told(phi: float, size: str, shared: float | None) -> str:
+    """The ϕ of one size, and where the size was rounded far from a shared ϕ, what it had been."""
+    if size == "width" and shared is not None and abs(phi - shared) > 0.25:
+        return f"{phi:.1f} ({BETA**shared:.2f}, rounded)"
+    return f"{phi:.1f}"
 
 
 def tutorials_table() -> None:
@@ -207,13 +215,14 @@ def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
 def _cost_plot(axis: Axes, total: Cost) -> None:
     """Parameters against MACs of B0 ... B7, and a star for this network."""
     places = np.log10([(one.macs, one.params) for one in published_costs().values()])
-    axis.plot(*places.T, markersize=3)
+    axis.plot(*places.T, markersize=3, label="B0 to B7")
     for name, (x, y) in zip(published_costs(), places, strict=True):
         if name in ("B0", "B3", "B5", "B7"):
             axis.annotate(name, (x, y), (4, -11), textcoords="offset points", fontsize=9)
     star = np.log10([total.macs, total.params])
     look = {"marker": "*", "markersize": 13, "color": PALETTE["vermillion"], "linestyle": ""}
-    axis.plot(*star, zorder=5, **look)
+    axis.plot(*star, zorder=5, **look, label="this network")
+    axis.legend(loc="upper left", fontsize=9)
     ticks = {7: "0.01", 8: "0.1", 9: "1", 10: "10"}
     axis.set(xlim=MACS_SHOWN, xticks=list(ticks), xticklabels=list(ticks.values()))
     ticks = {6: "1", 7: "10", 8: "100", 9: "1000"}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from effdet_lite.experiments.arms import arms
-from effdet_lite.experiments.balance import balanced_base, mean_accuracies
+from effdet_lite.experiments.balance import EXAMPLE, balanced_base, mean_accuracies
 from effdet_lite.experiments.bottlenecks import DIRECTIONS as TURNS
 from effdet_lite.experiments.bottlenecks import TASKS, Task, draw, stripes
 from effdet_lite.experiments.directions import live
@@ -21,7 +21,7 @@ ALIKE = ("side by side", "one above the other", "diagonally")
 ASKS = {
     "span": "span: which of the four marks are alike?",
     "kinds": "kinds: which kind of stripes is there three times?",
-    "detail": "detail: which way do the fine stripes run?",
+    "detail": "detail: which way do the fine stripes lean?",
 }
 # What each task was made to need: how a size shows it, and in which unit.
 NEEDS = {"span": "blocks", "kinds": "channels", "detail": "resolution"}
@@ -35,7 +35,9 @@ GRAY = "#999999"
 
 
 def class_name(task: Task, label: int) -> str:
-    """What a label of this task says, in words."""
+    """What a label of this task says, in words. Stripes are told by how far they lean from upright,
+    clockwise.
+    """
     if task.name == "span":
         return ALIKE[label]
     if task.name == "detail":
@@ -110,7 +112,7 @@ def in_words(size: Size) -> str:
 @styled
 def show_equal_macs(rows: Sequence[Mapping]) -> None:
     """The candidates' accuracy on each task, against what the task was made to need; the one that
-    is best on average is a star.
+    is best on average is a star, and chance a dotted line.
 
     rows: of `experiments.balance`.
     """
@@ -122,18 +124,26 @@ def show_equal_macs(rows: Sequence[Mapping]) -> None:
         places = [getattr(size, need) for size in own]
         axis.plot(places, list(own.values()), color=GRAY, marker="o", linestyle="none")
         star = {"marker": "*", "markersize": 14, "linestyle": "none", "color": COLORS[1]}
-        axis.plot([getattr(base, need)], [own[base]], **star)
-        axis.set(ylim=(0.25, 1.05), xlabel=UNITS[need])
+        axis.plot([getattr(base, need)], [own[base]], **star, label="best mean of the three")
+        chance = 1 / TASKS[task].classes
+        axis.axhline(chance, color=PALETTE["black"], linestyle=":", marker="", label="chance")
+        axis.set(ylim=(0, 1.05), xlabel=UNITS[need])
+        if need == "resolution":
+            axis.set_xticks(sorted(set(places))[::2])
         more = _rises(places, list(own.values()))
         axis.set_title(f"{task}: {COMPARED[need][not more]} is better", fontsize=10)
     axes[0, 0].set_ylabel("validation accuracy (0–1)")
+    axes[0, 0].legend(loc="lower right", fontsize=9)
     best = best_sizes(rows)
     told = "; ".join(f"{task}: {in_words(size)}" for task, size in best.items())
     show(
         figure,
-        f"{len(accuracy_by_size(rows, 'span'))} networks of equal MACs. The best ones are {told}. "
+        f"{len(accuracy_by_size(rows, 'span'))} networks of nearly equal MACs. The best ones are "
+        f"{told}. "
         f"The star, best on average, has {in_words(base)}.",
     )
+    macs = [size.cost().macs / 1e6 for size in accuracy_by_size(rows, "span")]
+    print(f"MACs of these networks: {min(macs):.2f} to {max(macs):.2f} million")
     means = mean_accuracies(rows)
     ranked = sorted(means, key=means.get, reverse=True)
     lines = []
@@ -155,11 +165,11 @@ def _rises(places: Sequence[float], accuracies: Sequence[float]) -> bool:
 # --- the arms, and some of them live ---
 
 
-def arms_table(base: Size) -> None:
-    """A line for each direction: what eight times the base's MACs buy."""
+def arms_table(base: Size = EXAMPLE, factor: int = 8) -> None:
+    """A line for each direction: what so many times the base's MACs buy."""
     rows = [["base", *_sizes(base), "1.00"]]
     for arm in arms(base, ("span",)):
-        if arm.direction in DIRECTIONS and arm.factor == 8:
+        if arm.direction in DIRECTIONS and arm.factor == factor:
             times = arm.size.cost().macs / base.cost().macs
             rows.append([arm.direction, *_sizes(arm.size), f"{times:.2f}"])
     table(["network", "blocks", "channels", "px", "window, px", "MACs in those of the base"], rows)
@@ -171,8 +181,8 @@ def _sizes(size: Size) -> list[str]:
 
 @styled
 def show_live(task: str, knob: float, factor: int = 4, steps: int = 250) -> dict[str, float]:
-    """Pictures of a task with this knob, and what the base network and the four larger ones come to
-    after a short training: {network: accuracy on test pictures}.
+    """Pictures of a task with this knob, the base network and four larger ones in a table, and what
+    they come to after a short training: {network: accuracy on test pictures}.
 
     task, knob: see `experiments.bottlenecks.Task`. factor: times the base's MACs.
     """
@@ -201,4 +211,5 @@ def show_live(task: str, knob: float, factor: int = 4, steps: int = 250) -> dict
     axis.set_title(f"{task}, {knob:g}: {best} is ahead", fontsize=10)
     told = ", ".join(f"{name} {accuracy:.2f}" for name, accuracy in found.items())
     show(figure, f"Two pictures of {task}, and accuracies after {steps} steps: {told}.")
+    arms_table(EXAMPLE, factor)
     return found

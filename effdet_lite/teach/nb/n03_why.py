@@ -3,9 +3,9 @@ and what became of it in `experiments.window`.
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median
+from statistics import fmean
 
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from effdet_lite.cost import receptive_field
@@ -22,7 +22,9 @@ from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 COARSE, FINE = 32, SIDE  # pixels a side of one picture
+STRIPE = 2.5  # px of the finest stripe there: wide enough to be seen in print
 FINER = 96  # pixels of the images at which the blocks are asked
+GUESSES_BELOW = 0.6  # of two answers a half are right by chance
 
 
 @styled
@@ -30,7 +32,7 @@ def show_why() -> None:
     """One picture at two resolutions: what a window of the same size covers of it, and what there
     is to see in a part of it.
     """
-    pictures, _ = draw(Task("detail", 2.5), 64, seed=3)
+    pictures, _ = draw(Task("detail", STRIPE), 64, seed=3)
     clearest = int(pictures.float().flatten(1).std(1).argmax())
     picture = pictures[clearest : clearest + 1]
     side = EXAMPLE.window.size
@@ -46,9 +48,11 @@ def show_why() -> None:
         whole.set_title(f"{pixels} px: the window\ncovers {in_percent(share)}", fontsize=10)
         width = SLOT * pixels // SIDE
         top, left = (width * slot for slot in _busiest(picture))
+        look = {"fill": False, "edgecolor": PALETTE["sky"], "linewidth": 2, "linestyle": "--"}
+        whole.add_patch(Rectangle((left - 0.5, top - 0.5), width, width, **look))
         detail = image[top : top + width, left : left + width]
         part.imshow(detail, cmap="gray", vmin=0, vmax=1)
-        part.set_title(f"a part of it:\n{width} × {width} px", fontsize=10)
+        part.set_title(f"the dashed part:\n{width} × {width} px", fontsize=10)
     for axis in axes[0]:
         axis.set(xticks=[], yticks=[])
         axis.grid(visible=False)
@@ -76,7 +80,7 @@ def _busiest(picture: Tensor) -> tuple[int, int]:
 @styled
 def window_view(rows: Sequence[Mapping], guess: float | None) -> View:
     """Accuracy by resolution, with the blocks left as they are and with depth along: each seed, and
-    the median.
+    the mean.
 
     rows: of `experiments.window`. guess: the accuracy in % with the blocks as they are at FINER px.
     """
@@ -86,17 +90,25 @@ def window_view(rows: Sequence[Mapping], guess: float | None) -> View:
     ):
         found = window.accuracies(rows, with_depth=with_depth)
         look = line_look(number)
-        middle = [100 * median(own.values()) for own in found.values()]
-        axis.plot(list(found), middle, **look, label=label)
+        means = [100 * fmean(own.values()) for own in found.values()]
+        axis.plot(list(found), means, **look | {"marker": ""}, label=f"{label}, mean")
         for resolution, own in found.items():
-            places = [resolution + 0.6 * (2 * number - 1)] * len(own)
+            places = [resolution + 1.1 * (2 * number - 1)] * len(own)
             values = [100 * value for value in own.values()]
-            axis.plot(places, values, **look | {"linestyle": "none", "alpha": 0.4})
+            axis.plot(places, values, **look | {"linestyle": "none", "alpha": 0.6})
+    failed = _at_chance(rows)
+    if failed:
+        largest = window.RESOLUTIONS[-1]
+        words = f"{len(failed)} of {len(window.SEEDS)} seeds never begin"
+        place = {"xytext": (-14, 22), "textcoords": "offset points", "ha": "right", "fontsize": 9}
+        arrow = {"arrowstyle": "-", "color": "#444444"}
+        where = largest + 1.1, 100 * fmean(failed)
+        axis.annotate(words, where, **place, arrowprops=arrow)
     axis.axhline(50, color="#777777", linestyle=":", marker="")
     axis.text(30, 46, "chance", fontsize=9)
     axis.set(
         xlabel="pixels a side of the image",
-        ylabel="accuracy (%); line: middle seed",
+        ylabel="accuracy (%), a dot a seed",
         ylim=(40, 104),
     )
     axis.set(xlim=(28, 136), xticks=list(window.RESOLUTIONS))
@@ -105,11 +117,54 @@ def window_view(rows: Sequence[Mapping], guess: float | None) -> View:
     draw_guess(axis, guess, x=FINER)
     fixed = accuracy_with_one_block(rows)
     deeper = 100 * fmean(window.accuracies(rows, with_depth=True)[FINER].values())
+    near = control(rows)
     words = (
         f"At {window.RESOLUTIONS[0]} px the network is right in nearly all cases. At {FINER} px it "
         f"is right in {fixed:.0f} % with the same blocks, and in {deeper:.0f} % with more."
     )
-    return View(figure, words, {})
+    told = f"{spread(near)}, {len(near)} seeds" if near else "not measured"
+    label = f"marks close together, {window.RESOLUTIONS[-1]} px, one block: accuracy"
+    return View(figure, words, {label: told})
+
+
+def _at_chance(rows: Sequence[Mapping]) -> list[float]:
+    """The accuracies, at the highest resolution and with depth along, of seeds that guess."""
+    deeper = window.accuracies(rows, with_depth=True).get(window.RESOLUTIONS[-1], {})
+    return [accuracy for accuracy in deeper.values() if accuracy < GUESSES_BELOW]
+
+
+def control(rows: Sequence[Mapping]) -> list[float]:
+    """The accuracies at the highest resolution, with one block, where the marks are near."""
+    found = window.accuracies(rows, distance=window.NEAR)
+    return list(found.get(window.RESOLUTIONS[-1], {}).values())
+
+
+@styled
+def show_windows() -> None:
+    """Two marks at each resolution, the gap between their rims, and the window of one block."""
+    figure, axes = new_figure(1, len(window.RESOLUTIONS), width=8.8, height=2.5)
+    told = []
+    for axis, resolution in zip(axes[0], window.RESOLUTIONS, strict=True):
+        run = window.Run(resolution, window.BLOCKS)
+        scale = resolution / window.SIDE
+        radius, middle = window.RADIUS * scale, resolution / 2
+        for side in (-1, 1):
+            x = middle + side * run.distance * scale / 2
+            axis.add_patch(Circle((x, middle), radius, color="#888888"))
+        first = middle - run.field / 2
+        look = {"fill": False, "edgecolor": PALETTE["orange"], "linewidth": 2.5}
+        axis.add_patch(Rectangle((first, first), run.field, run.field, **look))
+        rims = middle - run.gap / 2, middle + run.gap / 2
+        arrow = {"arrowstyle": "<->", "color": PALETTE["black"], "shrinkA": 0, "shrinkB": 0}
+        axis.annotate("", (rims[1], middle), (rims[0], middle), arrowprops=arrow)
+        axis.set(xlim=(0, resolution), ylim=(resolution, 0), aspect="equal")
+        axis.set(xticks=[0, resolution], yticks=[])
+        axis.grid(visible=False)
+        sees = "both" if run.field > run.gap else "one at a time"
+        axis.set_title(f"{resolution} px: gap {run.gap:.0f} px\nit sees {sees}", fontsize=9)
+        told.append(f"{resolution} px: a gap of {run.gap:.0f} px, {sees}")
+    figure.suptitle(f"The window of one block, {run.field} px, over two marks", fontsize=11)
+    show(figure, f"Two marks and a window of {run.field} px. {'; '.join(told)}.")
 
 
 def accuracy_with_one_block(rows: Sequence[Mapping]) -> float:
@@ -129,6 +184,7 @@ def window_table(rows: Sequence[Mapping]) -> None:
         lines.append([f"{resolution} px", *cells])
     heads = ["gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
     heads += ["more blocks", "their window, px", "accuracy, more blocks"]
+    print("accuracy: mean (lowest – highest) of the seeds")
     table(["image", *heads], lines)
 
 
