@@ -43,7 +43,7 @@ def test_each_of_the_four_ways_spends_the_budget():
 
 @pytest.mark.parametrize(
     ("times", "told"),
-    [(1, "7.0 left to spend"), (7.7, "all spent"), (8.3, "all spent"), (9, "too much")],
+    [(1, "7.0 of 8 left to spend"), (7.7, "all spent"), (8.3, "all spent"), (9, "too much")],
 )
 def test_the_bar_says_how_much_is_left(times, told):
     assert in_words(times) == told

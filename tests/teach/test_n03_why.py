@@ -4,6 +4,7 @@
 
 import pytest
 import torch
+from matplotlib.patches import Circle, Rectangle
 
 from effdet_lite.experiments import window
 from effdet_lite.teach.nb import n03_why
@@ -38,3 +39,41 @@ def test_the_slot_that_is_enlarged_is_the_one_with_the_stripes():
     picture = torch.full((1, n03_why.SIDE, n03_why.SIDE), 128, dtype=torch.uint8)
     picture[0, 50:60:2, 80:90] = 255  # third row of slots, last column
     assert n03_why._busiest(picture) == (2, 3)
+
+
+def test_the_line_is_the_mean_and_seeds_that_never_begin_are_counted():
+    """Two of five seeds at chance: the line ends at (3 + 2 · 0.5) / 5."""
+    rows = rows_of(lambda resolution, blocks: 1.0)
+    last = window.RESOLUTIONS[-1]
+    deep = [row for row in rows if (row["resolution"], row["blocks"]) == (last, 7)]
+    for row in deep[:2]:
+        row["accuracy"] = 0.5
+    axis = n03_why.window_view(rows, None).figure.axes[0]
+    line = next(line for line in axis.lines if line.get_label() == "with more blocks, mean")
+    assert line.get_ydata()[-1] == pytest.approx(80)
+    assert "2 of 5 seeds never begin" in [text.get_text() for text in axis.texts]
+
+
+def test_the_control_has_near_marks_at_the_highest_resolution():
+    rows = rows_of(lambda resolution, blocks: 0.5)
+    for row in rows:
+        if row["distance"] == window.NEAR:
+            row["accuracy"] = 0.75
+    assert n03_why.control(rows) == [0.75, 0.75]
+    (told,) = n03_why.window_view(rows, None).numbers.values()
+    assert told.startswith("0.750") and "2 seeds" in told
+
+
+def test_the_windows_are_drawn_to_scale(monkeypatch):
+    """In each panel: the marks' rims lie as far apart as `window` says, and the square is 31 px."""
+    shown = []
+    monkeypatch.setattr(n03_why, "show", lambda figure, words: shown.append((figure, words)))
+    n03_why.show_windows()
+    ((figure, words),) = shown
+    for axis, resolution in zip(figure.axes, window.RESOLUTIONS, strict=True):
+        first, second = (patch for patch in axis.patches if isinstance(patch, Circle))
+        rims = second.center[0] - first.center[0] - first.radius - second.radius
+        assert rims == pytest.approx(window.Run(resolution, 1).gap)
+        (square,) = (patch for patch in axis.patches if isinstance(patch, Rectangle))
+        assert square.get_width() == 31
+    assert words.count("both") == 3 and words.count("one at a time") == 2
