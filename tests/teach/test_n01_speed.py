@@ -2,8 +2,10 @@
 time is tested.
 """
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch.utils.flop_counter import FlopCounterMode
 
 from effdet_lite.teach.nb import n01_speed
@@ -15,6 +17,7 @@ from effdet_lite.teach.nb.n01_speed import (
     macs_and_time,
     milliseconds,
     roofline_figure,
+    roofline_words,
     smaller_maps_figure,
 )
 
@@ -52,10 +55,58 @@ def test_the_fastest_run_counts(monkeypatch):
 
 def test_titles_say_what_was_measured():
     times = {"dense": 2.0, "depthwise": 0.3, "pointwise": 0.2}
-    assert macs_and_time(times).get_suptitle() == "7.9 times fewer MACs, 4.0 times less time"
+    figure = macs_and_time(times)
+    assert figure.get_suptitle() == "7.9 times fewer MACs, 4.0 times less time"
+    told = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert told == [[" 115.6", " 14.7"], [" 2.000", " 0.500"]]
     speeds = {layer: LIMITS.roof(layer.intensity) / 2 for layer in EXAMPLES}
     title = roofline_figure(LIMITS, speeds).axes[0].get_title()
     assert title == "Here depthwise layers reach at most 50% of their roof"
+
+
+def test_the_roofs_words_have_the_share_of_each_layer():
+    """Half the flat part, 100 GFLOP/s, and a quarter of the slope: 25 GB/s × FLOP/byte."""
+    flat, slope = EXAMPLES[0], EXAMPLES[4]
+    speeds = {flat: 50e9, slope: 25e9 * slope.intensity / 4}
+    words = roofline_words(LIMITS, speeds)
+    assert words.startswith("2 layers under the roof.")
+    assert words.endswith(": dense 64 → 64, 3×3, 56×56 50%; depthwise 64 → 64, 3×3, 56×56 25%.")
+
+
+def ink(figure, artist):
+    """Where this artist alone darkens the drawn figure, a pixel around it included."""
+    seen = []
+    for visible in (False, True):
+        artist.set_visible(visible)
+        figure.canvas.draw()
+        seen.append(np.asarray(figure.canvas.buffer_rgba()).astype(int))
+    artist.set_visible(False)
+    marked = np.pad((seen[0] != seen[1]).any(2), 1)
+    wide = marked.copy()
+    for axis in (0, 1):
+        wide |= np.roll(wide, 1, axis) | np.roll(wide, -1, axis)
+    return wide
+
+
+@pytest.mark.parametrize("limits", [LIMITS, Limits(231e9, 111e9), Limits(60e9, 8e9)], ids=str)
+@pytest.mark.parametrize("is_live", [True, False], ids=["live", "six layers"])
+def test_the_memorys_label_stands_free_of_its_line(monkeypatch, is_live, limits):
+    if is_live:
+        monkeypatch.setattr(n01_speed, "milliseconds", lambda *inputs, repeats: 0.1)
+        figure = live_layer_view(limits, "depthwise", 64, 56).figure
+    else:
+        speeds = {layer: limits.roof(layer.intensity) / 2 for layer in EXAMPLES}
+        figure = roofline_figure(limits, speeds)
+    FigureCanvasAgg(figure)
+    figure.dpi = 110
+    axis = figure.axes[0]
+    label = next(text for text in axis.texts if text.get_text().startswith("memory"))
+    roof = axis.lines[0]
+    for artist in (*axis.lines, *axis.texts):
+        artist.set_visible(False)
+    on_label, on_roof = ink(figure, label), ink(figure, roof)
+    assert on_label.any() and on_roof.any()
+    assert not (on_label & on_roof).any()
 
 
 def test_smaller_maps_are_told_with_their_macs():

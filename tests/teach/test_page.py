@@ -54,6 +54,17 @@ def test_an_explorer_s_picture_is_a_jpeg_where_it_holds_a_photograph_and_looks_t
     assert 0 < difference.mean() < 2  # of 255 steps
 
 
+def test_a_figure_can_stand_on_the_page_as_large_as_an_explorer_s(monkeypatch):
+    """Oracle: Pillow's decoder."""
+    seen = []
+    monkeypatch.setattr(page, "display", lambda data, **_: seen.append(data))
+    figure, axes = plots.new_figure(width=3, height=2, margins={"left": 0.2})
+    axes[0, 0].plot([0, 1], [0, 1])
+    page.show(figure, "a line", dpi=90)
+    shown = Image.open(io.BytesIO(base64.b64decode(seen[0]["image/png"])))
+    assert shown.size == decoded(page.img(figure, "a line")).size == (270, 180)
+
+
 def decoded(element):
     """The picture of an <img> element."""
     return Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', element)[1])))

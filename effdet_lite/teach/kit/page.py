@@ -97,18 +97,19 @@ def words_of_figure(alt: str) -> str:
     return f"{words}<script>{MOVE_WORDS}</script>"
 
 
-def show(figure: Figure, alt: str, *, photo: bool = False) -> None:
+def show(figure: Figure, alt: str, *, photo: bool = False, dpi: int = 110) -> None:
     """Put a figure on the notebook's page, and what it shows in words (`alt`) for those who cannot
     see it: as the picture's `alt` metadata, as its plain text, and by `words_of_figure`.
 
     A figure of photographs or noise, which PNG cannot make small, is stored as JPEG. photo: so is
-    this one, however small, where a notebook has many of them.
+    this one, however small, where a notebook has many of them. dpi: 90 makes it as large as an
+    explorer shows it.
     """
     if not alt.strip():
         raise ValueError(
             "the figure has no alt text; say in a sentence what a reader should see in it"
         )
-    kind, pixels = "image/png", png(figure)
+    kind, pixels = "image/png", png(figure, dpi)
     if photo or len(pixels) > LARGEST_PNG:
         kind, pixels = "image/jpeg", jpeg(figure, dpi=90, quality=75)
     else:

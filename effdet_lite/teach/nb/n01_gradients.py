@@ -108,6 +108,6 @@ def gradient_figure(panels: Mapping[str, Tensor], squares: Mapping[str, float]) 
             frame = {"edgecolor": "black", "linestyle": "--", "linewidth": 1.8, "fill": False}
             axis.add_patch(Rectangle((low, low), squares[title], squares[title], **frame))
     ticks = range(-4, 1)
-    bar = figure.colorbar(drawn, ax=axes, label="gradient / the largest", shrink=0.7)
+    bar = figure.colorbar(drawn, ax=axes, label="gradient / the panel's largest", shrink=0.7)
     bar.set_ticks(ticks, labels=["≤ 1/10,000", "1/1,000", "1/100", "1/10", "1"])
     return figure

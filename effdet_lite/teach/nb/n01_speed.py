@@ -14,6 +14,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 from torch import Tensor, nn
 
 from effdet_lite import cost
@@ -135,10 +136,9 @@ def macs_and_time(times: Mapping[str, float], guessed: float | None = None) -> F
     }
     figure, axes = new_figure(columns=2, width=8.6, height=2.9)
     factors = []
-    for axis, values, unit in zip(
-        axes.flat, (macs, times), ("million MACs", "milliseconds, on one core here"), strict=True
-    ):
-        _dense_and_separable(axis, values)
+    units = ("million MACs", "milliseconds, on one core here")
+    for axis, values, unit, digits in zip(axes.flat, (macs, times), units, (1, 3), strict=True):
+        _dense_and_separable(axis, values, digits)
         axis.set(xlabel=unit, xlim=(0, 1.15 * max(values["dense"], values["depthwise"])))
         factors.append(values["dense"] / (values["depthwise"] + values["pointwise"]))
     if guessed:
@@ -158,15 +158,15 @@ def time_view(times: Mapping[str, float]) -> Callable[[Mapping[str, float | None
     return lambda guesses: View(macs_and_time(times, guesses["01.f"]), words, {})
 
 
-def _dense_and_separable(axis: Axes, values: Mapping[str, float]) -> None:
-    """Two bars, of which the lower one is made of two parts."""
+def _dense_and_separable(axis: Axes, values: Mapping[str, float], digits: int) -> None:
+    """Two bars, of which the lower one is made of two parts; so many digits after the point."""
     axis.barh(1, values["dense"], height=0.5, color=PALETTE["blue"])
     axis.barh(0, values["pointwise"], height=0.5, color=PALETTE["green"], label="pointwise")
     left = values["pointwise"]
     looks = {"color": PALETTE["vermillion"], "hatch": "//", "label": "depthwise"}
     axis.barh(0, values["depthwise"], height=0.5, left=left, **looks)
     for height, value in ((1, values["dense"]), (0, left + values["depthwise"])):
-        axis.text(value, height, f" {value:,.3g}", va="center")
+        axis.text(value, height, f" {value:,.{digits}f}", va="center")
     axis.set(yticks=[0, 1], yticklabels=["separable", "dense"], ylim=(-0.5, 2.0))
     axis.grid(axis="y", visible=False)
     axis.legend(loc="upper right", ncols=2)
@@ -219,6 +219,16 @@ def roofline_figure(limits: Limits, speeds: Mapping[Layer, float]) -> Figure:
     return figure
 
 
+def roofline_words(limits: Limits, speeds: Mapping[Layer, float]) -> str:
+    """What a `roofline_figure` shows, in words: how much of its roof each layer reaches."""
+    shares = [
+        f"{layer} {speed / limits.roof(layer.intensity):.0%}" for layer, speed in speeds.items()
+    ]
+    return (
+        f"{len(speeds)} layers under the roof. Of what it allows they reach: {'; '.join(shares)}."
+    )
+
+
 def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
     """The roof with its two limits, its corner, and axes whose ticks can be read.
 
@@ -234,10 +244,12 @@ def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
     peak = f"peak: {limits.peak / 1e9:.0f} GFLOP/s"
     axis.text(1.15 * corner, 1.05 * roof[1], peak, fontsize=9, va="bottom")
     memory = f"memory: {limits.memory / 1e9:.0f} GB/s"
-    x = 1.1 * max(low, lowest * corner)  # where the slope comes into the picture
-    y = 1.12 * limits.roof(x) / 1e9
+    x = 1.25 * max(low, lowest * corner)  # where the slope comes into the picture
+    y = limits.roof(x) / 1e9
     along = {"rotation": math.degrees(math.atan(y / x)), "transform_rotates_text": True}
-    axis.text(x, y, memory, fontsize=9, rotation_mode="anchor", **along)
+    above = axis.transData + ScaledTranslation(-3 / 72, 4 / 72, axis.figure.dpi_scale_trans)
+    look = {"fontsize": 9, "va": "bottom", "rotation_mode": "anchor", **along}
+    axis.text(x, y, memory, transform=above, **look)
     axis.xaxis.set_major_locator(LogLocator(base=4, numticks=20))
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     for side in (axis.xaxis, axis.yaxis):
