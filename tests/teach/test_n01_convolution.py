@@ -14,6 +14,7 @@ from effdet_lite.teach.nb.n01_convolution import (
     convolution_view,
     counts_of_libraries,
     four_convolutions,
+    layers_with_positions,
     macs_with_groups,
     numbers_from_norms,
     price_of_one_argument,
@@ -155,6 +156,53 @@ def test_the_part_with_groups_is_what_torch_counts_of_it():
     others = flops(around[0], 1, 3, 9, 9) + flops(around[1], 1, 8, 5, 5)
     image = torch.zeros(1, 3, 9, 9)
     assert 2 * macs_with_groups(network, image) == flops(network, 1, 3, 9, 9) - others
+
+
+def multiplied(network, side):
+    """Weights × positions over the layers of a network, for a photograph of side × side."""
+    found = layers_with_positions(network, torch.zeros(1, 3, side, side))
+    return sum(layer.weight.numel() * positions for layer, positions in found)
+
+
+def without_what_adds(network):
+    """The network with no norms and no biases: of these torchinfo counts parameters."""
+    for layer in list(network.modules()):
+        if getattr(layer, "bias", None) is not None:
+            layer.bias = None
+        for name, part in layer.named_children():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                setattr(layer, name, torch.nn.Identity())
+    return network.eval()
+
+
+def all_arguments():
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.Conv2d(8, 12, (1, 5), padding=(0, 4), dilation=2, groups=4),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(12, 5),
+    )
+
+
+@pytest.mark.parametrize(
+    "build",
+    [all_arguments, lambda: EfficientNet.from_name("b0"), torchvision.models.resnet18],
+    ids=["all arguments", "B0", "ResNet-18"],
+)
+def test_weights_times_positions_are_the_mult_adds_of_torchinfo(build):
+    """torchinfo looks at each layer's output, and asks no counter of torch's."""
+    torchinfo = pytest.importorskip("torchinfo")
+    network = without_what_adds(build())
+    info = torchinfo.summary(network, (1, 3, 96, 96), verbose=0)
+    assert multiplied(network, 96) == info.total_mult_adds
+
+
+def test_a_layer_counts_as_often_as_it_runs():
+    """Twice on 6 × 6 and 4 × 4 positions, with 27 × 3 weights."""
+    twice = torch.nn.Conv2d(3, 3, 3)
+    assert multiplied(torch.nn.Sequential(twice, twice), 8) == 81 * 36 + 81 * 16
 
 
 def test_each_table_has_a_filter_for_each_pair_of_channels():

@@ -1,5 +1,5 @@
 """What notebook 01 shows of a convolution and its cost: drawings to scale, tables of filters, and
-the counters of four libraries.
+two ways to count a whole network: weights × positions, and libraries.
 """
 
 import math
@@ -158,13 +158,22 @@ def numbers_from_norms(network: nn.Module, image: Tensor) -> int:
     return sum(numbers for _, numbers in _numbers_out(network, image, norms))
 
 
-def macs_with_groups(network: nn.Module, image: Tensor) -> int:
-    """MACs of the network's convolutions with groups, for this image: each output number takes the
-    weights of one kernel.
+def layers_with_positions(network: nn.Module, image: Tensor) -> list[tuple[nn.Module, int]]:
+    """The network's convolutions and linear layers, as often as each runs for this image, with the
+    positions of its output. A linear layer after pooling has a single one.
     """
-    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d) and one.groups > 1]
+    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
     found = _numbers_out(network, image, layers)
-    return sum(numbers * layer.weight[0].numel() for layer, numbers in found)
+    return [(layer, numbers // len(layer.weight)) for layer, numbers in found]
+
+
+def macs_with_groups(network: nn.Module, image: Tensor) -> int:
+    """MACs of the network's convolutions with groups, for this image."""
+    return sum(
+        layer.weight.numel() * positions
+        for layer, positions in layers_with_positions(network, image)
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1
+    )
 
 
 def _numbers_out(

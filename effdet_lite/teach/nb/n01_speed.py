@@ -139,7 +139,7 @@ def macs_and_time(times: Mapping[str, float], guessed: float | None = None) -> F
     units = ("million MACs", "milliseconds, on one core here")
     for axis, values, unit, digits in zip(axes.flat, (macs, times), units, (1, 3), strict=True):
         _dense_and_separable(axis, values, digits)
-        axis.set(xlabel=unit, xlim=(0, 1.15 * max(values["dense"], values["depthwise"])))
+        axis.set(xlabel=unit, xlim=(0, 1.25 * max(values["dense"], values["depthwise"])))
         factors.append(values["dense"] / (values["depthwise"] + values["pointwise"]))
     if guessed:
         flag = times["dense"] / guessed
@@ -224,9 +224,7 @@ def roofline_words(limits: Limits, speeds: Mapping[Layer, float]) -> str:
     shares = [
         f"{layer} {speed / limits.roof(layer.intensity):.0%}" for layer, speed in speeds.items()
     ]
-    return (
-        f"{len(speeds)} layers under the roof. Of what it allows they reach: {'; '.join(shares)}."
-    )
+    return f"Layers under the roof. Of what it allows they reach: {'; '.join(shares)}."
 
 
 def _draw_roof(axis: Axes, limits: Limits, lowest: float = 1 / 16) -> None:
