@@ -15,7 +15,8 @@ from torchvision.ops import nms
 from effdet_lite.data import BCCDDetection, eval_transforms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.places import cells_folder
-from effdet_lite.teach.kit.boxes import RIM, draw_boxes, label_where_free
+from effdet_lite.teach.kit.boxes import RIM, draw_boxes
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, as_array, styled
 from effdet_lite.teach.kit.shared import one_thread, shipped, unseen_pictures
 from effdet_lite.teach.kit.words import how_many, writable

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from effdet_lite.evaluation import error_kinds
-from effdet_lite.teach.kit.boxes import label_where_free
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.plots import PALETTE, as_array, styled
 from effdet_lite.teach.kit.words import writable
 

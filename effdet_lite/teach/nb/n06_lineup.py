@@ -4,8 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from effdet_lite.teach.kit.boxes import RIM, draw_picture, label_where_free
+from effdet_lite.teach.kit.boxes import RIM, draw_picture
 from effdet_lite.teach.kit.judged import draw_judged, draw_key
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, PALETTE, as_array, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View

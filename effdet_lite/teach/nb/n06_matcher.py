@@ -10,9 +10,10 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from effdet_lite.anchors import anchor_grid, iou, match
-from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture, label_where_free
+from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.judged import LOOKS, Look, draw_key
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.plots import DASHED, PALETTE, as_array, new_panels, styled
 from effdet_lite.teach.kit.shared import unseen_pictures
 from effdet_lite.teach.kit.touch import BoxPad, PickPad

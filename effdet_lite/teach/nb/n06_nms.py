@@ -16,9 +16,10 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from effdet_lite.anchors import iou
-from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture, label_where_free
+from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.judged import LOOKS, judged
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import (
     PALETTE,

@@ -12,8 +12,9 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, level_anchors
-from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture, label_where_free
+from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture
 from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.labels import label_where_free
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import (
     COLORS,
