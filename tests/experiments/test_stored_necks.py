@@ -14,7 +14,7 @@ from effdet_lite.data import PatternedMarks
 from effdet_lite.experiments.run import stored_results
 from effdet_lite.training import train
 
-TRAINED = ["way_up"]
+TRAINED = ["way_up", "fpn_parts"]
 
 
 @pytest.fixture(params=TRAINED)
