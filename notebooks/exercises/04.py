@@ -10,6 +10,8 @@ import numpy as np
 
 LEVELS = (2, 3, 4, 5, 6)
 P3 = [(3, 2)] * 3
+SIDES = (2, 1, 0.5, 0.25)  # of the images of 04.1, beside the picture's
+AREAS = [side**2 for side in SIDES]
 
 
 def enlarged(coarse):
@@ -53,10 +55,13 @@ def accept_graph(graph):
     if not isinstance(graph, FusionGraph):
         return 'answer with a graph: FusionGraph("mine", (Node("P2_out", 2, ("P2_in", …)), …)).'
     if graph.levels != LEVELS:
-        return f"the detector predicts at P2 … P6, so give each of these a node; yours has {list(graph.levels)}."
+        return f"the detector answers at P2 to P6, so give each of these a node; yours has {list(graph.levels)}."
     known = {f"P{level}_in": {f"P{level}_in"} for level in graph.levels}
     for node in graph.nodes:
         known[node.name] = set().union(*(known[source] for source in node.inputs))
+    for node in graph.nodes:
+        if len(set(node.inputs)) < len(node.inputs):
+            return f"{node.name} adds one of its inputs twice: {', '.join(node.inputs)}. Name each once."
     fine = known[graph.outputs[0]]
     if "P2_in" not in fine:
         return "P2's output does not see P2_in any more, and nothing else knows exactly where a dot is."
@@ -75,15 +80,22 @@ MERGE_CASES = [
 
 EXERCISES = {
     "04.1": Exercise(
-        sum(0.25**number for number in range(4)),
+        sum(AREAS),
         [
-            (sum(0.5**number for number in range(4)), "that is for the sides; MACs go with the area."),
-            (4, "the smaller images cost less: a quarter each time."),
-            (4 / 3, "that is the sum of infinitely many images; here are four."),
-            (sum(0.25**number for number in range(3)), "four images: the largest and three smaller ones."),
-            (sum(0.25**number for number in range(1, 4)), "count the largest image too."),
+            (sum(AREAS) / 4, "that is beside the largest image; the question is beside the picture as it is."),
+            (1.33, "that is beside the largest image; the question is beside the picture as it is."),
+            (sum(SIDES), "that adds up sides; MACs go with the area."),
+            (sum(SIDES) / 2, "that adds up sides, and beside the largest image; MACs go with the area."),
+            (2 * sum(AREAS) / 4, "twice as wide and twice as high is four times the area."),
+            (4, "that is the largest image alone; three more follow."),
+            (4 * AREAS[0], "the smaller images cost less: a quarter each time."),
+            (4 * 4 / 3, "that is the sum of infinitely many images; here are four."),
+            (sum(AREAS[:3]), "four images: sides of 2, 1, ½ and ¼ times the picture's."),
+            (sum(AREAS[1:]), "count the largest image too."),
+            (5.3, "that is the right way; give at least two decimals, or a fraction."),
+            (5, "give at least two decimals, or a fraction."),
         ],
-        "each image has a quarter of the pixels of the one before; add the four.",
+        "the enlarged image has four times the picture's area, and each next one a quarter of the last; add four.",
         tolerance=1e-3,
     ),
     "04.2": Exercise(
@@ -93,6 +105,7 @@ EXERCISES = {
             (receptive_field(P3).size, "that is P3 before neck and head; three convolutions follow."),
             (receptive_field(P3).size + 6, "a 3 × 3 on P3 takes steps of 8 px: 16 px more each time, not 2."),
             (receptive_field(P3).size + 3 * 2 * 4, "on P3 a step is 8 px; 4 px is P2's."),
+            (receptive_field([*P3, *[(3, 1)] * 3]), "that is all it knows of the window; its .size is the answer."),
             (receptive_field([*P3, *[(3, 1)] * 2]).size, "count again: one in the neck's node, two in the head."),
         ],
         "receptive_field of three convolutions with stride 2 and three with stride 1.",
@@ -100,7 +113,10 @@ EXERCISES = {
     "04.3": Exercise(
         top_down,
         [
-            (neighbors_only, "what comes down is the merged map above, so that P3 also hears of P5."),
+            (
+                neighbors_only,
+                "what comes down is the merged map of the level above, so that the finest hears of the coarsest.",
+            ),
             (
                 lambda laterals: top_down(laterals, lambda coarse: np.tile(coarse, (2, 2))),
                 "np.tile lays copies of the map side by side; each number has to become a block of 2 × 2.",
@@ -120,6 +136,7 @@ EXERCISES = {
             (one_edge("P2_in"), "no fusion"),
             (one_edge("P2_in", "P5_in"), "not from P6"),
             (one_edge("P6_in"), "P2 is gone"),
+            (one_edge("P2_in", "P2_in", "P6_in"), "an input twice"),
             (fpn(LEVELS[1:]), "no P2"),
         ],
         "let the node of P2 take P2_in and P6_in, and each other node its own level.",

@@ -1,10 +1,12 @@
 """The solutions of notebook 04; each section takes the place of what stands above `check(...)` in its cell."""
 
 # %% 04.1
-# The whole backbone on four images, each half as wide and half as high as the one before.
-answer = 1 + 1 / 4 + 1 / 16 + 1 / 64
+# The areas of four images beside the picture's: sides of 2, 1, 1/2 and 1/4.
+answer = 4 + 1 + 1 / 4 + 1 / 16
 
 # %% 04.2
+from effdet_lite.cost import receptive_field
+
 answer = receptive_field([(3, 2), (3, 2), (3, 2), (3, 1), (3, 1), (3, 1)]).size
 
 
