@@ -156,9 +156,13 @@ def test_every_candidate_can_be_scaled_to_the_wished_macs():
                 assert share == pytest.approx(1, abs=balance.LARGEST_ARM_MISS)
 
 
-@pytest.mark.parametrize("name", ["balance", "rates"])
+@pytest.mark.parametrize("name", ["balance", "rates", "directions"])
 def test_the_result_file_holds_runs_of_the_plan(name):
-    planned = balance.planned() if name == "balance" else rates.planned(arms(EXAMPLE))
+    planned = {
+        "balance": balance.planned,
+        "rates": lambda: rates.planned(arms(EXAMPLE)),
+        "directions": lambda: directions.planned(arms(EXAMPLE), stored("rates")),
+    }[name]()
     runs = {tuple(asdict(run).values()): run for run in planned}
     rows = {tuple(row[field] for field in FIELDS): row for row in stored(name)}
     assert rows.keys() <= runs.keys()

@@ -133,7 +133,9 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
     [
         "balance",
         "compound",
+        "directions",
         "fpn_parts",
+        "longer",
         "necks",
         "one_level",
         "pairs",
