@@ -2,7 +2,7 @@
 
 Each task has one knob, a number that makes it harder in one way:
 
-- "detail": eight round patches of fine stripes, all in one direction, which is the class. Knob: the
+- "detail": eight round patches of fine stripes, all leaning one way, which is the class. Knob: the
   width of the finest stripe, in pixels. Averaging erases stripes that are narrower than a pixel of
   the network's input, so fine stripes ask for resolution.
 - "span": four marks at the corners of a square, two bright and two dark. The class is which of them
@@ -131,6 +131,8 @@ def _squares(labels: Tensor, span: float, random: torch.Generator) -> Tensor:
 def stripes(kind: Tensor, kinds: int) -> tuple[Tensor, Tensor]:
     """Direction in radians, and period in pixels, of each of these kinds of stripes.
 
+    The direction is the one across the stripes, from the x axis to the y axis, which points down.
+    So it is also how far the stripes lean from upright, clockwise. A stripe is half a period wide.
     Even kinds are narrow and odd ones are wide; each two share a direction.
     """
     direction = math.pi * (kind // 2) / math.ceil(kinds / 2)
@@ -139,7 +141,7 @@ def stripes(kind: Tensor, kinds: int) -> tuple[Tensor, Tensor]:
 
 
 def _fine_stripes(labels: Tensor, detail: float, random: torch.Generator) -> Tensor:
-    """Patches of stripes that all have the direction of the label.
+    """Patches of stripes that all lean from upright, clockwise, by the label's part of half a turn.
 
     The stripes of a picture are `detail` to 2 * `detail` pixels wide, by the logarithm.
     """

@@ -1,6 +1,7 @@
 """The tasks of notebook 03. Oracles: rows made by hand, the pictures themselves."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -47,7 +48,23 @@ def test_labels_are_told_in_words():
     names = [class_name(TASKS["span"], label) for label in range(3)]
     assert names == ["side by side", "one above the other", "diagonally"]
     assert [class_name(TASKS["detail"], label) for label in (0, 1, 4)] == ["0°", "22.5°", "90°"]
-    assert class_name(Task("kinds", 6), 3) == "60°, period 14 px"
+    assert class_name(Task("kinds", 6), 3) == "60°, 7 px wide"
+
+
+@pytest.mark.parametrize("label", range(8))
+def test_the_stripes_lean_as_told(label):
+    """From upright, clockwise: along the stripes a picture changes least of all eight ways."""
+    task = Task("detail", 5)
+    pictures, labels = draw(task, 64, seed=1)
+    down, right = torch.gradient(pictures[labels == label].float(), dim=(1, 2))
+
+    def change(degrees):
+        """Along an upright line that is turned clockwise, so that its upper end goes right."""
+        angle = math.radians(degrees)
+        return float((right * math.sin(angle) - down * math.cos(angle)).square().mean())
+
+    ways = [22.5 * step for step in range(8)]
+    assert f"{min(ways, key=change):g}°" == class_name(task, label)
 
 
 @pytest.mark.parametrize("label", range(3))

@@ -43,7 +43,7 @@ def class_name(task: Task, label: int) -> str:
     if task.name == "detail":
         return f"{180 * label / TURNS:g}°"
     direction, period = stripes(torch.tensor(label), task.classes)
-    return f"{math.degrees(direction):.0f}°, period {period:g} px"
+    return f"{math.degrees(direction):.0f}°, {period / 2:g} px wide"
 
 
 @styled
@@ -128,8 +128,7 @@ def show_equal_macs(rows: Sequence[Mapping]) -> None:
         chance = 1 / TASKS[task].classes
         axis.axhline(chance, color=PALETTE["black"], linestyle=":", marker="", label="chance")
         axis.set(ylim=(0, 1.05), xlabel=UNITS[need])
-        if need == "resolution":
-            axis.set_xticks(sorted(set(places))[::2])
+        axis.set_xticks(sorted(set(places)))
         more = _rises(places, list(own.values()))
         axis.set_title(f"{task}: {COMPARED[need][not more]} is better", fontsize=10)
     axes[0, 0].set_ylabel("validation accuracy (0–1)")
