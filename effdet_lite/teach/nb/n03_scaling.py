@@ -110,7 +110,7 @@ def formula_view(guess: float | None) -> View:
         found = [own_phis(EFFICIENTNETS[name])[size] for name in NAMES[1:]]
         right.plot(numbers[1:], found, **look, label=f"by its {size}")
     right.set(ylabel="ϕ that gives this size", ylim=(-0.4, 7.8), yticks=range(8))
-    right.set_title("One ϕ gives all three sizes up to B3", fontsize=10)
+    right.set_title("From B4 on, the depth lags behind", fontsize=10)
     for axis in (left, right):
         axis.set(xlim=(-0.3, 7.4))
         axis.set_xticks(numbers, [name.upper() for name in NAMES])
