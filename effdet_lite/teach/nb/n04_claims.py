@@ -31,8 +31,8 @@ def claim_on_maps() -> Claim:
             "one image, FPN": f"{feature:.2f} ×",
         },
         (held(int(runs == 1 and maps == len(LEVELS)), 1),),
-        says=f"{maps} maps come from {runs} run of the backbone. The article names no price: FPN "
-        f"takes {feature:.2f} times the backbone's MACs, five images {images:.2f} times",
+        says=f"All {maps} maps come from {runs} run of the backbone. The article names no price: "
+        f"FPN takes {feature:.2f} times the backbone's MACs, five images {images:.2f} times",
     )
 
 

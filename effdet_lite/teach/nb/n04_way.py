@@ -2,22 +2,24 @@
 
 from typing import NamedTuple
 
+import matplotlib
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
 from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import as_array, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n04_levels import LEVELS, ring_of, test_pictures
+from effdet_lite.teach.nb.n04_levels import LEVELS, SIDE, ring_of, test_pictures
 
 TWINS = 5  # a test picture with a red ring; its twin has the same ring in blue
-ACROSS, TALL = 0.165, 0.37  # of a panel, in 0-1 of the figure
-COLUMNS = (0.01, 0.215, 0.42, 0.625, 0.83)  # the panels' left edges
-ROWS = (0.5, 0.03)  # their lower edges
+GAP = 28  # px of the drawing between two panels, which have SIDE px each
+ROWS = (22, 22 + SIDE + 14)  # where the twins' rows begin
+TITLE = 16  # and where the titles stand
+WIDE, TALL = 5 * SIDE + 4 * GAP, ROWS[1] + SIDE
 
 
 class Step(NamedTuple):
@@ -112,38 +114,43 @@ class WayDown:
     def drawn(self, number: int) -> tuple[Figure, str]:
         """Step 0 (P6) ... 4 (P2) as a figure, and what it shows in words."""
         step = self.steps[number]
-        here = f"P{step.level}"
-        channel = slice(self.channels[number], self.channels[number] + 1)
+        panels = self.panels(number)
+        sheet = np.ones((TALL, WIDE, 3))
+        figure, (axis,) = new_panels(8.8, 3.95, (0.01, 0.02, 0.98, 0.96))
+        for column, (title, pair) in enumerate(panels.items()):
+            if pair is None:
+                continue
+            left = column * (SIDE + GAP)
+            for pixels, top in zip(pair, ROWS, strict=True):
+                sheet[top : top + SIDE, left : left + SIDE] = pixels
+            axis.text(left + SIDE / 2, TITLE, title, ha="center", fontsize=11)
+        signs = {3: "=", 4: "→"} if step.from_above is None else {2: "+", 3: "=", 4: "→"}
+        for column, sign in signs.items():
+            for top in ROWS:
+                place = column * (SIDE + GAP) - GAP / 2, top + SIDE / 2
+                axis.text(*place, sign, ha="center", va="center", fontsize=15)
+        # One picture in place of ten: an explorer has no time for ten axes.
+        axis.imshow(sheet, interpolation="nearest")
+        axis.set_axis_off()
+        return figure, self._words(number)
+
+    def panels(self, number: int) -> dict[str, tuple[np.ndarray, np.ndarray] | None]:
+        """The columns of a step by their titles: for both twins the pixels [SIDE, SIDE, 3]."""
+        step, channel = self.steps[number], self.channels[number]
         added = {
             f"P{step.level + 1}, enlarged": step.from_above,
-            f"lateral of {here}": step.lateral,
+            f"lateral of P{step.level}": step.lateral,
             "sum": step.total,
         }
-        low, high = _limits([x[:, channel] for x in added.values() if x is not None])
-        figure, axes = new_panels(
-            8.8, 4.0, *((left, bottom, ACROSS, TALL) for bottom in ROWS for left in COLUMNS)
-        )
+        shown = {name: None if x is None else x[:, channel] for name, x in added.items()}
+        values = torch.cat([x.flatten() for x in shown.values() if x is not None])
+        limits = values.min().item(), values.max().item()
+        found = {"the picture": tuple(as_array(self.images).transpose(0, 2, 3, 1))}
+        for name, x in shown.items():
+            found[name] = None if x is None else _colored(x, *limits)
         out = step.out[:, self.out_channels[number]]
-        look = {"vmin": low, "vmax": high, "cmap": "cividis", "interpolation": "nearest"}
-        look_of_out = look | {"vmin": out.min().item(), "vmax": out.max().item()}
-        for twin, row in enumerate((axes[:5], axes[5:])):
-            draw_picture(row[0], self.images[twin])
-            for axis, x in zip(row[1:4], added.values(), strict=True):
-                axis.set_axis_off()
-                if x is not None:
-                    axis.imshow(as_array(x[twin, channel.start]), **look)
-            row[4].imshow(as_array(out[twin]), **look_of_out)
-            row[4].set_axis_off()
-        titles = ("the picture", *added, f"3 × 3: {here}")
-        if step.from_above is None:
-            titles = ("the picture", "", *titles[2:])
-        signs = ("", "", "+" if step.from_above is not None else "", "=", "→")
-        for axis, title, left, sign in zip(axes, titles, COLUMNS, signs, strict=False):
-            axis.set_title(title, fontsize=11, y=1.0)
-            for bottom in ROWS:
-                words = {"fontsize": 15, "ha": "center", "va": "center"}
-                figure.text(left - 0.02, bottom + TALL / 2, sign, **words)
-        return figure, self._words(number)
+        limits = out.min().item(), out.max().item()
+        return found | {f"3 × 3: P{step.level}": _colored(out, *limits)}
 
     def _words(self, number: int) -> str:
         step = self.steps[number]
@@ -159,6 +166,9 @@ class WayDown:
         )
 
 
-def _limits(maps: list[Tensor]) -> tuple[float, float]:
-    values = torch.cat([x.flatten() for x in maps])
-    return values.min().item(), values.max().item()
+def _colored(maps: Tensor, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Maps [2, H, W] as pixels [SIDE, SIDE, 3] each, every position as a square."""
+    scaled = (as_array(maps) - low) / (high - low)
+    one, other = matplotlib.colormaps["cividis"](scaled)[..., :3]
+    times = SIDE // maps.shape[-1]
+    return tuple(pixels.repeat(times, 0).repeat(times, 1) for pixels in (one, other))
