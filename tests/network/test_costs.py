@@ -166,7 +166,8 @@ def crossed(levels):
     nodes = []
     for node in bifpn(levels).nodes:
         extra = (f"P{levels[0]}_in",) if node.name.endswith("_td") else ()
-        nodes.append(Node(node.name, node.level, (*node.inputs, *extra)))
+        inputs = dict.fromkeys((*node.inputs, *extra))  # a node names each input once
+        nodes.append(Node(node.name, node.level, tuple(inputs)))
     return FusionGraph("crossed", tuple(nodes))
 
 
