@@ -18,8 +18,8 @@ from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, st
 from effdet_lite.teach.kit.shared import one_thread
 from effdet_lite.teach.kit.touch import EdgePad
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n05_bifpn import SMALL, reach, switched
-from effdet_lite.teach.nb.n05_switches import neck_macs
+from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
+from effdet_lite.teach.nb.n05_switches import draw_costs, neck_macs
 from effdet_lite.teach.nb.n05_ways import GUESSING, draw_reach
 
 Edges = Sequence[Sequence[str]]
@@ -116,26 +116,16 @@ def own_view(edges: Edges) -> View:
     pairs = sum(map(len, reached.values()))
     left.set_title(f"{pairs} of 25 pairs", fontsize=11)
     left.set_ylabel("output")
-    others = {"FPN": (False,) * 3, "PANet": (True, False, False), "BiFPN": (True,) * 3}
-    costs = {name: neck_macs(switched(*switches)) / 1e6 for name, switches in others.items()}
-    costs["yours"] = neck_macs(graph) / 1e6
-    for place, (name, macs) in enumerate(costs.items()):
-        color = PALETTE["vermillion"] if name == "yours" else "#BBBBBB"
-        right.barh(place, macs, 0.6, color=color)
-        right.text(macs, place, f" {macs:.2f}", va="center", fontsize=10)
-    right.set(yticks=range(len(costs)), yticklabels=list(costs), ylim=(len(costs) - 0.4, -0.6))
-    right.set(xlim=(0, 1.35 * max(costs.values())), xlabel="million MACs")
-    right.grid(False)
+    mine = neck_macs(graph) / 1e6
+    draw_costs(right, mine, "yours", room=1.35)
     numbers = {
         "nodes": f"{len(graph.nodes)}",
         "edges": f"{len(graph.edges)}",
         "pairs reached": f"{pairs} of 25",
-        "million MACs": f"{costs['yours']:.3f}",
+        "million MACs": f"{mine:.3f}",
     }
     code = f"<pre>{html.escape(as_code(graph))}</pre>"
-    words = (
-        f"{len(graph.edges)} edges reach {pairs} of 25 pairs; {costs['yours']:.2f} million MACs."
-    )
+    words = f"{len(graph.edges)} edges reach {pairs} of 25 pairs; {mine:.2f} million MACs."
     return View(figure, words, numbers, code)
 
 

@@ -83,16 +83,8 @@ def switches_view(bottom_up: bool, skip: bool, prune: bool, repeats: int, weight
     cells = f", {repeats} cells like this" if repeats > 1 else ""
     left.set_title(f"{graph.name}{cells}", fontsize=12, y=1.0, pad=-4)
     mine = neck_macs(graph, repeats, weighting)
-    bars = {"FPN": (False, False, False), "PANet": (True, False, False), "BiFPN": (True,) * 3}
-    costs = {name: neck_macs(switched(*switches)) / 1e6 for name, switches in bars.items()}
-    costs |= {"this one": mine / 1e6}
-    for place, (name, macs) in enumerate(costs.items()):
-        color = PALETTE["vermillion"] if name == "this one" else "#BBBBBB"
-        right.barh(place, macs, 0.6, color=color)
-        right.text(macs, place, f" {macs:.2f}", va="center", fontsize=10)
-    right.set(yticks=range(len(costs)), yticklabels=list(costs), ylim=(len(costs) - 0.4, -0.6))
-    right.set(xlim=(0, 1.25 * max(costs.values())), xlabel="million MACs of the neck")
-    right.grid(False)
+    draw_costs(right, mine / 1e6, "this one")
+    right.set_xlabel("million MACs of the neck")
     weights = repeats * len(graph.edges) if weighting != "sum" else 0
     numbers = {
         "nodes": f"{repeats * len(graph.nodes)}",
@@ -251,3 +243,19 @@ def effect(rows: Rows, switch: str) -> dict[str, str]:
         f"{name}, p for less loss": f"{sign_flip_p(lower):.3f}",
         f"{name}, pairs": f"{len(asked)}",
     }
+
+
+def draw_costs(axis: Axes, mine: float, name: str, room: float = 1.25) -> None:
+    """Bars of the MACs of three known necks, in millions, and of one more under its name. room: the
+    axis in lengths of the longest bar.
+    """
+    known = {"FPN": (False, False, False), "PANet": (True, False, False), "BiFPN": (True,) * 3}
+    costs = {known_name: neck_macs(switched(*ways)) / 1e6 for known_name, ways in known.items()}
+    costs[name] = mine
+    for place, (label, macs) in enumerate(costs.items()):
+        color = PALETTE["vermillion"] if label == name else "#BBBBBB"
+        axis.barh(place, macs, 0.6, color=color)
+        axis.text(macs, place, f" {macs:.2f}", va="center", fontsize=10)
+    axis.set(yticks=range(len(costs)), yticklabels=list(costs), ylim=(len(costs) - 0.4, -0.6))
+    axis.set(xlim=(0, room * max(costs.values())), xlabel="million MACs")
+    axis.grid(False)
