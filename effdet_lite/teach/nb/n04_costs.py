@@ -153,8 +153,8 @@ def extra_levels_table() -> None:
     channels, last, side = 64, level_channels(1.0)[-1], SIDE >> 5
     project = cost.conv2d(last, channels, 1, side, side, bias=True) + Cost(2 * channels, 0)  # norm
     rows = [
-        ["P6, here", "C5: 1 × 1 convolution, batch norm, max pool", project],
-        ["P7, here", "P6: max pool", Cost(0, 0)],
+        ["P6, EfficientDet", "C5: 1 × 1 convolution, batch norm, max pool", project],
+        ["P7, EfficientDet", "P6: max pool", Cost(0, 0)],
     ]
     for level, source, c_in, size in (
         (6, "C5", last, side),

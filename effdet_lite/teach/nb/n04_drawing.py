@@ -30,20 +30,26 @@ def show_fpn() -> None:
     axis.set_axis_off()
     show(
         figure,
-        "The backbone makes five maps, from fine to coarse. Each goes through its lateral to a sum "
-        "and a 3 × 3, which makes P2 to P6. From each of P6 to P3 an arrow goes down to the sum of "
-        "the next finer level.",
+        "The backbone makes four maps, C2 to C5. Each goes through its lateral to a sum and a "
+        "3 × 3, which makes P2 to P5. P6 comes from C5 too, by a lateral, a max pool and a 3 × 3. "
+        "From each of P6 to P3 an arrow goes down to the sum of the next finer level.",
     )
 
 
 def _draw_level(axis: Axes, level: int) -> None:
-    """One level: its map, the sum if something comes from above, the 3x3, and the output."""
-    start = "pooled C5" if level == COARSEST else f"C{level}"
-    middle = CONV if level == COARSEST else PLUS
-    _arrow(axis, (MAP, level), (middle, level), PALETTE["blue"], start=13, end=14)
+    """One level: its map, the sum with what comes from above, the 3x3, and the output.
+
+    Nothing comes from above the coarsest level, which pools the lateral of C5.
+    """
+    start = f"C{level}"
+    _arrow(axis, (MAP, level), (PLUS, level), PALETTE["blue"], start=13, end=14)
     if level < COARSEST:
         _arrow(axis, (PLUS, level), (CONV, level), "black", start=11, end=14)
         _node(axis, PLUS, level, "o", "white", "+")
+    else:
+        start = f"C{level - 1} again"
+        _arrow(axis, (PLUS, level), (CONV, level), "black", start=19, end=14)
+        _node(axis, PLUS, level, "s", "white", "max\npool", size=34)
     _arrow(axis, (CONV, level), (OUT, level), "black", start=14, end=13)
     _node(axis, CONV, level, "s", PALETTE["green"], "3×3", size=25)
     _node(axis, MAP, level, "s", "#DDDDDD", "")

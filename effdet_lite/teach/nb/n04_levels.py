@@ -125,7 +125,7 @@ def levels_rows() -> list[list]:
 def levels_table() -> None:
     """Show `levels_rows`."""
     head = ["level", "stride, px", "positions", "a dot is wide", "a ring is wide"]
-    table([*head, "one position sees, px"], levels_rows())
+    table([*head, "the backbone sees there, px"], levels_rows())
 
 
 @styled
@@ -144,12 +144,12 @@ def show_levels() -> None:
         grid = F.avg_pool2d(test_pictures()[CENTERED][0].as_subclass(Tensor)[None], stride)[0]
         draw_picture(below, as_array(grid))
         _outline(below, column, row, 1)
-        above.set_title(f"level {level} sees {field} px", fontsize=10)
+        above.set_title(f"level {level}: {field} px", fontsize=10)
         below.set_title(f"{SIDE // stride} × {SIDE // stride} positions", fontsize=10)
     alt = (
-        f"The window of one position grows from {field_of(2)} px at level 2, where it holds a dot "
-        f"alone, to {field_of(6)} px at level 6, where it holds the whole ring. Meanwhile the grid "
-        "becomes so coarse that the dot vanishes."
+        f"The window of one position grows from {field_of(2)} px at level 2, where it holds a part "
+        f"of a dot, to {field_of(6)} px at level 6, where it holds most of the ring. Meanwhile the "
+        "grid becomes so coarse that the dot vanishes."
     )
     show(figure, alt)
 

@@ -100,8 +100,13 @@ def _columns(axis: Axes, arms: Sequence[Sequence[float]], names: Sequence[str]) 
         # Seeds side by side: equal ones would hide each other.
         across = [place + 0.09 * (seed - (len(arm) - 1) / 2) for seed in range(len(arm))]
         axis.plot(across, arm, "o", color=PALETTE["black"], markersize=4.5, linestyle="")
-        look = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "fontsize": 10}
+        look = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": 10}
         look["path_effects"] = [withStroke(linewidth=3, foreground="white")]
+        look["bbox"] = {
+            "facecolor": "white",
+            "edgecolor": "none",
+            "pad": 0.5,
+        }  # over a line behind it
         axis.annotate(f"{found.mean:.2f}", (place, found.highest), **look)
     axis.set_xticks(range(len(names)), names, fontsize=10)
     axis.set(ylim=(0, 1.15), yticks=[0, 0.25, 0.5, 0.75, 1], xlim=(-0.5, len(names) - 0.5))

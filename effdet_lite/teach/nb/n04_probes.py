@@ -232,8 +232,8 @@ def knowledge_view(fpn: Knowledge, guess: float | None = None) -> View:
     before, after = (100 * fpn.at(when, "what", 2) for when in MAPS)
     words = (
         f"The finest map, P2, names the ring's color in {before:.0f} % of the cases before fusion "
-        f"and in {after:.0f} % after it. Where a dot is, the coarse maps know little better than "
-        "guessing, and an oracle could not know it much better."
+        f"and in {after:.0f} % after it. Where a dot is, P5 and P6 tell no better than guessing, "
+        f"{chance:.0f} %, and even an oracle is right there in only {limits[-1]:.0f} %."
     )
     numbers = {
         "P2 before fusion, what": f"{before:.0f} %",

@@ -26,7 +26,6 @@ LOOKS = (  # of the three bars
     {"color": PALETTE["green"], "hatch": "//"},
     {"color": PALETTE["blue"], "hatch": ".."},
 )
-HIGHEST = 1.1  # of a bar
 ONE = (0.02, 0.1, 0.36, 0.74), (0.5, 0.14, 0.48, 0.7)
 TWO = (
     (0.005, 0.08, 0.2, 0.72),
@@ -54,6 +53,10 @@ class Listener:
             probe = Probe(numbers_at(maps, level, fitted_to), fitted_to.color, len(COLOR_NAMES))
             own = maps_of(model, self.image[None])["after"][0][0]  # [C, 32, 32]
             self.sums[name] = probe.sums(own.flatten(1).T).unflatten(0, own.shape[1:])
+        every = [sums for sums in self.sums.values()]
+        # of a bar, anywhere in the picture
+        self.lowest = min(0.0, *(sums.min().item() for sums in every))
+        self.highest = max(1.0, *(sums.max().item() for sums in every))
 
     def says(self, name: str, x: float, y: float) -> list[float]:
         """Of each color, what the probe of this detector's P2 gives at (x, y) px."""
@@ -67,8 +70,8 @@ class Listener:
         return WindowPad(self.image, window, "the window", may_leave=True, shown=300)
 
     def show_two(self) -> None:
-        """Two windows that the pad does not rest at: one with the ring at its rim, and one around a
-        piece of the ring.
+        """Two windows that the pad does not rest at: one with the ring off its middle, and one
+        around a piece of the ring.
         """
         figure, panels = new_panels(8.8, 2.7, *TWO)
         told = []
@@ -78,7 +81,7 @@ class Listener:
             told.append(", ".join(f"{key} {value}" for key, value in numbers.items()))
         show(
             figure,
-            f"With the ring at the window's rim: {told[0]}. Around a piece of it: {told[1]}.",
+            f"With the ring off the window's middle: {told[0]}. Around a piece of it: {told[1]}.",
         )
 
     @styled
@@ -101,12 +104,13 @@ class Listener:
         for number, name in enumerate(self.sums):
             sums = self.says(name, x, y)
             for place, (value, look) in enumerate(zip(sums, LOOKS, strict=True)):
-                height = min(max(value, 0), HIGHEST)
-                bars.bar(number + 0.27 * (place - 1), height, 0.25, ec="black", **look)
+                bars.bar(number + 0.27 * (place - 1), value, 0.25, ec="black", **look)
             best = max(range(len(sums)), key=sums.__getitem__)
             numbers[f"{name}: the probe says"] = f"{COLOR_NAMES[best]} ({sums[best]:.2f})"
         bars.axhline(1 / 3, color="black", linestyle=":", marker="", lw=1.2)
-        bars.set(ylim=(0, HIGHEST + 0.05), yticks=[0, 0.5, 1], xlim=(-0.5, len(self.sums) - 0.5))
+        bars.axhline(0, color="black", marker="", lw=1)
+        bars.set(ylim=(self.lowest - 0.05, self.highest + 0.05), xlim=(-0.5, len(self.sums) - 0.5))
+        bars.set(yticks=[0, 0.5, 1])
         bars.set_xticks(range(len(self.sums)), list(self.sums), fontsize=11)
-        bars.set_title("red, green, blue?", fontsize=11, y=1.0)
+        bars.set_title("sums for red, green, blue", fontsize=11, y=1.0)
         return numbers
