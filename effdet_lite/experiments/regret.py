@@ -145,6 +145,29 @@ def accuracy_at(
     )
 
 
+def in_base_times(rows: Sequence[Row]) -> list[dict]:
+    """The rows with their "seconds" in those of the base network on the same task, on average.
+
+    So rows of two machines can be compared. Raises ValueError for a task without base rows.
+    """
+    base = {
+        task: arm_spread(rows, (task, "base", 1), "seconds").mean
+        for task in {row["task"] for row in rows}
+    }
+    return [{**row, "seconds": row["seconds"] / base[row["task"]]} for row in rows]
+
+
+def shared_time(rows: Sequence[Row], directions: Sequence[str], factor: int) -> float:
+    """The training time of the quickest direction at this factor, on the task where it is quickest:
+    all directions have an accuracy at it (`accuracy_at`).
+    """
+    return min(
+        arm_spread(rows, (task, direction, factor), "seconds").mean
+        for task in {row["task"] for row in rows}
+        for direction in directions
+    )
+
+
 def regrets_at(
     validation: Sequence[Row],
     test: Sequence[Row],

@@ -141,6 +141,17 @@ def test_at_equal_time_a_slow_direction_loses_what_it_wins_at_equal_macs():
     assert found["depth"] == pytest.approx([0.1, 0.3]) and found["width"] == [0, 0]
 
 
+def test_times_are_told_in_those_of_the_base_on_the_same_task():
+    some = rows(TABLE)
+    for row in some:
+        row["seconds"] *= {"near": 1, "far": 3}[row["task"]]
+    found = regret.in_base_times(some)
+    assert [row["seconds"] for row in found] == [row["factor"] for row in some]
+    assert regret.shared_time(found, DIRECTIONS, 2) == 2
+    with pytest.raises(ValueError, match=r"no rows of \('far', 'base', 1\)"):
+        regret.in_base_times([row for row in some if row["direction"] != "base"][-1:])
+
+
 def test_a_time_that_was_not_measured_is_refused():
     with pytest.raises(ValueError, match=r"trained for 10\.0 to 20\.0 s, got 30\.0"):
         regret.accuracy_at(TEST, "near", "depth", 30, (1, 2))

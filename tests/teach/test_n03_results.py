@@ -13,7 +13,9 @@ FAVORITE = {"span": "depth", "kinds": "width", "detail": "resolution"}
 
 @pytest.fixture(scope="module")
 def rows():
-    """The favorite of a task reaches .9 with eight times the MACs, compound .85, the others .6."""
+    """The favorite of a task reaches .9 with eight times the MACs, compound .85, the others .6.
+    Width takes as many seconds as it has times the MACs, and the others twice as many.
+    """
     found = []
     for seed, draw in SEEDS:
         for arm in arms(EXAMPLE):
@@ -24,6 +26,7 @@ def rows():
             share = (arm.factor - 1) / 7
             row = {"task": arm.task, "direction": arm.direction, "factor": arm.factor}
             row |= {"seed": seed, "draw": draw, "accuracy": 0.5 + share * (top - 0.5)}
+            row["seconds"] = arm.factor * (1 if arm.direction in ("base", "width") else 2)
             found.append(row | {"improved": 0.05 if arm.direction == "depth" else 0.0})
     return found
 
@@ -97,3 +100,16 @@ def test_the_bet_is_marked_in_both_figures(validation, scored):
     assert labels == ["depth", "width\n(your bet)", "resolution", "compound"]
     assert "compound 0.050" in words
     results.accuracy_view(scored, None).figure.draw_without_rendering()
+
+
+def test_at_equal_time_width_pays_for_more(monkeypatch, validation, scored):
+    """The time of eight times the MACs in width is that of four times in any other direction: there
+    depth has .5 + 3/7 · .4 on "span", and compound .5 + 3/7 · .35 everywhere.
+    """
+    # validation was timed on another machine, which is ten times as slow
+    base = [row for row in scored if row["direction"] == "base"]
+    slow = [row | {"seconds": 10 * row["seconds"]} for row in [*validation, *base]]
+    head, lines = printed(monkeypatch, results.time_table, slow, scored)
+    assert head[2] == "regret at 8.0 × the time: span"
+    assert lines["width"] == ["8.0", f"{0.4 * 3 / 7 - 0.1:.3f}", "0.000", "0.071", "0.071 (span)"]
+    assert lines["compound"][:3] == ["16.0", f"{0.05 * 3 / 7:.3f}", f"{0.4 - 0.35 * 3 / 7:.3f}"]

@@ -11,8 +11,11 @@ from effdet_lite.experiments.regret import (
     choice_gain,
     chosen,
     gains,
+    in_base_times,
     interaction,
     regrets,
+    regrets_at,
+    shared_time,
     still_learning,
     worst_regret,
 )
@@ -152,6 +155,25 @@ def regret_table(validation: Rows, rows: Rows) -> None:
         cells = [f"{one.mean:.3f}" for one in own]
         lines.append([direction, *cells, f"{loss.mean:.3f} ({task})"])
     table([f"regret at {MOST} × the MACs", *TASKS, "worst"], lines)
+
+
+def time_table(validation: Rows, rows: Rows) -> None:
+    """A line for each direction: how long its largest network trains, and its regret on each task
+    where all directions train for the same time.
+    """
+    by_validation, timed = in_base_times(validation), in_base_times(rows)
+    time = min(shared_time(some, DIRECTIONS, MOST) for some in (by_validation, timed))
+    own = {task: regrets_at(by_validation, timed, task, time, DIRECTIONS) for task in TASKS}
+    lines = []
+    for direction in DIRECTIONS:
+        times = [arm_spread(timed, (task, direction, MOST), "seconds").mean for task in TASKS]
+        means = {task: spread(own[task][direction]).mean for task in TASKS}
+        worst = max(means, key=means.__getitem__)
+        cells = [f"{mean:.3f}" for mean in means.values()]
+        longest = f"{spread(times).mean:.1f}"
+        lines.append([direction, longest, *cells, f"{means[worst]:.3f} ({worst})"])
+    heads = [f"regret at {time:.1f} × the time: {task}" for task in TASKS]
+    table(["direction", f"{MOST} × the MACs: × the time", *heads, "worst"], lines)
 
 
 def gains_table(rows: Rows) -> None:
