@@ -237,8 +237,15 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
 
 def _progress(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.places import progress_file
-    from effdet_lite.teach.kit import progress
+    from effdet_lite.teach.kit import classroom, progress
 
+    if options.merge is not None:
+        lines, notes = classroom.report(options.merge)
+        for note in notes:
+            print(note, file=sys.stderr)
+        for line in lines:
+            say(line)
+        return
     if note := progress.read().note:
         print(note, file=sys.stderr)
     if options.line is not None:

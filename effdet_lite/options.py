@@ -160,6 +160,13 @@ def _add_progress(commands) -> None:
     asked.add_argument(
         "--clear", action="store_true", help="begin anew; a copy of the file is kept beside it"
     )
+    asked.add_argument(
+        "--merge",
+        metavar="FILE",
+        nargs="+",
+        help="for teachers: from copies of learners' files, or folders of them, tell which "
+        "exercises were hard; no names",
+    )
 
 
 def _add_what_counts(parser: argparse.ArgumentParser) -> None:

@@ -219,7 +219,7 @@ def _read(path: Path) -> Kept:
     except FileNotFoundError:
         return Kept()
     try:
-        return _parsed(text)
+        return parsed(text)
     except (ValueError, RecursionError):
         aside = _free_name(path)
         os.replace(path, aside)
@@ -229,8 +229,10 @@ def _read(path: Path) -> Kept:
         )
 
 
-def _parsed(text: bytes) -> Kept:
-    """Raises ValueError for anything that `_write` would not have written."""
+def parsed(text: bytes) -> Kept:
+    """What the bytes of a progress file hold. Raises ValueError for anything that is not kept
+    here.
+    """
     found = json.loads(text.decode("utf-8-sig"))  # some editors put a mark before the text
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError("another kind of file")
