@@ -14,12 +14,13 @@ from effdet_lite import cli
 from effdet_lite.teach.kit.minutes import exercise_minutes, printed_minutes
 
 PAGE = (ROOT / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
+SHEETS = sorted((ROOT / "notebooks" / "workshop").glob("*.md"))
 NOT_YET = set(
     re.findall(r"`(\w+)`", PAGE.partition("Not yet in this guide:")[2].partition("\n")[0])
 )
 COVERED = {number(path): read(path) for path in NOTEBOOKS if path.stem not in NOT_YET}
 EXERCISE = re.compile(r"\b\d\d\.\d\b")
-PLANS = {"90 minutes": 90, "Half a day": 4 * 60, "A day": 7 * 60}
+PLANS = {"90 minutes": 90, "Half a day": 4 * 60, "Two evenings": 2 * 150, "A day": 7 * 60}
 
 
 def part(heading):
@@ -147,8 +148,9 @@ def test_commands_are_known(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     known = set(re.findall(r"^ {4}(\w+) ", capsys.readouterr().out, flags=re.MULTILINE))
-    named = set(re.findall(r"\beffdet-lite ([a-z]+)(?=[ `\n])", PAGE))
-    assert {"lab", "doctor", "prefetch", "train", "detect"} <= named <= known
+    pages = PAGE + "".join(path.read_text(encoding="utf-8") for path in SHEETS)
+    named = set(re.findall(r"\beffdet-lite ([a-z]+)(?=[ `\n])", pages))
+    assert {"lab", "doctor", "prefetch", "train", "detect", "progress"} <= named <= known
 
 
 def test_variables_are_read_by_the_package():
@@ -164,3 +166,22 @@ def test_files_that_it_links_to_are_there():
     for target in re.findall(r"\]\(([^)]+)\)", PAGE):
         assert (ROOT / "notebooks" / target).is_file(), target
     assert (ROOT / "environment.yml").is_file()
+
+
+@pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.stem)
+def test_each_sheet_is_linked_and_what_it_links_to_is_there(path):
+    assert f"](workshop/{path.name})" in PAGE
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).is_file(), target
+
+
+def test_the_self_test_asks_what_it_answers():
+    """The first two answers by Python, the others by their number."""
+    text = (ROOT / "notebooks" / "workshop" / "QUESTIONS.md").read_text(encoding="utf-8")
+    questions, _, answers = text.partition("<details>")
+    (code,) = re.findall(r"```python\n(numbers.*?)```", questions, flags=re.DOTALL)
+    printed = []
+    exec(code, {"print": printed.append})
+    assert f"1. {printed[0]}." in answers and f"= {32 * 32 * 3:,}." in answers
+    asked = re.findall(r"^\*\*(\d)\.\*\*", questions, flags=re.MULTILINE)
+    assert asked == re.findall(r"^(\d)\. ", answers, flags=re.MULTILINE) == list("12345")
