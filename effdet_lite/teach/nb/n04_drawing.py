@@ -21,6 +21,7 @@ def show_fpn() -> None:
         if level < COARSEST:
             # From the level above, around its right end, to the sum of this one.
             _arrow(axis, (OUT, level + 1), (PLUS, level), PALETTE["vermillion"], start=13)
+        if level < COARSEST - 1:  # nothing is computed between C5 and "C5 again"
             _arrow(axis, (MAP, level), (MAP, level + 1), "#888888", start=13, end=13)
     _words(axis, -0.15, 6.3, "bottom-up:\nthe backbone", "#555555")
     _words(axis, 0.85, 5.16, "lateral:\n1 × 1", PALETTE["blue"])
@@ -42,7 +43,8 @@ def _draw_level(axis: Axes, level: int) -> None:
     Nothing comes from above the coarsest level, which pools the lateral of C5.
     """
     start = f"C{level}"
-    _arrow(axis, (MAP, level), (PLUS, level), PALETTE["blue"], start=13, end=14)
+    end = 21 if level == COARSEST else 14
+    _arrow(axis, (MAP, level), (PLUS, level), PALETTE["blue"], start=13, end=end)
     if level < COARSEST:
         _arrow(axis, (PLUS, level), (CONV, level), "black", start=11, end=14)
         _node(axis, PLUS, level, "o", "white", "+")

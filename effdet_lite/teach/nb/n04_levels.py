@@ -124,7 +124,7 @@ def levels_rows() -> list[list]:
 
 def levels_table() -> None:
     """Show `levels_rows`."""
-    head = ["level", "stride, px", "positions", "a dot is wide", "a ring is wide"]
+    head = ["level", "stride, px", "positions", "positions to a dot", "positions to a ring"]
     table([*head, "the backbone sees there, px"], levels_rows())
 
 

@@ -197,7 +197,7 @@ def knowledge_table(fpn: Knowledge, alone: Knowledge) -> None:
         for words, knowledge, when in (
             ("before fusion", fpn, "before"),
             ("after FPN", fpn, "after"),
-            ("after no fusion", alone, "after"),
+            ("after the neck without fusion", alone, "after"),
         ):
             shares = knowledge.shares[when, question]
             rows.append([question, words, *(f"{share:.2f}" for share in shares)])

@@ -101,7 +101,7 @@ class WayDown:
         side = step.total.shape[-1]
         numbers = {
             "step": f"{number + 1} of {len(self.steps)}: P{step.level}, {side} × {side} positions",
-            "channel that is added": f"{self.channels[number]} of {step.total.shape[1]}",
+            "channel shown": f"{self.channels[number]} of {step.total.shape[1]}",
             "channel of the output": f"{self.out_channels[number]} of {step.total.shape[1]}",
         }
         return View(figure, words, numbers)

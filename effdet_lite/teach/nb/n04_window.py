@@ -12,7 +12,7 @@ from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.touch import WindowPad
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n04_levels import COLOR_NAMES, LEVELS, SIDE, WINDOW, test_pictures
+from effdet_lite.teach.nb.n04_levels import COLOR_NAMES, LEVELS, SIDE, field_of, test_pictures
 from effdet_lite.teach.nb.n04_probes import (
     TRAIN_PICTURES,
     Probe,
@@ -33,7 +33,10 @@ TWO = (
     (0.53, 0.08, 0.2, 0.72),
     (0.775, 0.13, 0.22, 0.68),
 )
-CORNERS = (90, 40), (100, 50)  # (left, top) of the two windows that a figure shows
+# What P2 sees behind the neck, without fusion: the backbone's window, and 4 px on each side for the
+# neck's 3 x 3. (The head's two convolutions, which see further, come after the probe.)
+PROBED = field_of(LEVELS[0]) + 2 * 4
+CORNERS = (98, 48), (108, 58)  # (left, top) of the two windows that a figure shows
 
 
 class Listener:
@@ -64,24 +67,24 @@ class Listener:
         return self.sums[name][row, column].tolist()
 
     def pad(self) -> WindowPad:
-        """The picture, with a window as large as what P2 sees without fusion."""
-        corner = (SIDE - WINDOW) // 2
-        window = [corner, corner, corner + WINDOW, corner + WINDOW]
+        """The picture, with a window as large as what the probed P2 sees without fusion."""
+        corner = (SIDE - PROBED) // 2
+        window = [corner, corner, corner + PROBED, corner + PROBED]
         return WindowPad(self.image, window, "the window", may_leave=True, shown=300)
 
     def show_two(self) -> None:
-        """Two windows that the pad does not rest at: one with the ring off its middle, and one
-        around a piece of the ring.
+        """Two windows that the pad does not rest at: one with the ring at its rim, and one around
+        a piece of it.
         """
         figure, panels = new_panels(8.8, 2.7, *TWO)
         told = []
         for (inside, bars), (left, top) in zip((panels[:2], panels[2:]), CORNERS, strict=True):
-            window = [left, top, left + WINDOW, top + WINDOW]
+            window = [left, top, left + PROBED, top + PROBED]
             numbers = self._drawn(inside, bars, window)
             told.append(", ".join(f"{key} {value}" for key, value in numbers.items()))
         show(
             figure,
-            f"With the ring off the window's middle: {told[0]}. Around a piece of it: {told[1]}.",
+            f"With the ring at the window's rim: {told[0]}. Around a piece of it: {told[1]}.",
         )
 
     @styled
