@@ -35,3 +35,13 @@ def test_the_mixture_is_compared_with_the_mean_of_all_ten_seed_by_seed():
     ]
     assert n03_grid.gains_of_the_mixture(rows) == pytest.approx([0.2, 0.1])
     assert len(n03_grid.accuracies(rows)) == 10
+
+
+def test_larger_networks_have_the_means_of_the_stored_runs(monkeypatch):
+    shown = []
+    monkeypatch.setattr(n03_grid, "table", lambda head, lines: shown.append((head, lines)))
+    rows = stored_results("compound")["runs"]
+    n03_grid.larger_table(rows)
+    ((head, lines),) = shown
+    own = [r["accuracy"] for r in rows if (r["direction"], r["factor"]) == ("resolution", 8)]
+    assert lines[1][head.index("resolution")].startswith(f"{np.mean(own):.3f} (")

@@ -13,7 +13,7 @@ from effdet_lite.experiments.verdicts import counted, gained, held
 from effdet_lite.scaling import EFFICIENTNETS
 from effdet_lite.teach.kit.claims import Claim
 from effdet_lite.teach.nb.n03_grid import TICKS, candidates, gains_of_the_mixture, papers_mixture
-from effdet_lite.teach.nb.n03_results import over_tasks
+from effdet_lite.teach.nb.n03_results import gain_text, over_tasks
 from effdet_lite.teach.nb.n03_scaling import (
     NAMES,
     PRODUCT,
@@ -173,8 +173,7 @@ def claims_on_bets(validation: Rows, rows: Rows) -> tuple[Claim, Claim, Claim, C
 
 def _told(values: Sequence[float]) -> str:
     """A mean gain with its standard error, as the tables of `n03_results` have it."""
-    found = spread(values)
-    return f"{found.mean:+.3f} ± {found.standard_error:.3f}"
+    return gain_text(spread(values))
 
 
 def _on_saturation(rows: Rows) -> Claim:

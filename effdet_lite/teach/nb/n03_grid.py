@@ -10,6 +10,7 @@ import numpy as np
 
 from effdet_lite.experiments.comparing import spread
 from effdet_lite.experiments.compound import CLASSES, GRID
+from effdet_lite.experiments.sizes import DIRECTIONS
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_figure, styled
 from effdet_lite.teach.nb.n03_scaling import ALPHA, BETA, GAMMA, PRODUCT
@@ -17,6 +18,7 @@ from effdet_lite.teach.nb.n03_scaling import ALPHA, BETA, GAMMA, PRODUCT
 TICKS = [round(1 + 0.05 * step, 2) for step in range(21)]
 WITHIN = 0.05  # of 2
 LINES = [1, 1.2, 1.4, 1.6, 1.8]  # of equal α
+LARGER = (4, 8)  # times the MACs
 # The corners of the grid are directions of their own in the results.
 CORNERS = {"grid 300": "depth", "grid 030": "width", "grid 003": "resolution"}
 
@@ -102,6 +104,22 @@ def gains_of_the_mixture(rows: Sequence[Mapping]) -> list[float]:
         accuracy - fmean(own[seed] for own in found.values())
         for seed, accuracy in papers_mixture(rows).items()
     ]
+
+
+def larger_table(rows: Sequence[Mapping]) -> None:
+    """A line for 4 and for 8 times the MACs: the accuracy of each direction in this experiment."""
+    lines = []
+    for factor in LARGER:
+        cells = []
+        for direction in DIRECTIONS:
+            own = [
+                row["accuracy"]
+                for row in rows
+                if (row["direction"], row["factor"]) == (direction, factor)
+            ]
+            cells.append(str(spread(own)))
+        lines.append([f"{factor} ×", *cells])
+    table(["MACs", *DIRECTIONS], lines)
 
 
 def grid_table(rows: Sequence[Mapping]) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from effdet_lite.experiments.bottlenecks import TASKS
 from effdet_lite.experiments.comparing import Spread, spread
-from effdet_lite.experiments.learning import STILL_LEARNING
+from effdet_lite.experiments.learning import STEPS, STILL_LEARNING
 from effdet_lite.experiments.regret import (
     arm_spread,
     by_seed,
     choice_gain,
-    chosen,
     gains,
     in_base_times,
     interaction,
@@ -35,20 +34,26 @@ def scored_on_test(rows: Rows) -> list[Mapping]:
     return [row for row in rows if row["draw"] == "test"]
 
 
+def gain_text(found: Spread) -> str:
+    """A mean gain with its standard error, and no minus before a zero."""
+    return f"{round(found.mean, 3) + 0:+.3f} ± {found.standard_error:.3f}"
+
+
 def mean_by_task(rows: Rows, direction: str, factor: int) -> dict[str, float]:
     """The mean accuracy of a direction on each task."""
     return {task: arm_spread(rows, (task, direction, factor)).mean for task in TASKS}
-
-
-def wins_of_compound(validation: Rows) -> int:
-    """On how many tasks validation chooses the compound network, at the most MACs."""
-    return sum(chosen(validation, task, MOST, DIRECTIONS) == "compound" for task in TASKS)
 
 
 def safest(validation: Rows, rows: Rows) -> str:
     """The direction with the smallest regret where it does worst."""
     worst = worst_regret(validation, rows, list(TASKS), MOST, DIRECTIONS)
     return min(worst, key=lambda direction: worst[direction][1].mean)
+
+
+def safest_bet(validation: Rows, rows: Rows) -> str:
+    """What `safest` names, in the words of the bets."""
+    words = {direction: bet for bet, direction in BETS.items()}
+    return words[safest(validation, rows)]
 
 
 @styled
@@ -135,7 +140,8 @@ def regret_view(validation: Rows, rows: Rows, bet: str | None) -> View:
     axis.set_ylabel("accuracy lost against the best")
     best = safest(validation, rows)
     axis.set_title(
-        f"Where it does worst, {best} loses least: {worst[best][1].mean:.3f}", fontsize=11
+        f"Where it does worst, {best} loses least on average: {worst[best][1].mean:.3f}",
+        fontsize=11,
     )
     axis.set_ylim(top=1.3 * axis.get_ylim()[1])  # room for the legend
     axis.legend(loc="upper center", ncols=len(TASKS), fontsize=9)
@@ -182,7 +188,7 @@ def gains_table(rows: Rows) -> None:
     for direction in DIRECTIONS:
         for task in TASKS:
             steps = gains(rows, task, direction)
-            cells = [f"{step.mean:+.3f} ± {step.standard_error:.3f}" for step in steps.values()]
+            cells = [gain_text(step) for step in steps.values()]
             lines.append([direction, task, *cells])
     factors = [1, *FACTORS]
     heads = [f"{a} → {b} × the MACs" for a, b in zip(factors, FACTORS, strict=False)]
@@ -192,7 +198,10 @@ def gains_table(rows: Rows) -> None:
 def learning_left(rows: Rows) -> str:
     """How many of the runs still got better when their training ended."""
     late = len(still_learning(rows, STILL_LEARNING))
-    return f"still learning at the end: {late} of {len(rows)} runs"
+    return (
+        f"{late} of {len(rows)} runs were still learning after {STEPS:,} steps: the last fifth "
+        f"lowered their loss by {STILL_LEARNING} or more"
+    )
 
 
 def width_table(rows: Rows) -> None:
@@ -200,7 +209,7 @@ def width_table(rows: Rows) -> None:
     lines = []
     for task in TASKS:
         found = spread(interaction(rows, task, WIDER))
-        lines.append([task, f"{found.mean:+.3f} ± {found.standard_error:.3f}"])
+        lines.append([task, gain_text(found)])
     table(["task", "what more width is worth in the grown network"], lines)
 
 
@@ -212,5 +221,5 @@ def choice_table(validation: Rows, rows: Rows) -> None:
     for task in TASKS:
         best, gain = choice_gain(validation, rows, task, MOST, DIRECTIONS)
         found = spread(gain)
-        lines.append([task, best, f"{found.mean:+.3f} ± {found.standard_error:.3f}"])
+        lines.append([task, best, gain_text(found)])
     table(["task", "chosen", "what a choice for this task gains"], lines)

@@ -181,10 +181,10 @@ def window_table(rows: Sequence[Mapping]) -> None:
         more = window.Run(resolution, window.blocks_for(resolution))
         cells = [f"{run.gap:.0f}", f"{run.field}", str(spread(list(own.values())))]
         cells += [f"{more.blocks}", f"{more.field}", str(spread(list(deeper[resolution].values())))]
-        lines.append([f"{resolution} px", *cells])
-    heads = ["gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
+        lines.append([f"{resolution} px", len(own), *cells])
+    heads = ["seeds", "gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
     heads += ["more blocks", "their window, px", "accuracy, more blocks"]
-    print("accuracy: mean (lowest – highest) of the seeds")
+    print("accuracy: mean (lowest – highest)")
     table(["image", *heads], lines)
 
 
