@@ -3,9 +3,11 @@
 import itertools
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from effdet_lite.experiments.compound import GRID
+from effdet_lite.experiments.run import stored_results
 from effdet_lite.teach.nb import n03_grid
 
 
