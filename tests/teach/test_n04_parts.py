@@ -130,7 +130,6 @@ def test_maps_come_from_one_run():
 
 
 def test_sizes_are_open_until_they_are_trained():
-    assert claims.claim_on_sizes().verdict == "not tested yet"
     claim = claims.claim_on_sizes(sizes())
     assert claim.verdict == "confirmed, with care"
     assert claim.measured["P2 alone › AP, small"] == "0.290 (0.288 – 0.292)"

@@ -178,8 +178,13 @@ def sizes_view(rows: Rows, guess: str | None = None) -> View:
     """AP by the objects' size, a line for each arm of `one_level`. guess: the level that somebody
     thinks best for small objects, as `ARMS` calls it.
     """
-    figure, (axis,) = new_panels(7.4, 3.7, (0.1, 0.15, 0.5, 0.74))
+    figure, (axis,) = new_panels(7.4, 3.7, (0.1, 0.15, 0.55, 0.74))
     told = []
+    best = []
+    for place in range(len(SIZES)):
+        best.append(max(ARMS, key=lambda arm, place=place: by_size(rows, arm)[place].mean))
+    if len(set(best)) == 1:
+        axis.set_title(f"Ahead at every size: {ARMS[best[0]]}", fontsize=11)
     for number, (arm, words) in enumerate(ARMS.items()):
         found = by_size(rows, arm)
         means = [one.mean for one in found]
