@@ -61,8 +61,8 @@ def claim_on_sizes(rows: Rows) -> Claim:
         told,
         findings,
         care="on drawn shapes of 8 to 96 px, after 800 steps",
-        says=f"AP of small shapes with all five levels {found[0].mean:.2f}, with P2, P4 or P6 alone "
-        f"{small}; of large ones {found[2].mean:.2f}, and alone {large}",
+        says=f"The score of small shapes is {found[0].mean:.2f} with all five levels, and with P2, "
+        f"P4 or P6 alone {small}; of large ones {found[2].mean:.2f}, and alone {large}",
     )
 
 
