@@ -161,6 +161,13 @@ def test_functions_are_told_by_what_they_return(answer, verdict, hint):
     assert judge(FUNCTION, answer) == (verdict, hint)
 
 
+@pytest.mark.parametrize("given", [["Same", "lower"], ["same ", "LOWER"], ("SAME", " Lower")])
+def test_words_count_as_they_were_meant(given):
+    asked = Exercise(["same", "lower"], [(["lower", "lower"], "look at (a)")], "try again")
+    assert judge(asked, given) == ("correct", "")
+    assert judge(asked, ["LOWER", "lower"]) == ("not yet", "look at (a)")
+
+
 def test_a_function_may_use_up_what_it_is_given():
     """The right answer is then still asked about the whole list."""
     last = Exercise(lambda numbers: numbers[-1], [], "", cases=[([3, 5],)])

@@ -4,16 +4,18 @@ Oracles: `detect` itself for the boxes, faster-coco-eval for the curve; and for 
 threshold `error_kinds` without the weaker boxes, which test_evaluation.py holds to pycocotools.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from lessons import ROOT
-from matplotlib.patches import Rectangle
 
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.data import ShapesDetection
 from effdet_lite.evaluation import KINDS, detect_dataset, error_kinds, precision_recall
-from effdet_lite.teach.nb.n09_evaluation import NAMED, above, judge_all, kinds_view, threshold_view
+from effdet_lite.teach.nb.n09_evaluation import judge_all, kinds_view, threshold_view
+from effdet_lite.teach.nb.n09_results import kept_from
 
 PICTURES = ShapesDetection("test", length=24, cache=True)
 CLASSES = PICTURES.classes
@@ -35,11 +37,22 @@ def judged(results):
 
 
 def drawn(figure):
-    """Of the detections, the corners of the boxes with words, and of those without."""
+    """The corners of the detections that are drawn, [n, 4], and the words at them."""
     axis = figure.axes[1]
-    rest = [path.vertices for lines in axis.collections for path in lines.get_paths()]
-    frames = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
-    return [frame.get_bbox().extents for frame in frames], rest
+    lines = axis.collections[-1].get_segments() if axis.collections else []
+    corners = [[*line.min(0), *line.max(0)] for line in lines]
+    return np.array(corners).reshape(-1, 4), axis.texts
+
+
+def overlapping(texts):
+    """Pairs of labels of which one lies over the other, by more than a rim of 2 pixels."""
+    frames = [text.get_window_extent() for text in texts]
+    return [
+        (one, other)
+        for one, other in itertools.combinations(frames, 2)
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > 2
+        and min(one.y1, other.y1) - max(one.y0, other.y0) > 2
+    ]
 
 
 @pytest.mark.parametrize("overlap", [0.05, 0.5, 1.0])
@@ -56,9 +69,9 @@ def test_the_boxes_are_what_the_detector_answers_at_these_thresholds(model, pict
         hits = one["kinds"].count("right")
         told = f"{hits} of {len(found['boxes'])} boxes; {hits} of {len(target['boxes'])} objects"
         assert numbers["precision; recall"] == told
-        named, rest = drawn(figure)
-        assert np.allclose(np.array(named).reshape(-1, 4), found["boxes"][:NAMED], atol=1e-3)
-        assert len(rest) == max(0, len(found["boxes"]) - NAMED)
+        corners, words_at = drawn(figure)
+        assert np.allclose(corners, found["boxes"], atol=1e-3)
+        assert not overlapping(words_at)
         for kind in KINDS:
             count = int(one["missed"].sum()) if kind == "missed" else one["kinds"].count(kind)
             assert (f"{count} {kind}" in words) == (count > 0)
@@ -98,7 +111,7 @@ def test_a_threshold_counts_what_is_left_when_the_weaker_boxes_are_taken_away(
     results, judged, score
 ):
     detections, targets = results
-    kept = error_kinds(above(detections, score), targets)
+    kept = error_kinds(kept_from(detections, score), targets)
     expected = dict.fromkeys(KINDS, 0)
     for name in CLASSES:
         _, words, numbers, _ = threshold_view(judged, CLASSES, score, name)

@@ -175,9 +175,11 @@ def _form(given: object, expected: object) -> str | None:
 
 
 def _same(given: object, expected: object, tolerance: float | None) -> bool:
-    """Equal in structure, and in numbers within the tolerance; a number may come as a list of
-    one.
+    """Equal in structure, and in numbers within the tolerance; a number may come as a list of one,
+    and a word in capitals.
     """
+    if isinstance(given, str) and isinstance(expected, str):
+        return given.strip().casefold() == expected.strip().casefold()
     if isinstance(expected, (list, tuple)) and isinstance(given, (list, tuple)):
         return len(given) == len(expected) and all(
             _same(one, other, tolerance) for one, other in zip(given, expected, strict=True)

@@ -13,22 +13,16 @@ from torchvision.ops import batched_nms, nms
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import KINDS, error_kinds
-from effdet_lite.teach.kit.boxes import draw_boxes, draw_outlines, draw_picture
-from effdet_lite.teach.kit.plots import COLORS, DASHES, new_panels, styled
+from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture
+from effdet_lite.teach.kit.labels import label_where_free
+from effdet_lite.teach.kit.plots import COLORS, DASHES, as_array, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.kit.words import writable
+from effdet_lite.teach.nb.n09_results import detector, kept_from, pictures_of
 
 GLYPHS = "●■▲◆▼✚✖"  # of KINDS
-NAMED = 6  # boxes with words; more could not be read, and every letter takes time
-
-
-def above(detections: Sequence[dict], score: float) -> list[dict]:
-    """Of each picture's detections those with at least this score."""
-    return [
-        {name: value[found["scores"] >= score] for name, value in found.items()}
-        for found in detections
-    ]
+NAMED = 14  # boxes with words, where there is room; every letter takes time
 
 
 def counted(detections: Sequence[dict], targets: Sequence[dict]) -> tuple[list, list]:
@@ -65,7 +59,7 @@ def kinds_view(
     )
     boxes, scores, labels = (everything[name] for name in ("boxes", "scores", "labels"))
     kept = nms(boxes, scores, overlap) if across else batched_nms(boxes, scores, labels, overlap)
-    (found,) = above([{name: value[kept] for name, value in everything.items()}], score)
+    (found,) = kept_from([{name: value[kept] for name, value in everything.items()}], score)
     (found,), (judged,) = counted([found], [target])
     became = _what_became(judged, len(target["labels"]))
 
@@ -90,6 +84,11 @@ def kinds_view(
     return View(figure, words, numbers)
 
 
+def shown_kinds(score: float, overlap: float, across: bool, picture: int) -> View:
+    """`kinds_view` of the shapes detector on the test pictures."""
+    return kinds_view(detector(), pictures_of("test"), score, overlap, picture, across)
+
+
 def _what_became(judged: dict, objects: int) -> list[str]:
     """For each object the best that a box did for it; "missed" where no box came near."""
     became = ["missed"] * objects
@@ -101,26 +100,25 @@ def _what_became(judged: dict, objects: int) -> list[str]:
 
 
 def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence[str]) -> None:
-    """Boxes in the color of their kind: the best ones with words, the others without."""
-    # draw_boxes has one color for each label and begins again after the last, so this label is
-    # kind and class in one.
-    numbers, every = [KINDS.index(kind) for kind in kinds], len(COLORS)
-    pairs = list(zip(numbers, boxes["labels"].tolist(), strict=True))
-    labels = [number + every * label for number, label in pairs]
-    names = {
-        number + every * label: f"{GLYPHS[number]} {writable(classes[label], label)}"
-        for number, label in pairs
+    """Boxes in the color and dashes of their kind; the best ones with words, where there is room
+    for them: no label lies over another.
+    """
+    numbers = [KINDS.index(kind) for kind in kinds]
+    looks = {
+        "colors": [COLORS[number] for number in numbers],
+        "linestyles": [DASHES[number] for number in numbers],
     }
-    scores = boxes["scores"][:NAMED] if "scores" in boxes else None
-    style = {"axis": axis, "dashed": scores is not None}
-    draw_boxes(None, boxes["boxes"][:NAMED], labels[:NAMED], names, scores, **style)
-    rest = numbers[NAMED:]
-    if rest:
-        looks = {
-            "colors": [COLORS[number] for number in rest],
-            "linestyles": [DASHES[number] for number in rest],
-        }
-        draw_outlines(axis, boxes["boxes"][NAMED:], linewidths=0.8, **looks)
+    places = as_array(boxes["boxes"]).tolist()
+    if places:
+        draw_outlines(axis, places, "white", linewidths=3.4)
+        draw_outlines(axis, places, linewidths=1.8, **looks)
+    scores = as_array(boxes["scores"]).tolist() if "scores" in boxes else None
+    labels = boxes["labels"][:NAMED].tolist()
+    for at, (number, label) in enumerate(zip(numbers[:NAMED], labels, strict=True)):
+        name = f"{GLYPHS[number]} {writable(classes[label], label)}"
+        score = f" {scores[at]:.2f}" if scores else ""
+        wordings = (name + score, GLYPHS[number] + score, GLYPHS[number])
+        label_where_free(axis, places[at], wordings, COLORS[number], outside=True)
 
 
 def _draw_counts(axis: Axes, counts: dict[str, int]) -> None:
@@ -143,6 +141,11 @@ class Judged(NamedTuple):
     kinds: np.ndarray
     objects: np.ndarray
     settled: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Of each detection, best first, whether it is right."""
+        return self.kinds == KINDS.index("right")
 
 
 def judge_all(detections: Sequence[dict], targets: Sequence[dict]) -> Judged:

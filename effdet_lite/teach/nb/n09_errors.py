@@ -1,0 +1,219 @@
+"""What a detector does wrong, for notebook 09: how many errors of each kind there are, and what AP
+would gain if there were none.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from torchvision.ops import nms
+
+from effdet_lite.evaluation import KINDS, TIDE_NAMES, detect_dataset, error_kinds
+from effdet_lite.teach.kit.boxes import draw_picture
+from effdet_lite.teach.kit.judged import draw_key, draw_one
+from effdet_lite.teach.kit.page import show, table
+from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n09_results import (
+    CLASSES,
+    ap50,
+    detector,
+    found_in,
+    kept_from,
+    pictures_of,
+)
+
+SURE = 0.3  # from this score on errors are counted
+NMS = (0.1, 0.5, 0.9)
+ERRORS = KINDS[1:]
+
+
+def tally(detections: Sequence[dict], targets: Sequence[dict]) -> dict[str, int]:
+    """How many boxes, and at the end missed objects, there are of each of KINDS."""
+    judged = error_kinds(detections, targets)
+    counts = {kind: sum(one["kinds"].count(kind) for one in judged) for kind in KINDS}
+    return counts | {"missed": sum(int(one["missed"].sum()) for one in judged)}
+
+
+@functools.cache
+def counts_from(score: float) -> dict[str, int]:
+    """`tally` of the shapes detector's boxes in the test pictures, from this score on."""
+    detections, targets = found_in("test")
+    return tally(kept_from(detections, score), targets)
+
+
+# --- what they cost ---
+
+
+def fix_all(
+    kind: str, detections: Sequence[dict], targets: Sequence[dict]
+) -> tuple[list[dict], list[dict]]:
+    """Detections and targets as they would be without this kind of error, as TIDE fixes them.
+
+    A box of the wrong class gets the class, a badly placed one the place of its object, unless that
+    object has a right box; then it goes, as all double, both and background boxes do. A missed
+    object leaves the targets.
+    """
+    boxes_after, targets_after = [], []
+    judged = error_kinds(detections, targets)
+    for found, target, one in zip(detections, targets, judged, strict=True):
+        boxes_after.append(_fixed_boxes(kind, found, target, one))
+        there = ~one["missed"] if kind == "missed" else torch.ones_like(one["missed"])
+        targets_after.append(target | {name: target[name][there] for name in ("boxes", "labels")})
+    return boxes_after, targets_after
+
+
+def _fixed_boxes(kind: str, found: Mapping, target: Mapping, one: Mapping) -> dict:
+    after = {name: value.clone() for name, value in found.items()}
+    numbers = one["objects"].tolist()
+    taken = {at for at, own in zip(numbers, one["kinds"], strict=True) if own == "right"}
+    keep = torch.ones(len(after["scores"]), dtype=torch.bool)
+    for number in after["scores"].argsort(descending=True, stable=True).tolist():
+        if one["kinds"][number] != kind:
+            continue
+        at = numbers[number]
+        if kind in ("wrong class", "badly placed") and at not in taken:
+            after["boxes"][number] = target["boxes"][at]
+            after["labels"][number] = target["labels"][at]
+            taken.add(at)
+        else:
+            keep[number] = False
+    return {name: value[keep] for name, value in after.items()}
+
+
+@styled
+def show_prices(gains: Mapping[str, float]) -> None:
+    """Bars by kind of error: how many there are from SURE on, and the AP50 that `gains` says."""
+    counts = counts_from(SURE)
+    names = [f"{kind} ({TIDE_NAMES[kind]})" for kind in gains]
+    figure, (many, dear) = new_panels(9.2, 3.3, (0.2, 0.16, 0.34, 0.68), (0.62, 0.16, 0.34, 0.68))
+    _bars(many, names, [counts[kind] for kind in gains], "{:,.0f}", PALETTE["orange"])
+    _bars(dear, names, list(gains.values()), "{:+.3f}", PALETTE["blue"])
+    dear.tick_params(labelleft=False)
+    many.set_title(f"how many, score ≥ {SURE}", fontsize=11)
+    dear.set_title("AP50 gained if none were left", fontsize=11)
+    told = "; ".join(f"{kind}: {counts[kind]:,} and {gains[kind]:+.3f}" for kind in gains)
+    dearest = max(gains, key=gains.get)
+    show(figure, f'The most expensive kind is "{dearest}". Number and AP50 gained: {told}.')
+
+
+def _bars(axis: Axes, names: Sequence[str], values: Sequence[float], form: str, color: str) -> None:
+    axis.barh(names, values, 0.6, color=color, edgecolor="black", linewidth=0.6)
+    low, high = min(0, *values), max(0, *values)
+    span = (high - low) or 1
+    for row, value in enumerate(values):
+        axis.text(max(value, 0) + 0.02 * span, row, form.format(value), va="center", fontsize=10)
+    axis.set(xlim=(low - 0.02 * span, high + 0.24 * span), ylim=(len(names) - 0.4, -0.6))
+    axis.locator_params(axis="x", nbins=5)
+
+
+# --- suppression ---
+
+
+@functools.cache
+def with_nms(overlap: float, across: bool = False) -> tuple[list[dict], list[dict]]:
+    """(detections, targets) of the test pictures with another NMS threshold; across: boxes of all
+    classes suppress one another.
+    """
+    if across:
+        detections, targets = with_nms(overlap)
+        kept = [(found, nms(found["boxes"], found["scores"], overlap)) for found in detections]
+        return [{name: value[at] for name, value in found.items()} for found, at in kept], targets
+    if overlap == 0.5:
+        return found_in("test")
+    return detect_dataset(detector(), pictures_of("test"), iou_threshold=overlap, progress=False)
+
+
+@styled
+def across_view(guesses: Mapping) -> View:
+    """Errors and AP50 with suppression within classes and across them. guesses: "09.d"."""
+    figure, (many, ap) = new_panels(7.6, 3.3, (0.1, 0.12, 0.36, 0.72), (0.6, 0.12, 0.36, 0.72))
+    ways = {"within classes": False, "across classes": True}
+    numbers, heights = {}, []
+    for name, across in ways.items():
+        detections, targets = with_nms(0.5, across)
+        counts = tally(kept_from(detections, SURE), targets)
+        wrong = sum(counts[kind] for kind in ERRORS[:-1])
+        heights.append((wrong, ap50(detections, targets)))
+        numbers[name] = f"{wrong:,} boxes with an error, AP50 {heights[-1][1]:.3f}"
+    look = {"edgecolor": "black", "linewidth": 0.6}
+    for axis, values, color, form in zip(
+        (many, ap),
+        zip(*heights, strict=True),
+        (PALETTE["orange"], PALETTE["blue"]),
+        ("{:,.0f}", "{:.3f}"),
+        strict=True,
+    ):
+        axis.bar(list(ways), values, 0.5, color=color, **look)
+        for place, value in enumerate(values):
+            axis.text(place, value, form.format(value), ha="center", va="bottom", fontsize=11)
+        axis.set(ylim=(0, 1.15 * max(values)), xlim=(-0.6, 1.6))
+    many.set_title(f"boxes with an error, score ≥ {SURE}", fontsize=11)
+    before, after = heights[0][1], heights[1][1]
+    move = moved(before, after)
+    ap.set_title(
+        f"AP50 {move}" + (f"; your guess: it {guesses['09.d']}" if guesses["09.d"] else "")
+    )
+    ap.title.set_fontsize(11)
+    words = "; ".join(f"{name}: {told}" for name, told in numbers.items())
+    return View(figure, f"With suppression across classes AP50 {move}. {words}.", numbers)
+
+
+def moved(before: float, after: float) -> str:
+    """What AP50 does, as one says it: "rises", "stays" (within 0.005) or "falls"."""
+    if abs(after - before) <= 0.005:
+        return "stays"
+    return "rises" if after > before else "falls"
+
+
+def show_nms_table() -> None:
+    """A table: AP50 and the errors of each kind, by the threshold of NMS."""
+    rows = []
+    for overlap, across in [*((overlap, False) for overlap in NMS), (0.5, True)]:
+        detections, targets = with_nms(overlap, across)
+        counts = tally(kept_from(detections, SURE), targets)
+        name = f"{overlap}, across classes" if across else f"{overlap}"
+        cells = [f"{count:,}" for count in counts.values()]
+        rows.append([name, f"{ap50(detections, targets):.3f}", *cells])
+    table(["NMS threshold", "AP50", *KINDS], rows)
+
+
+# --- one of each ---
+
+
+def strongest(kind: str) -> tuple[int, int]:
+    """(picture, number of the box) of the strongest box of this kind from SURE on."""
+    detections, targets = found_in("test")
+    best = (-1.0, -1, -1)
+    for picture, one in enumerate(error_kinds(kept_from(detections, SURE), targets)):
+        scores = kept_from(detections[picture : picture + 1], SURE)[0]["scores"].tolist()
+        for number, own in enumerate(one["kinds"]):
+            if own == kind:
+                best = max(best, (scores[number], picture, number))
+    return best[1:]
+
+
+@styled
+def show_strongest() -> None:
+    """The strongest wrong box of each kind that is a box, with the objects of its picture."""
+    detections, targets = found_in("test")
+    places = [(0.005 + 0.335 * (at % 3), 0.53 - 0.45 * (at // 3), 0.32, 0.41) for at in range(5)]
+    figure, axes = new_panels(8.8, 6.6, *places)
+    for axis, kind in zip(axes, ERRORS[:-1], strict=True):
+        picture, number = strongest(kind)
+        found, target = kept_from(detections[picture : picture + 1], SURE)[0], targets[picture]
+        draw_picture(axis, pictures_of("test")[picture][0])
+        for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
+            draw_one(axis, box, "right", CLASSES[label])
+        label, score = int(found["labels"][number]), float(found["scores"][number])
+        draw_one(axis, found["boxes"][number].tolist(), "wrong", f"{CLASSES[label]} {score:.2f}")
+        axis.set_title(f"{kind} ({TIDE_NAMES[kind]}), picture {picture}", fontsize=11, y=1.0)
+    draw_key(figure, ("right", "wrong"), meanings={"right": "an object", "wrong": "the box"})
+    show(figure, "Five pictures, each with the strongest box of one kind of error, dashed.")
+
+
+def ap50_moves() -> str:
+    """What AP50 does when all classes suppress each other, as `moved` says it."""
+    before, after = (ap50(*with_nms(0.5, across)) for across in (False, True))
+    return moved(before, after)
