@@ -60,7 +60,7 @@ def test_each_detector_is_in_the_picture_of_speed(best):
 
 def test_no_picture_of_the_game_is_cut_off(shown):
     game.show_area()
-    boxes = game.ap_pad().value
+    boxes = game.ap_pad("six boxes").value
     for some in ([], boxes, boxes[:1], [box | {"score": 0.0} for box in boxes]):
         shown.append(game.ap_view(some).figure)
     for guess in (None, *game.CHANGES):

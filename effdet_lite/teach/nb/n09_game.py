@@ -209,14 +209,14 @@ def show_area() -> None:
 # --- the game ---
 
 
-def ap_pad() -> BoxPad:
+def ap_pad(description: str) -> BoxPad:
     """The six boxes to drag, with their scores, over the four objects."""
     return BoxPad(
         field(),
         BOXES,
         None,
         ("box",),
-        "six boxes",
+        description,
         scores=SCORES,
         truth=OBJECTS,
         most=8,

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from effdet_lite.evaluation import detect_dataset
+from effdet_lite.randomness import own_numbers
 from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.judged import draw_judged, draw_key, judged
 from effdet_lite.teach.kit.page import show, table
@@ -47,8 +48,7 @@ class _Changed:
 
 def seeded(change: Callable, index: int) -> Tensor:
     """The picture after the change, with the same noise in every run."""
-    with torch.random.fork_rng():
-        torch.manual_seed(index)
+    with own_numbers(index):
         return change(pictures_of("test")[index][0])
 
 
