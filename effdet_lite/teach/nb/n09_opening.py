@@ -71,9 +71,9 @@ def show_model_card(
     draws = f"95 of 100 draws {ends[0]:.3f} to {ends[1]:.3f}"
     rows = [
         ["data", "drawn shapes, four classes; 200 test pictures, by which settings were chosen"],
-        ["AP", f"{grades_of('shapes').ap():.3f}, {draws}"],
-        ["worst class", f"{worst}: AP {by_class[worst]:.2f}; the mean is {figures['ap']:.2f}"],
-        ["threshold", f"{threshold:.2f}, {prices}: {believed}"],
+        ["AP", f"mean over the classes {grades_of('shapes').ap():.3f}, {draws}"],
+        ["worst class", f"{worst}: AP {by_class[worst]:.2f}"],
+        ["threshold", f"score ≥ {threshold:.2f}, {prices}: {believed}"],
         ["not for", f"photographs; dark pictures (AP50 {dark:.2f} at a quarter of the brightness)"],
     ]
     table(["", "model card: shapes.safetensors"], rows)

@@ -134,11 +134,11 @@ def rotation_view(guesses: Mapping) -> View:
     axis.set_title(title, fontsize=11)
     axis.legend(loc="upper center", fontsize=9, ncols=3, columnspacing=1)
     draw_guess(axis, guesses["09.f"], x=ANGLES.index(45))
-    numbers = {}
-    for angle, own in zip(ANGLES, values, strict=True):
-        told = (f"{way} {value:.2f}" for way, value in zip(WAYS, own, strict=True))
-        numbers[f"{angle}°"] = "; ".join(told)
-    words = ". ".join(f"At {angle} {told}" for angle, told in numbers.items())
+    numbers = {
+        way: ", ".join(f"{angle}° {value:.2f}" for angle, value in zip(ANGLES, own, strict=True))
+        for way, own in zip(WAYS, values.T, strict=True)
+    }
+    words = ". ".join(f"{way}: {told}" for way, told in numbers.items())
     return View(figure, f"AP50 over the angle. {words}.", numbers)
 
 

@@ -13,7 +13,7 @@ ELEVEN = np.linspace(0, 1, 11)
 
 
 def eleven_points(detections: Sequence[dict], targets: Sequence[dict]) -> float:
-    """AP50 as PASCAL VOC had it until 2009: the mean of eleven heights."""
+    """AP50 as PASCAL VOC had it at first: the mean of eleven heights."""
     curves = precision_recall(detections, targets, CLASSES)
     return float(np.mean([curve["precision"][::10].mean() for curve in curves.values()]))
 
