@@ -259,7 +259,7 @@ def test_the_curves_of_a_factor_are_torchs(monkeypatch):
 
 @pytest.mark.parametrize("guess", [None, "fast", "softmax", "all three find it"])
 def test_the_weight_of_b_is_drawn_for_each_way(guess):
-    traces = {"fast": [-0.5] * 60, "softmax": [0.0] * 60, "unbounded": [0.8] * 60}
+    traces = {"fast": [-0.5] * 61, "softmax": [0.0] * 61, "unbounded": [0.8] * 61}
     view = drawn(weights.death_view(traces, guess))
     assert view.numbers["B's weight after 60 steps, fast"] == "-0.50"
     thick = [line for line in view.figure.axes[0].lines if line.get_linewidth() == 4]
@@ -403,7 +403,7 @@ def test_weights_are_compared_in_pairs():
                 }
             )
     found = every_neck.weights_gain(rows)
-    assert found["top-down"] == (pytest.approx(0.1), 0.25)  # all signs alike: 2 of 8
+    assert found["dots"] == (pytest.approx(0.1), 0.25)  # all signs alike: 2 of 8
     assert found["shapes"] == (pytest.approx(-0.1), 0.25)
 
 

@@ -78,11 +78,11 @@ def spread_table(rows: Rows) -> None:
 
 
 def weights_gain(rows: Rows) -> dict[str, tuple[float, float]]:
-    """For each task: the mean gain of fast weights over the plain sum in BiFPN, over cells, widths
-    and seeds; and the two-sided p-value.
+    """For each task, by what it asks for: the mean gain of fast weights over the plain sum in
+    BiFPN, over cells, widths and seeds; and the two-sided p-value.
     """
     found = {}
-    for task in TASKS:
+    for task, words in TASKS.items():
         figure = "ap" if task == "shapes" else "asked"
         arms = {}
         for row in rows:
@@ -91,7 +91,8 @@ def weights_gain(rows: Rows) -> dict[str, tuple[float, float]]:
                 arms.setdefault(row["weighting"], {})[key] = row[figure]
         shared = sorted(set(arms["fast"]) & set(arms["sum"]))
         gains = [arms["fast"][key] - arms["sum"][key] for key in shared]
-        found[task] = spread(gains).mean, sign_flip_p(gains, "two-sided")
+        asked = words.partition("\n")[0]
+        found[asked] = spread(gains).mean, sign_flip_p(gains, "two-sided")
     return found
 
 

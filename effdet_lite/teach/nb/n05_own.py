@@ -194,7 +194,7 @@ def among_all(
     axis.set(xlabel="million MACs of the whole detector")
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=10)
     title = "Necks with one cell, three trainings each"
-    axis.set_title(title if mine is None else f"{title}; the star: {name}", fontsize=11)
+    axis.set_title(title if mine is None else f"{title}; the star: one of {name}", fontsize=11)
     if mine is not None:
         draw_guess(axis, guess, x=mine["macs"] / 1e6)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())

@@ -97,14 +97,14 @@ def show_factor_curves(weight_b: float = 1.0) -> None:
 def death_view(traces: Mapping[str, Sequence[float]], guess: str | None) -> View:
     """The weight of B while the three ways learn; the way of the guess is drawn thicker.
 
-    traces: B's weight after each step, by the way.
+    traces: B's weight before the first step and after each one, by the way.
     """
     figure, (axis,) = new_panels(7.4, 3.3, (0.11, 0.16, 0.86, 0.72))
     told = {}
     for number, (way, trace) in enumerate(traces.items()):
         look = line_look(number) | ({"linewidth": 4} if guess == way else {})
         axis.plot(trace, **look, markevery=10, label=way)
-        told[f"B's weight after {len(trace)} steps, {way}"] = f"{trace[-1]:+.2f}"
+        told[f"B's weight after {len(trace) - 1} steps, {way}"] = f"{trace[-1]:+.2f}"
     if guess is not None:
         told["your guess"] = guess
     axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
