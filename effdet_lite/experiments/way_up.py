@@ -24,6 +24,7 @@ GRAPHS = necks.GRAPHS
 WITH_A_WAY_UP = ("PANet", "BiFPN")
 STEPS = 600
 SEEDS = (0, 1, 2, 3, 4)
+SOLVED = 0.5  # AP50 above which a run has found the classes
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def trained(run: Run, steps: int = STEPS) -> dict:
 # --- What the rows say ---
 
 
-def solved(row: Mapping, above: float = 0.5) -> bool:
+def solved(row: Mapping, above: float = SOLVED) -> bool:
     """Whether a run found the classes that are asked for.
 
     A run either guesses, which gives an AP50 of about 0.35, or finds nearly all of them; so counts
@@ -70,7 +71,7 @@ def solved(row: Mapping, above: float = 0.5) -> bool:
     return row["asked"] > above
 
 
-def by_way_up(rows: Sequence[Mapping], above: float = 0.5) -> tuple[list[bool], list[bool]]:
+def by_way_up(rows: Sequence[Mapping], above: float = SOLVED) -> tuple[list[bool], list[bool]]:
     """Whether each run solved its task: of the necks with a way up, and of FPN and no fusion.
 
     rows: of this experiment, or those of one task in the results of `necks`.

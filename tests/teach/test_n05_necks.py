@@ -417,15 +417,15 @@ def test_the_papers_table_says_what_the_text_says():
 
 
 def test_a_claim_turns_with_its_numbers():
-    rows = ways.rows_on_discs()
-    way_up, skips, pruning = claims.claims_on_ways(rows, pairs.all_rows())
+    rows, patterns = ways.rows_on_discs(), stored_results("way_up")["runs"]
+    way_up, skips, pruning = claims.claims_on_ways(rows, pairs.all_rows(), patterns)
     assert (way_up.verdict, skips.verdict) == ("confirmed", "confirmed")
     assert pruning.verdict == "confirmed, with care"
     exchanged = [
         one | {"graph": {"FPN": "BiFPN", "BiFPN": "FPN"}.get(one["graph"], one["graph"])}
         for one in rows
     ]
-    assert claims.claims_on_ways(exchanged, pairs.all_rows())[0].verdict != "confirmed"
+    assert claims.claims_on_ways(exchanged, pairs.all_rows(), patterns)[0].verdict != "confirmed"
 
 
 def test_claim_21_has_three_verdicts():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from effdet_lite.experiments import knocked, neck_findings, pairs, weighting_times
+from effdet_lite.experiments import knocked, neck_findings, pairs, way_up, weighting_times
 from effdet_lite.experiments.comparing import spread
 from effdet_lite.experiments.verdicts import Finding, counted, gained, held, solved
 from effdet_lite.fusion import bifpn, fpn, panet
@@ -19,12 +19,14 @@ Rows = Sequence[Mapping]
 WITH_A_WAY_UP = ("PANet", "BiFPN")
 
 
-def claims_on_ways(rows: Rows, pair_rows: Rows) -> tuple[Claim, Claim, Claim]:
-    """Claims 16 to 18. rows: of `n05_ways.rows_on_discs`. pair_rows: of `pairs.all_rows`."""
-    return _on_the_way_up(rows), _on_skips(), _on_pruning(pair_rows)
+def claims_on_ways(rows: Rows, pair_rows: Rows, pattern_rows: Rows) -> tuple[Claim, Claim, Claim]:
+    """Claims 16 to 18. rows: of `n05_ways.rows_on_discs`. pair_rows: of `pairs.all_rows`.
+    pattern_rows: of `experiments.way_up`.
+    """
+    return _on_the_way_up(rows, pattern_rows), _on_skips(), _on_pruning(pair_rows)
 
 
-def _on_the_way_up(rows: Rows) -> Claim:
+def _on_the_way_up(rows: Rows, pattern_rows: Rows) -> Claim:
     graphs = {"FPN": fpn, "PANet": panet, "BiFPN": bifpn}
     told = {
         f"pairs reached, {name}": f"{sum(map(len, reach(graph(SMALL.levels)).values()))} of 25"
@@ -33,14 +35,21 @@ def _on_the_way_up(rows: Rows) -> Claim:
     ways, without = named(rows, WITH_A_WAY_UP), named(rows, ["FPN"])
     told["runs that name the discs, FPN"] = "{} of {}".format(*without)
     told["runs that name the discs, with a way up"] = "{} of {}".format(*ways)
+    asked = way_up.asked_by_neck(pattern_rows)
+    for name in graphs:
+        found = sum(way_up.solved({"asked": value}) for value in asked[name])
+        told[f"runs that find the pattern, {name}"] = f"{found} of {len(asked[name])}"
+    patterns, plain = way_up.by_way_up(pattern_rows)
     return Claim(
         "C16",
         "BiFPN adds a way up to FPN's way down",
         told,
-        (_more(ways, without),),
+        (_more(ways, without), neck_findings.way_up(pattern_rows)),
         says=f"FPN joins {told['pairs reached, FPN']} pairs and BiFPN all of them; "
         f"{told['runs that name the discs, with a way up']} trainings with a way up name the "
-        f"discs, {told['runs that name the discs, FPN']} with FPN",
+        f"discs, {told['runs that name the discs, FPN']} with FPN; where only the neck can bring "
+        f"the pattern up, {sum(patterns)} of {len(patterns)} find it with a way up, and "
+        f"{sum(plain)} of {len(plain)} without",
     )
 
 

@@ -62,8 +62,10 @@ def _strips(axis: Axes, arms: Mapping[str, Sequence[float]]) -> dict[str, str]:
 
 
 @styled
-def way_up_view(rows: Rows) -> View:
-    """Each training of `experiments.way_up`, by its neck. rows: all that are planned."""
+def way_up_view(rows: Rows, guess: float | None = None) -> View:
+    """Each training of `experiments.way_up`, by its neck. rows: all that are planned. guess: how
+    many of those with a way up find the pattern.
+    """
     figure, (axis,) = new_panels(7.6, 3.4, (0.17, 0.17, 0.81, 0.7))
     told = _strips(axis, dict(reversed(way_up.asked_by_neck(rows).items())))
     ways, without = way_up.by_way_up(rows)
@@ -73,6 +75,8 @@ def way_up_view(rows: Rows) -> View:
         fontsize=11,
     )
     numbers = {f"runs that find the pattern, {name}": words for name, words in told.items()}
+    if guess is not None:
+        numbers["your guess, with a way up"] = f"{guess:g} of {len(ways)}"
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"No way up in the backbone. {words}.", numbers)
 

@@ -161,6 +161,7 @@ def trainings_view(rows: Rows) -> View:
     ways = named(rows, way_up.WITH_A_WAY_UP)
     told["runs that name the discs, with a way up"] = "{} of {}".format(*ways)
     told["AP50 of who guesses, about"] = f"{GUESSING}"
+    told["AP50 above which a run names the discs"] = f"{way_up.SOLVED}"
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.4, -0.6))
     _guessing_line(axis, len(labels) - 0.45)
     axis.set(xlim=(0, 1.03), xlabel="AP50 of the discs, one mark for each training")
