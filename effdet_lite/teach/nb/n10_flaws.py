@@ -23,7 +23,7 @@ NO_AREA = "boxes without area"
 TWICE = "nearly the same box twice (IoU over 0.8)"
 PILED = "overlapping boxes of one class (IoU 0.3–0.8)"
 CUT = "boxes at the picture's border"
-DRAWN = {"no red cells drawn": 2, "a white cell's box, another class": 1, "piles of boxes": 2}
+DRAWN = {"no red cells drawn": 2, "a white cell's box, another class": 1, "piles of boxes": 3}
 
 
 class Note(NamedTuple):
