@@ -1,6 +1,6 @@
 """The blood cells' flaws and twins in notebook 10.
 
-Oracles: annotations made by hand, torchvision's NMS and IoU, and the data's own list of seen scenes.
+Oracles: annotations made by hand, torchvision's NMS and IoU, the data's own list of seen scenes.
 """
 
 import pytest
