@@ -131,12 +131,16 @@ def section():
     cells = [cell.source for cell in code_cells(read(NOTEBOOK))]
     begins = next(n for n, source in enumerate(cells) if "my_voc_folder = None" in source)
     needed = (
-        "import tempfile",
+        "from effdet_lite.teach.kit.plots import STYLE, new_figure",
         "at_hand = ",
+        "import load_detector",
+        "import check",
         "shapes_detector = ",
         "def scores(",
+        "import numpy as np",
         "gap = ",
         "b0_file = ",
+        "import torch",
     )
     before = [next(source for source in cells[:begins] if name in source) for name in needed]
     names = {}

@@ -23,6 +23,7 @@ ALL, UNSEEN, SEEN, LABELED = (
     "the twins alone",
     "with red labels",
 )
+OF_TWINS = (ALL, UNSEEN, SEEN)
 
 
 def photographs_of(folder: Path, split: str, size: tuple[int, int]) -> BCCDDetection:

@@ -98,11 +98,15 @@ def parts_scores(
 
 
 def parts_table(
-    scores: Mapping[str, Mapping], parts: Mapping[str, Collection[int]], classes: Sequence[str]
+    scores: Mapping[str, Mapping],
+    parts: Mapping[str, Collection[int]],
+    classes: Sequence[str],
+    names: Sequence[str],
 ) -> None:
-    """A line for each part of the test: AP, AP50, and AP50 of each class."""
+    """A line for each part of the test that is named: AP, AP50, and AP50 of each class."""
     rows = []
-    for name, one in scores.items():
+    for name in names:
+        one = scores[name]
         values = [one["ap"], one["ap50"], *one["ap50_per_class"].values()]
         rows.append([name, len(parts[name]), *(f"{value:.3f}" for value in values)])
     heads = [f"AP50 {name}" for name in classes]
