@@ -38,7 +38,7 @@ def test_costs_are_what_torch_counts(resolution, coarsest):
     positions = sum(side**2 for side in sides)
     expected = {
         "images, whole backbone": (sum(whole), 320 * 64 * positions, heads),
-        "images, layers up to P3": (sum(cheap), 40 * 64 * positions, heads),
+        "images, layers up to C3": (sum(cheap), 40 * 64 * positions, heads),
         "feature pyramid": (once, joined, heads),
     }
     found = costs.pyramid_costs(resolution, coarsest)
@@ -47,7 +47,7 @@ def test_costs_are_what_torch_counts(resolution, coarsest):
     } == expected
     for name, module in (
         ("images, whole backbone", model.backbone),
-        ("images, layers up to P3", first),
+        ("images, layers up to C3", first),
     ):
         assert found[name]["backbone"].params == sum(
             parameter.numel() for parameter in module.parameters()

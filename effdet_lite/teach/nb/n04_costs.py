@@ -94,7 +94,7 @@ def pyramid_costs(resolution: int, coarsest: int = 7) -> dict[str, dict[str, Cos
     whole = sum(cost_by_stage(1.0, 1.0, resolution, None))
     return {
         "images, whole backbone": images(5, slice(None)),
-        "images, layers up to P3": images(3, slice(4)),
+        "images, layers up to C3": images(3, slice(4)),
         "feature pyramid": dict(zip(PARTS, (whole, neck, heads), strict=True)),
     }
 
@@ -129,7 +129,7 @@ def shares_view(guess: float | None = None) -> View:
 def sides_of(way: str) -> list[int]:
     """The images (px) that a way of `pyramid_costs` looks at, for P3 to P7 of an image of SIDE."""
     positions = [SIDE >> level for level in range(3, 3 + IMAGES)]
-    stride = {"images, whole backbone": 32, "images, layers up to P3": 8}.get(way)
+    stride = {"images, whole backbone": 32, "images, layers up to C3": 8}.get(way)
     return [SIDE] if stride is None else [side * stride for side in positions]
 
 

@@ -128,7 +128,7 @@ def reach_view(ring: int, convolutions: int = USUAL, picture: int = 0) -> View:
         "P2 sees, without fusion": f"{size} px",
         "colored pixels in the window drawn": f"{inside}",
         "dots that see their ring": sees,
-        "MACs of these convolutions on P2": f"{macs / 1e6:.1f} million",
+        "MACs, at 32 channels each": f"{macs / 1e6:.1f} million",
     }
     words = (
         f"A ring of {ring} px; the window of {size} px around a dot in it holds {inside} colored "
