@@ -196,3 +196,15 @@ def test_the_card_has_five_lines_and_the_worst_class(monkeypatch):
     worst = rows[2][1].split(":")[0]
     assert all(figures[worst] <= value for value in figures.values())
     assert "0.570 to 0.620" in rows[1][1]
+
+
+@pytest.mark.slow
+def test_suppression_across_classes_takes_right_boxes_too():
+    """Taken one after the other, the wrong and the right boxes that go are all that go."""
+    whole, across = errors.with_nms(0.5)[0], errors.with_nms(0.5, across=True)[0]
+    gone = sum(len(a["scores"]) - len(b["scores"]) for a, b in zip(whole, across, strict=True))
+    wrong, right, both = errors.taken_away().values()
+    assert wrong[0] + right[0] == both[0] == gone
+    figures = coco_ap_from_detections(across, errors.with_nms(0.5)[1], errors.CLASSES)
+    assert both[1] == pytest.approx(figures["ap50"])
+    assert right[1] < both[1] < wrong[1]

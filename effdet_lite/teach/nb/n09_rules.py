@@ -30,9 +30,9 @@ def show_rules() -> None:
         return coco_ap_from_detections(how.pop("boxes", detections), targets, CLASSES, **how)
 
     rows = [
-        row("COCO's: 101 heights, at most 100 boxes a picture", plain),
+        row("COCO's: 101 heights, at most 100 boxes of a class in a picture", plain),
         ["VOC 2007's: 11 heights", f"{eleven_points(detections, targets):.3f}", "–"],
-        row("at most 10 boxes a picture", judged(max_detections=10)),
+        row("at most 10 boxes of a class in a picture", judged(max_detections=10)),
         row("only boxes with a score of 0.05 or more", judged(boxes=kept_from(detections, 0.05))),
         row("only boxes with a score of 0.3 or more", judged(boxes=kept_from(detections, 0.3))),
         row("only boxes with a score of 0.5 or more", judged(boxes=kept_from(detections, 0.5))),

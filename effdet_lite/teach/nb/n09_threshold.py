@@ -15,7 +15,7 @@ from effdet_lite.teach.nb.n09_evaluation import Judged, judge_all
 from effdet_lite.teach.nb.n09_results import found_in
 
 SCORES = np.arange(1, 100) / 100  # thresholds that are tried
-ASKED = 0.3
+ASKED = 0.5
 
 
 @functools.cache
