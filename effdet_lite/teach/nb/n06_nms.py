@@ -103,7 +103,7 @@ def _draw_key(figure: Figure) -> None:
     looks = {
         "taken now": {"color": PALETTE["blue"], "linewidth": 2.8},
         "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
-        "goes (drawn apart)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
+        "goes (spread, to be seen)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
         "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},
     }
     keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
