@@ -132,6 +132,7 @@ EXERCISES = {
         cases=[
             ([torch.tensor([3.0, 4.0]), torch.tensor([[12.0]])], 1.0),
             ([torch.tensor([0.3, -0.4]), torch.tensor([[0.0, 1.2]])], 2.0),
+            ([torch.zeros(2), torch.zeros(1, 2)], 1.0),
         ],
     ),
     "08.5": Exercise(

@@ -1,0 +1,237 @@
+"""What notebook 08 shows of a training. Oracles: torchvision's focal loss, the plain matcher, files
+made by hand, arithmetic, and matplotlib's own limits.
+"""
+
+import copy
+import math
+
+import pytest
+import torch
+from axes import cut_off
+from torchvision.ops import sigmoid_focal_loss
+
+from effdet_lite.anchors import grid, match
+from effdet_lite.checkpoint import save_tensors
+from effdet_lite.teach.kit.page import text_table
+from effdet_lite.teach.kit.shared import shipped
+from effdet_lite.teach.nb import (
+    n08_anchors,
+    n08_further,
+    n08_heart,
+    n08_loop,
+    n08_norms,
+    n08_rates,
+    n08_shipped,
+    n08_small,
+)
+
+GUESSES = [None, -1.0, 0.0, 0.3, 1.0, 1000.0]
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    """Every table that is shown, as text."""
+    shown = []
+    for module in (n08_anchors, n08_further, n08_loop, n08_norms, n08_shipped):
+        monkeypatch.setattr(
+            module, "table", lambda header, rows: shown.append(text_table(header, rows))
+        )
+    return shown
+
+
+# --- the small detector and its pictures ---
+
+
+def test_the_small_detector_is_the_shapes_detectors_network():
+    model, about = shipped("shapes")
+    fresh = n08_small.fresh_detector()
+    assert fresh.config == model.config
+    assert {name: about["training"][name] for name in n08_small.SMALL} == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in n08_small.SMALL.items()
+    }
+    again = n08_small.fresh_detector()
+    same = zip(fresh.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in same)
+
+
+def test_no_picture_lies_in_two_piles():
+    piles = [
+        {n08_small.pictures(split)[index][0].numpy().tobytes() for index in range(30)}
+        for split in ("train", "val", "test")
+    ]
+    assert len(set.union(*piles)) == 90
+
+
+def test_no_picture_comes_twice_in_the_first_batches():
+    batches = n08_small.training_batches(3, 4)
+    images = torch.cat([images for images, _ in batches])
+    assert images.shape == (12, 3, 128, 128)
+    assert len(torch.unique(images.flatten(1), dim=0)) == 12
+
+
+# --- the first loss ---
+
+
+def test_the_parts_of_the_first_loss_are_torchvisions():
+    batch = n08_small.batch_of(n08_small.pictures("train"), range(2))
+    model = n08_small.fresh_detector()
+    parts = n08_heart.parts_of_first_loss(model, batch)
+    images, targets = batch
+    with torch.no_grad():
+        logits, _ = model.train()(images)
+    boxes, labels = ([one[name] for one in targets] for name in ("boxes", "labels"))
+    wanted = torch.zeros_like(logits)
+    for image, own in enumerate(match(model.anchors(128, 128), boxes, labels).labels):
+        found = torch.nonzero(own >= 0)[:, 0]
+        wanted[image, found, own[found]] = 1
+    losses = sigmoid_focal_loss(logits, wanted, alpha=0.5, gamma=1.5)
+    matched = int(wanted.sum())
+    for name, which in (("yes", wanted == 1), ("no", wanted == 0)):
+        count, loss = parts[name]
+        assert count == int(which.sum())
+        assert loss == pytest.approx(losses[which].sum().item() / (matched + 1), rel=1e-4)
+
+
+# --- norms ---
+
+
+def test_pictures_that_pass_through_move_no_weight():
+    model, _ = shipped("shapes")
+    after = n08_norms.passed_through(model, 1, passes=2)
+    pairs = zip(model.parameters(), after.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    changed = [
+        name
+        for name, tensor in after.state_dict().items()
+        if not torch.equal(tensor, model.state_dict()[name])
+    ]
+    assert changed
+    assert all(name.rpartition(".")[2].startswith(("running_", "num_batches")) for name in changed)
+
+
+def test_frozen_norms_keep_their_statistics_and_all_else_trains():
+    model = copy.deepcopy(shipped("shapes")[0]).train()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    n08_norms.freeze_norms(model)
+    ((images, _),) = n08_small.training_batches(1, 2)
+    model(images)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
+    assert model.training and model.backbone.training
+
+
+# --- learning rates ---
+
+
+def test_a_climb_is_read_at_its_lowest_and_where_it_breaks():
+    rates = [2.0**power for power in range(12)]
+    losses = [6, 9, 4, 3, 2, 1, 2, 3, 9, 5, 50, 60]
+    read = n08_rates.read_climb(rates, losses)
+    assert read["lowest at"] == 2.0**5
+    assert read["breaks at"] == 2.0**10
+    never = n08_rates.read_climb(rates, [*losses[:10], 5, 6])
+    assert math.isnan(never["breaks at"])
+
+
+def test_smoothing_is_a_geometric_mean():
+    assert n08_rates.smoothed([1.0, 10.0, 100.0], 1) == pytest.approx([10**0.5, 10.0, 10**1.5])
+
+
+def test_rates_are_tried_by_the_learners_own_function(monkeypatch):
+    monkeypatch.setattr(n08_rates, "fresh_detector", lambda: "a fresh detector")
+    monkeypatch.setattr(n08_rates, "training_batches", lambda steps: ["batch"] * steps)
+    called = []
+
+    def my_train(model, batches, rate_at):
+        called.append((model, rate_at(0), rate_at(29)))
+        return [5.0 - 0.1 * step for step, _ in enumerate(batches)]
+
+    trials = n08_rates.RateTrials(my_train, rates=(0.01,))
+    trials.show()
+    trials.slider.value = 10**-1.5
+    trials.button.click()
+    assert called == [("a fresh detector", 0.01, 0.01), ("a fresh detector", 0.032, 0.032)]
+    assert "0.01" in trials.page.value and "0.032" in trials.page.value
+    assert not trials.button.disabled
+
+
+def test_a_training_that_raises_is_told_on_the_page(monkeypatch):
+    monkeypatch.setattr(n08_rates, "training_batches", lambda steps: [])
+
+    def broken(model, batches, rate_at):
+        raise ValueError("no loss <here>")
+
+    trials = n08_rates.RateTrials(broken, rates=(0.01,))
+    trials.start()
+    assert "no loss &lt;here&gt;" in trials.status.value
+    assert not trials.button.disabled
+
+
+# --- the loop and its checkpoint ---
+
+
+def test_each_line_stands_where_the_table_says():
+    assert not n08_loop.missing_lines()
+
+
+def test_a_checkpoint_is_measured_by_its_tensors(tmp_path, tables, capsys):
+    floats = {"model.a": 10, "ema.a": 10, "optimizer.0.exp_avg": 15, "optimizer.0.exp_avg_sq": 15}
+    file = tmp_path / "last.safetensors"
+    save_tensors(file, {name: torch.zeros(size) for name, size in floats.items()}, config={})
+    sizes = {part.name: part.size for part in n08_loop.parts_of_checkpoint(file)}
+    assert sizes == {"model": 40, "ema": 40, "optimizer": 120}
+    assert n08_loop.times_the_weights(file) == 5
+    n08_loop.show_checkpoint(file)
+    assert "5.0 times the weights" in tables[0]
+
+
+# --- anchors, detectors ---
+
+
+def test_objects_get_the_plain_matchers_anchors():
+    """All of its anchors, of small objects and of others, are counted."""
+    _, targets = n08_small.batch_of(n08_small.pictures("train"), range(n08_anchors.PICTURES))
+    small, others = n08_anchors.fits((2, 6), 2.0)
+    assert small.objects + others.objects == sum(len(one["boxes"]) for one in targets)
+    anchors = grid(128, 128, (2, 3, 4, 5, 6), 2.0)
+    boxes, labels = ([one[name] for one in targets] for name in ("boxes", "labels"))
+    counted = int((match(anchors, boxes, labels).labels >= 0).sum())
+    told = small.objects * small.anchors + others.objects * others.anchors
+    assert told == pytest.approx(counted, rel=1e-4)
+
+
+def test_the_shipped_detectors_are_described_by_their_files(tables):
+    n08_shipped.show_shipped()
+    for name in n08_shipped.FILES:
+        model, about = shipped(name)
+        parameters = sum(one.numel() for one in model.parameters())
+        assert f"{parameters / 1e6:.2f}" in tables[0]
+        assert f"{about['result']['ap50']:.3f}" in tables[0]
+
+
+def test_a_machine_that_cannot_start_two_processes_says_so(monkeypatch, tmp_path, capsys):
+    def fails(folder, processes):
+        raise RuntimeError("no rendezvous")
+
+    monkeypatch.setattr(n08_further, "losses_of_processes", fails)
+    n08_further.show_two_processes(tmp_path)
+    assert "did not start on this machine: no rendezvous" in capsys.readouterr().out
+
+
+# --- no picture is cut off ---
+
+
+def test_no_picture_is_cut_off(monkeypatch):
+    monkeypatch.setattr(n08_norms, "measured_norms", lambda: {"a": 0.0, "b": 1.0, "c": 0.5})
+    rates = [10.0**power for power in range(-4, 2)]
+    climb = [6.0, 5.0, 2.0, 3.0, 500.0, 1e6]
+    parts = {"yes": (3, 2.4), "no": (9, 0.1), "total": (12, 2.5)}
+    figures = [n08_rates.trials_figure({0.01: climb, 1.0: [math.nan] * 6})]
+    for guess in GUESSES:
+        figures += [
+            n08_heart.heart_view([5.5, 3.0, 0.2], 1.0, {"08.a": guess}).figure,
+            n08_norms.norms_view({"08.b": guess}).figure,
+            n08_heart.first_loss_view(parts, {"08.c": guess}).figure,
+            n08_rates.climb_view(rates, climb, {"08.d": guess}).figure,
+        ]
+    assert not [words for figure in figures for words in cut_off(figure)]
