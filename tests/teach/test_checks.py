@@ -103,6 +103,15 @@ def test_two_numbers_are_not_taken_for_one():
     assert judge(Exercise((1, 500), [], "count again"), (1, 500)) == ("correct", "")
 
 
+def test_a_mistake_that_divides_by_zero_gets_its_hint():
+    """0 / 0 is not equal to itself, and yet it is the same mistake."""
+    exercise = Exercise(
+        lambda x: x, [(lambda x: x * (x / x), "0 / 0")], "else", cases=[(np.zeros(2),)]
+    )
+    with np.errstate(invalid="ignore"):
+        assert judge(exercise, lambda x: x * x / x) == ("not yet", "0 / 0")
+
+
 def test_a_shape_that_could_be_a_number_with_commas_gets_the_hint_for_the_shape():
     exercise = Exercise(49152, [((3, 128, 128), "that is a shape.")], "count again")
     assert judge(exercise, (3, 128, 128)) == ("not yet", "that is a shape.")

@@ -193,7 +193,7 @@ def _same(given: object, expected: object, tolerance: float | None) -> bool:
         if tolerance is None:  # 1e-7 is what float32 leaves of a whole number
             tolerance = 1e-4 if expected.dtype.kind in "fc" else 1e-7
         return given.shape == expected.shape and bool(
-            np.allclose(given, expected, rtol=tolerance, atol=1e-12)
+            np.allclose(given, expected, rtol=tolerance, atol=1e-12, equal_nan=True)
         )
     except (TypeError, ValueError):
         return False
