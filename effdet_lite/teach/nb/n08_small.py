@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from effdet_lite.beginning import new_model
 from effdet_lite.data import ShapesDetection
+from effdet_lite.data.shapes import CLASSES
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.settings import TrainConfig
@@ -31,9 +32,6 @@ def pictures(split: str, number: int | None = None) -> ShapesDetection:
     memory.
     """
     return ShapesDetection(split, SIDE, number, cache=True)
-
-
-CLASSES = pictures("val").classes
 
 
 def fresh_detector(seed: int = 0) -> EfficientDet:

@@ -10,6 +10,7 @@ import numpy as np
 
 from effdet_lite.anchors import iou
 from effdet_lite.data import ShapesDetection
+from effdet_lite.data.shapes import CLASSES
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import COCO_IOUS, coco_ap_from_detections, detect_dataset
 from effdet_lite.folding import folded
@@ -30,9 +31,6 @@ def detector(name: str = "shapes") -> EfficientDet:
 def pictures_of(split: str) -> ShapesDetection:
     """The 200 pictures of "test" or "val"."""
     return ShapesDetection(split, cache=True)
-
-
-CLASSES = pictures_of("test").classes
 
 
 @functools.cache
