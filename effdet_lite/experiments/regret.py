@@ -194,8 +194,9 @@ def regrets_at(
 
 
 def interaction(rows: Sequence[Row], task: str, factor: int) -> list[float]:
-    """How much more `factor` times the width brings to the grown network than to the base network,
-    for each seed that all four have. Above 0, width is worth more after depth and resolution grew.
+    """How much more `factor` times the MACs, spent on width, bring to the grown network than to the
+    base network, for each seed that all four have. Above 0, width is worth more after depth and
+    resolution grew.
     """
     base = by_seed(rows, (task, "base", 1))
     wide = by_seed(rows, (task, "width", factor))

@@ -59,7 +59,7 @@ def test_together_is_ahead_over_the_tasks_though_not_on_each():
     _, rows = split(rows_of(accuracy))
     found = scaling_findings.together(rows)
     assert verdict(*found.values()) == "confirmed, with care"
-    assert found["depth"].exception == "no gain: span"
+    assert found["depth"].exception == "over depth, no gain: span"
 
 
 def test_a_direction_that_is_best_on_every_task_makes_the_claim_not_so():

@@ -222,8 +222,8 @@ def _on_width(rows: Rows) -> Claim:
         (scaling_findings.wider_needs_more(rows),),
         care="on three drawn tasks",
         says="In a network whose depth and resolution have grown, "
-        f"{scaling_findings.WIDER} times the width brings so much more accuracy than in the base: "
-        f"{_on_tasks(measured)}",
+        f"{scaling_findings.WIDER} times the MACs as width bring so much more accuracy than in the "
+        f"base: {_on_tasks(measured)}",
     )
 
 
