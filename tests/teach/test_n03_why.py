@@ -76,4 +76,4 @@ def test_the_windows_are_drawn_to_scale(monkeypatch):
         assert rims == pytest.approx(window.Run(resolution, 1).gap)
         (square,) = (patch for patch in axis.patches if isinstance(patch, Rectangle))
         assert square.get_width() == 31
-    assert words.count("both") == 3 and words.count("never both") == 2
+    assert words.count(", both") == 3 and words.count(", never both") == 2
