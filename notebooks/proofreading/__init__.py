@@ -1,4 +1,4 @@
-"""What can be checked of a notebook without running it: results in its prose, terms, minutes, cells.
+"""What can be checked of a notebook without running it: results in its prose, terms, minutes, cells, guesses.
 
 `python notebooks/store.py --look 01` prints what is found; the tests hold the notebooks of REWRITTEN to it. These
 checks guard the writing and never shape it: what they cannot place gets a line in `allowed.json`, with its reason.
@@ -6,6 +6,7 @@ checks guard the writing and never shape it: what they cannot place gets a line 
 
 from pathlib import Path
 
+from proofreading.asked import stale_guesses
 from proofreading.cells import blocks_of_imports, explorers_without_task
 from proofreading.minutes import wrong_minutes
 from proofreading.pages import read
@@ -26,4 +27,5 @@ def look(path: Path) -> list[str]:
         *([minutes] if minutes else []),
         *blocks_of_imports(page),
         *explorers_without_task(page),
+        *stale_guesses(page),
     ]

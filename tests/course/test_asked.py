@@ -4,9 +4,13 @@ A name that is misspelled would be no guess for ever, and no error. Oracle: the 
 """
 
 import ast
+from pathlib import Path
 
+import nbformat
 import pytest
 from lessons import NOTEBOOKS, code_cells, number, read
+from proofreading import asked
+from proofreading.pages import Page
 
 USES = {"guessed", "with_guesses", "show_guesses"}
 
@@ -81,3 +85,28 @@ FINE = ['guess("03.a", "What?", low=1)', 'with_guesses(view, "03.a")', 'show_gue
 )
 def test_what_is_wrong_is_found(sources, told):
     assert troubles("03", sources)[: len(told) or None] == told
+
+
+def stored(question, shown, closing):
+    """A page with one guess, its stored output, and the table of guesses at its end."""
+    code = nbformat.v4.new_code_cell(f'guess("01.a", "{question}", low=0, high=9)')
+    table = nbformat.v4.new_code_cell('show_guesses({"01.a": 3})')
+    for cell, words in ((code, shown), (table, closing)):
+        data = {"text/html": f"<b>Your guess first</b> (01.a): {words}"}
+        cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    return Page(Path("01_costs.ipynb"), nbformat.v4.new_notebook(cells=[code, table]))
+
+
+@pytest.mark.parametrize(
+    ("shown", "closing", "found"),
+    [
+        ("How many?", "How many?", []),
+        ("How much?", "How many?", ["its output"]),
+        ("How many?", "How much?", ["the table of guesses"]),
+    ],
+)
+def test_a_question_that_was_edited_after_storing_is_found(shown, closing, found):
+    """Notebook 07 once asked in its code what its stored output did not."""
+    sentences = list(asked.stale_guesses(stored("How many?", shown, closing)))
+    assert len(sentences) == len(found)
+    assert all(words in sentence for words, sentence in zip(found, sentences, strict=True))
