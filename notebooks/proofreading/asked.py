@@ -13,9 +13,12 @@ def questions(code: str) -> Iterator[str]:
     except SyntaxError:  # a line that begins with %
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "guess":
-            if len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                yield node.args[1].value
+        if _is_guess(node) and isinstance(node.args[1], ast.Constant):
+            yield node.args[1].value
+
+
+def _is_guess(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "guess" and len(node.args) > 1
 
 
 def stale_guesses(page: Page) -> Iterator[str]:
