@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -118,14 +119,81 @@ def test_no_lock_file_is_kept():
 # --- the README's commands ---
 
 
+def fenced(page):
+    """The lines that a page gives to be typed: those of its code blocks without a language."""
+    blocks = re.findall(r"^(?:> )?```\n(.*?)^(?:> )?```$", page, re.DOTALL | re.MULTILINE)
+    return [line.removeprefix("> ") for block in blocks for line in block.splitlines()]
+
+
 def test_the_readme_gives_both_commands_and_ci_runs_the_second():
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert "pip install uv && uv run effdet-lite lab" in readme
-    assert "pip install uv && uv run pytest" in readme
+    assert readme.count("uv run effdet-lite lab") == 1
+    assert readme.count("uv run --group dev pytest") == 1
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert "grep -m1 -x 'pip install uv && uv run pytest' README.md" in (
-        ROOT / ".ci" / "run"
-    ).read_text(encoding="utf-8")
+    assert "grep -m1 -x 'uv run --group dev pytest' README.md" in (ROOT / ".ci" / "run").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "notebooks/workshop/SETUP.md", "notebooks/INSTRUCTOR.md"]
+)
+def test_each_line_can_be_typed_into_powershell_and_any_shell(page):
+    """Windows PowerShell 5.1 has no `&&` and takes no backslash for a line that goes on
+    (https://learn.microsoft.com/powershell/scripting/whats-new/differences-from-windows-powershell);
+    Debian, Ubuntu and Homebrew refuse `pip install` (https://peps.python.org/pep-0668).
+    """
+    for line in fenced((ROOT / page).read_text(encoding="utf-8")):
+        assert "&&" not in line and not line.endswith("\\"), line
+        assert not re.match(r"(sudo )?pip3? install", line), line
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/workshop/SETUP.md"])
+def test_uv_is_installed_by_its_own_installers(page):
+    """As its page has them: https://docs.astral.sh/uv/getting-started/installation."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\|", "|")
+    for command in (
+        'powershell -ExecutionPolicy ByPass -c "irm https://astral.sh/uv/install.ps1 | iex"',
+        "curl -LsSf https://astral.sh/uv/install.sh | sh",
+        "wget -qO- https://astral.sh/uv/install.sh | sh",
+    ):
+        assert f"`{command}` |" in text
+
+
+# --- what a learner's uv installs ---
+
+
+@pytest.fixture
+def export(tmp_path):
+    """What uv would install with these options, looked up without the network, in a copy."""
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "uv.lock"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path)
+
+    def names(*options):
+        command = ["uv", "export", "--offline", "--quiet", "--no-hashes", "--no-emit-project"]
+        done = subprocess.run(
+            [*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip("uv has not looked up these packages on this machine before")
+        lines = [line for line in done.stdout.splitlines() if not line.lstrip().startswith("#")]
+        return {Requirement(line).name for line in lines}
+
+    return names
+
+
+def test_a_learners_uv_run_installs_no_development_group(export):
+    assert PYPROJECT["tool"]["uv"]["default-groups"] == []
+    needed = {requirement.name for requirement in REQUIREMENTS}
+    comes_along = {"nbclient", "pyyaml"}  # with JupyterLab
+    development = {requirement.name for requirement in DEVELOPMENT} - comes_along
+    plain = export()
+    assert plain >= needed
+    assert plain & development == set()
+    assert export("--group", "dev") >= needed | development
 
 
 def test_ci_fails_where_the_readme_has_no_test_command(tmp_path):
