@@ -4,6 +4,8 @@ from effdet_lite.anchors import ANCHORS_PER_POSITION, grid, iou
 from effdet_lite.data import ShapesDetection
 from effdet_lite.losses import focal_loss
 from effdet_lite.teach.kit.checks import Exercise
+from effdet_lite.teach.nb.n08_clinic import Told, admitted
+from effdet_lite.teach.nb.n08_sick import FAULTS
 
 import math
 
@@ -18,9 +20,22 @@ CLASSES, POSITIVE = 4, 150
 ALL_NO = torch.full((1, ANCHORS), -1)
 UNSURE = focal_loss(torch.zeros(1, ANCHORS, CLASSES), ALL_NO, alpha=0.5, gamma=1.5).item() / (POSITIVE + 1)
 
-MACHINES, PROCESSES, PICTURES, STEPS = 2, 8, 64, 1000
-
 HALF_LIFE = math.log(0.5) / math.log(0.998)
+
+FORM = 'answer with a dictionary of all six letters, {"A": "high rate", "B": "no prior", ...}.'
+# Which test tells each fault from the others.
+LOOK = {
+    "high rate": "{}: look how far its weights moved, and compare with a sound training.",
+    "low rate": "{}: look how far its weights moved; is its first loss in order, and its batches?",
+    "no prior": "{}: look at its class loss at step 1, and at section 4.",
+    "kept gradients": "{}: look at the length of its gradient, from step to step.",
+    "evaluation mode": "{}: have its running statistics moved at all?",
+    "slow statistics": "{}: compare its AP50 as it is with its AP50 when it is recalibrated.",
+    "one picture": "{}: look at two of its batches, and count different pictures.",
+    "random labels": "{}: look at two of its batches, and read the names at the boxes.",
+    "flipped pictures": "{}: look at two of its batches: does each box lie on its shape?",
+    "no box loss": "{}: look at its class loss and its box loss apart from each other.",
+}
 
 
 def accept_anchors(answer):
@@ -42,6 +57,29 @@ def accept_anchors(answer):
         sides = (OBJECTS[:, 2:] - OBJECTS[:, :2]).amax(1)[best < 0.5]
         return f"{covered:.0%} of the objects have an anchor; those without are around {sides.median():.0f} px large."
     return None
+
+
+def accept_clinic(told):
+    """None if each patient has its fault; otherwise which test to order."""
+    if isinstance(told, dict):
+        return 'hand the diagnoses over with their clinic: check("08.5", clinic.told(answer)).'
+    if not isinstance(told, Told) or not isinstance(told.answer, dict):
+        return FORM
+    right = admitted(told.seed)
+    answer = {str(letter).strip().upper(): told.answer[letter] for letter in told.answer}
+    if unknown := sorted(answer.keys() - right.keys()):
+        return f"there is no patient {unknown[0]}; the letters are A to F."
+    if missing := [letter for letter in right if answer.get(letter) is None]:
+        return f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no diagnosis yet."
+    names = {letter: str(value).strip().lower() for letter, value in answer.items()}
+    for letter, name in names.items():
+        if name not in FAULTS:
+            return f"{letter}: {answer[letter]!r} is none of {', '.join(FAULTS)}."
+    wrong = [letter for letter, name in right.items() if names[letter] != name]
+    if not wrong:
+        return None
+    count = "one is not right yet" if len(wrong) == 1 else f"{len(wrong)} are not right yet"
+    return f"{count}. {LOOK[right[wrong[0]]].format(wrong[0])}"
 
 
 def torch_clip(gradients, most):
@@ -136,15 +174,18 @@ EXERCISES = {
         ],
     ),
     "08.5": Exercise(
-        [PICTURES // PROCESSES, STEPS * PICTURES],
+        Told(0, admitted(0)),
         [
-            ([PICTURES, STEPS * PICTURES * PROCESSES], "--batch-size counts the pictures of all processes together."),
-            ([PICTURES // PROCESSES, STEPS * PICTURES * PROCESSES], "the first is right; a step uses the batch once."),
-            ([PICTURES // MACHINES, STEPS * PICTURES], "each GPU has a process of its own, not each machine."),
-            ([PICTURES // (PROCESSES // MACHINES), STEPS * PICTURES], "there are four GPUs on *each* machine."),
-            ([PICTURES // PROCESSES, STEPS * PICTURES // PROCESSES], "that is what one process sees in the run."),
-            ([PICTURES, STEPS * PICTURES], "the second is right; the processes share these pictures out."),
+            (Told(0, admitted(0) | {"A": "high rate"}), LOOK["one picture"].format("A")),
+            (Told(0, admitted(0) | {"F": "high rate"}), LOOK["kept gradients"].format("F")),
+            (Told(0, admitted(0) | {"E": "low rate"}), LOOK["evaluation mode"].format("E")),
+            (Told(0, {"A": "one picture"}), "B, C, D, E, F have no diagnosis yet"),
+            (Told(0, admitted(0) | {"B": "flu"}), "is none of"),
+            (Told(0, admitted(0) | {"G": "high rate"}), "there is no patient G"),
+            (Told(0, "high rate"), FORM),
+            (admitted(0), "clinic.told(answer)"),
         ],
-        "the batch is shared out over all processes, and every step uses one batch.",
+        "see the hints of the check.",
+        accept=accept_clinic,
     ),
 }

@@ -19,6 +19,7 @@ from effdet_lite.teach.nb import (
     n08_further,
     n08_heart,
     n08_loop,
+    n08_machine,
     n08_norms,
     n08_rates,
     n08_shipped,
@@ -235,3 +236,73 @@ def test_no_picture_is_cut_off(monkeypatch):
             n08_rates.climb_view(rates, climb, {"08.d": guess}).figure,
         ]
     assert not [words for figure in figures for words in cut_off(figure)]
+
+
+# --- the time machine ---
+
+
+@pytest.fixture
+def a_recording(monkeypatch):
+    """A training that knows every object after 25 steps, and names each wrongly after 50."""
+    found = []
+    for index in range(10):
+        _, target = n08_small.pictures("val")[index]
+        rows = zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True)
+        found.append([[*box, label, 90] for box, label in rows])
+    renamed = [[[*row[:4], (row[4] + 1) % 4, 90] for row in rows] for rows in found]
+    moments = [([[]] * 10, 0.0), (found, 1.0), (renamed, 0.5)]
+    recorded = {
+        "losses": [[2.0, 0.06], [1.0, 0.02]] * 25,
+        "moments": [
+            {"step": 25 * place, "ap50": ap50, "found": one}
+            for place, (one, ap50) in enumerate(moments)
+        ],
+    }
+    monkeypatch.setattr(n08_machine, "recording", lambda: recorded)
+    n08_machine.moment.cache_clear()
+    yield
+    n08_machine.moment.cache_clear()
+
+
+def test_moments_are_judged_by_their_boxes_and_names(a_recording):
+    objects = n08_machine.objects()
+    assert objects == sum(len(n08_small.pictures("val")[i][1]["labels"]) for i in range(10))
+    counts = [
+        (one.placed(), one.count("right"), one.count("missed"))
+        for one in map(n08_machine.moment, (0, 25, 50))
+    ]
+    assert counts == [(0, 0, objects), (objects, objects, 0), (objects, 0, objects)]
+    assert n08_machine.half_found() == 25
+    with pytest.raises(ValueError, match="step 30 was not recorded"):
+        n08_machine.moment(30)
+
+
+def test_a_row_of_moments_counts_what_it_shows(a_recording, monkeypatch):
+    told = []
+    monkeypatch.setattr(n08_machine, "show", lambda figure, alt: told.append(alt))
+    n08_machine.show_moments((0, 1), (0, 25, 50))
+    objects = sum(len(n08_small.pictures("val")[index][1]["labels"]) for index in (0, 1))
+    assert f"0 after step 0, {objects} after step 25, 0 after step 50" in told[0]
+
+
+def test_no_picture_of_the_time_machine_is_cut_off(a_recording):
+    figures = [n08_machine.machine_view(step).figure for step in (0, 25, 50)]
+    figures += [n08_machine.course_view({"08.f": guess}).figure for guess in GUESSES]
+    assert not [words for figure in figures for words in cut_off(figure)]
+
+
+def test_the_recording_is_what_the_notebook_says():
+    recorded = n08_machine.recording()
+    settings = recorded["settings"]
+    assert (settings["steps"], settings["batch_size"]) == (500, 16)
+    assert [one["step"] for one in recorded["moments"]] == list(range(0, 501, 25))
+    assert len(recorded["losses"]) == 500
+    assert all(len(one["found"]) == 10 for one in recorded["moments"])
+    sides = [
+        value
+        for one in recorded["moments"]
+        for rows in one["found"]
+        for row in rows
+        for value in row[:4]
+    ]
+    assert min(sides) >= 0 and max(sides) <= 128
