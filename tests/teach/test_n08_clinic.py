@@ -6,12 +6,13 @@ Oracles: torchvision's flip, torch's batch norm, arithmetic, and a training with
 import pytest
 import torch
 from axes import cut_off
+from matplotlib.figure import Figure
 from torchvision.transforms.v2 import functional as transform
 
 from effdet_lite.teach.nb import n08_clinic as clinic
 from effdet_lite.teach.nb import n08_examined as examined
 from effdet_lite.teach.nb import n08_sick as sick
-from effdet_lite.teach.nb.n08_clinic import LETTERS, PRICES, Clinic, Told, admitted
+from effdet_lite.teach.nb.n08_clinic import LETTERS, TESTS, Clinic, Told, admitted
 from effdet_lite.teach.nb.n08_sick import FAULTS
 from effdet_lite.teach.nb.n08_small import fresh_detector
 
@@ -112,15 +113,36 @@ def test_each_test_is_paid_once_and_charts_are_free(monkeypatch):
     patient = a_patient()
     monkeypatch.setattr(clinic, "trained_with", lambda name, seed: patient)
     one = Clinic(0)
-    free, *others = PRICES
-    one.view("A", free)
-    assert one.bill() == 0
+    free, *others = TESTS
+    assert one.view("A", free).numbers["your bill so far"] == "0 points"
     asked = others[:2]
     for letter in ("A", "B", "A"):
         for test in asked:
             view = one.view(letter, test)
-    assert one.bill() == 2 * sum(PRICES[test] for test in asked)
-    assert view.numbers["your bill so far"] == f"{one.bill()} points"
+    assert [TESTS[test].points for test in asked] == [1, 1]
+    assert one.bill() == 4
+    assert view.numbers["your bill so far"] == "4 points"
+
+
+def test_a_bill_of_one_is_one_point(monkeypatch):
+    patient = a_patient()
+    monkeypatch.setattr(clinic, "trained_with", lambda name, seed: patient)
+    view = Clinic(0).view("A", "length of the gradient")
+    assert view.numbers["your bill so far"] == "1 point"
+    offered = [clinic._priced(test) for test in TESTS]
+    assert offered[0].endswith("(free)")
+    assert offered[1].endswith("(1 point)")
+    assert offered[-1].endswith("(2 points)")
+
+
+def test_a_loss_beyond_the_chart_is_drawn_at_its_top():
+    one, figure = a_patient(), Figure()
+    axis = figure.add_subplot()
+    examined.draw_losses(axis, one, one)
+    drawn = axis.get_lines()[-1].get_ydata()
+    assert max(row[0] for row in one.losses) == 1e6
+    assert max(drawn) == 100
+    assert axis.get_yticklabels()[-1].get_text() == "over 100"
 
 
 def test_no_picture_of_the_clinic_is_cut_off(monkeypatch):
@@ -129,7 +151,7 @@ def test_no_picture_of_the_clinic_is_cut_off(monkeypatch):
     monkeypatch.setattr(examined, "grades", lambda patient: (1.0, 0.0))
     one = Clinic(0)
     figures = [clinic.charts_figure(one)]
-    figures += [one.view("A", test).figure for test in PRICES]
+    figures += [one.view("A", test).figure for test in TESTS]
     assert not [words for figure in figures for words in cut_off(figure)]
 
 

@@ -21,6 +21,7 @@ from effdet_lite.teach.nb import (
     n08_loop,
     n08_machine,
     n08_norms,
+    n08_opening,
     n08_rates,
     n08_shipped,
     n08_small,
@@ -238,6 +239,18 @@ def test_no_picture_is_cut_off(monkeypatch):
     assert not [words for figure in figures for words in cut_off(figure)]
 
 
+def test_places_of_pictures_are_squares_that_touch_nothing():
+    width, height = 3 * 2.0, 2 * (2.0 + 0.3) + 0.5
+    places = n08_opening.places_of_pictures(2, 3, 2.0, height, foot=0.5, head=0.3)
+    assert len(places) == 6
+    for left, bottom, wide, high in places:
+        assert width * wide == pytest.approx(height * high) == pytest.approx(0.98 * 2.0)
+        assert 0 <= left < left + wide <= 1
+        assert 0.5 / height <= bottom < bottom + high <= 1 - 0.3 / height
+    assert places[0][1] == places[2][1] > places[3][1]
+    assert places[1][0] - places[0][0] == pytest.approx(1 / 3)
+
+
 # --- the time machine ---
 
 
@@ -283,6 +296,14 @@ def test_a_row_of_moments_counts_what_it_shows(a_recording, monkeypatch):
     n08_machine.show_moments((0, 1), (0, 25, 50))
     objects = sum(len(n08_small.pictures("val")[index][1]["labels"]) for index in (0, 1))
     assert f"0 after step 0, {objects} after step 25, 0 after step 50" in told[0]
+
+
+def test_the_course_says_when_boxes_go_and_objects_come(a_recording):
+    numbers = n08_machine.course_view({"08.f": None}).numbers
+    assert numbers["wrong boxes before the first step"] == "0"
+    assert numbers["no box at all is left"] == "at step 0"
+    assert numbers["the first objects are found"] == "at step 25"
+    assert numbers["half of them are found"] == "at step 25"
 
 
 def test_no_picture_of_the_time_machine_is_cut_off(a_recording):

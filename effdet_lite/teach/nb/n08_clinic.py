@@ -3,6 +3,7 @@ a bill.
 """
 
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -24,16 +25,26 @@ from effdet_lite.teach.nb.n08_examined import (
 from effdet_lite.teach.nb.n08_sick import FAULTS, Patient, trained_with
 
 LETTERS = "ABCDEF"
-FREE = "the chart: its loss"
-PRICES = {
-    FREE: 0,
-    "class loss and box loss": 1,
-    "length of the gradient": 1,
-    "AP50 on its own pictures": 1,
-    "how far the weights moved": 1,
-    "how far the running statistics moved": 1,
-    "two batches, as they were trained on": 2,
-    "the boxes that it finds": 2,
+
+
+class Offer(NamedTuple):
+    """A test that can be ordered: what it costs, and what shows it, from the patient, a sound
+    training, and the patient's letter.
+    """
+
+    points: int
+    result: Callable[[Patient, Patient, str], View]
+
+
+TESTS = {
+    "the chart: its loss": Offer(0, chart),
+    "class loss and box loss": Offer(1, parts),
+    "length of the gradient": Offer(1, gradients),
+    "AP50 on its own pictures": Offer(1, graded),
+    "how far the weights moved": Offer(1, weights),
+    "how far the running statistics moved": Offer(1, statistics),
+    "two batches, as they were trained on": Offer(2, batches),
+    "the boxes that it finds": Offer(2, found),
 }
 
 
@@ -72,7 +83,7 @@ class Clinic:
 
     def bill(self) -> int:
         """What the ordered tests cost so far."""
-        return sum(PRICES[test] for _, test in self.ordered)
+        return sum(TESTS[test].points for _, test in self.ordered)
 
     def show_faults(self) -> None:
         """A table of the ten faults, of which six are here."""
@@ -90,18 +101,18 @@ class Clinic:
         Explorer(
             self.view,
             letter=choice("patient", list(LETTERS)),
-            test=choice("test", {_priced(test): test for test in PRICES}),
+            test=choice("test", {_priced(test): test for test in TESTS}),
         ).show()
 
     def view(self, letter: str, test: str) -> View:
         """What this test says of this patient; it goes onto the bill when it is first asked for."""
         self.ordered.add((letter, test))
         if (letter, test) not in self._results:
-            self._results[letter, test] = RESULTS[test](
+            self._results[letter, test] = TESTS[test].result(
                 self.patient(letter), self.patient("sound"), letter
             )
         result = self._results[letter, test]
-        bill = {"your bill so far": f"{self.bill()} points"}
+        bill = {"your bill so far": _points(self.bill())}
         return View(result.figure, result.words, {**result.numbers, **bill})
 
     def reveal(self, really: bool = False) -> None:
@@ -113,19 +124,20 @@ class Clinic:
         table(["patient", "fault", "in words"], rows)
 
     def _in_words(self) -> str:
-        first_last = {
-            letter: (
-                self.patient(letter).losses[0][0],
-                self.patient(letter).losses[-1][0],
-            )
-            for letter in ("sound", *LETTERS)
-        }
-        return "; ".join(f"{name}: {a:.2f}, then {b:.2f}" for name, (a, b) in first_last.items())
+        told = []
+        for letter in ("sound", *LETTERS):
+            losses = self.patient(letter).losses
+            told.append(f"{letter}: {losses[0][0]:.2f}, then {losses[-1][0]:.2f}")
+        return "; ".join(told)
 
 
 def _priced(test: str) -> str:
-    points = PRICES[test]
-    return f"{test} (free)" if not points else f"{test} ({points} point{'s' * (points > 1)})"
+    points = TESTS[test].points
+    return f"{test} ({_points(points) if points else 'free'})"
+
+
+def _points(number: int) -> str:
+    return "1 point" if number == 1 else f"{number} points"
 
 
 # --- the charts ---
@@ -142,14 +154,6 @@ def charts_figure(clinic: Clinic) -> Figure:
         axis.set_ylabel("loss (log axis)")
     for axis in axes[1]:
         axis.set_xlabel("training step")
-    axes[0, 0].legend(loc="lower left", fontsize=9)
+    lines = axes[0, 0].get_lines()
+    figure.legend(handles=lines, loc="outside upper right", ncols=2, fontsize=9)
     return figure
-
-
-RESULTS = dict(
-    zip(
-        PRICES,
-        (chart, parts, gradients, graded, weights, statistics, batches, found),
-        strict=True,
-    )
-)

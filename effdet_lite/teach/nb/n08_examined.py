@@ -9,6 +9,7 @@ from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.judged import draw_judged, draw_key, judged
 from effdet_lite.teach.kit.plots import line_look, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n08_opening import places_of_pictures
 from effdet_lite.teach.nb.n08_sick import (
     PICTURES,
     STEPS,
@@ -21,25 +22,24 @@ from effdet_lite.teach.nb.n08_sick import (
 
 SURE = 0.5  # the lowest score of a box that is drawn
 CROWD = 12  # the most boxes that are drawn in a picture
-TOP = 100.0  # of a loss in a chart
+TOP = 100.0  # a higher loss is drawn at this height
+
+
+def _draw_both(axis: Axes, patient: Sequence[float], sound: Sequence[float]) -> None:
+    """A number of each step on a log axis; the sound training's as a thin line."""
+    steps = range(1, STEPS + 1)
+    thin = line_look(6) | {"marker": "", "linewidth": 1.0}
+    thick = line_look(0) | {"marker": "", "linewidth": 2.0}
+    axis.plot(steps, sound, label="a sound training", **thin)
+    axis.plot(steps, patient, label="the patient", **thick)
+    axis.set(yscale="log", xlim=(0, STEPS + 1))
 
 
 def draw_losses(axis: Axes, patient: Patient, sound: Patient) -> None:
-    """The loss of each step; the sound training's as a thin line."""
-    steps = range(1, STEPS + 1)
-    for one, label, number in (
-        (sound, "a sound training", 6),
-        (patient, "the patient", 0),
-    ):
-        losses = [min(row[0], TOP) for row in one.losses]
-        look = line_look(number) | {"marker": "", "linewidth": 1.0 if number else 2.0}
-        axis.plot(steps, losses, label=label, **look)
-    _loss_axis(axis)
-
-
-def _loss_axis(axis: Axes) -> None:
-    axis.set(yscale="log", ylim=(0.01, 1.3 * TOP), xlim=(0, STEPS + 1))
-    axis.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    """The loss of each step, up to TOP; the sound training's as a thin line."""
+    _draw_both(axis, *([min(row[0], TOP) for row in one.losses] for one in (patient, sound)))
+    axis.set_ylim(0.01, 1.3 * TOP)
+    axis.set_yticks([0.01, 0.1, 1, 10, TOP], ["0.01", "0.1", "1", "10", f"over {TOP:g}"])
     axis.yaxis.minorticks_off()
 
 
@@ -64,7 +64,7 @@ def chart(patient: Patient, sound: Patient, letter: str) -> View:
     figure, axes = new_figure(width=6.4, height=3.2)
     draw_losses(axes[0, 0], patient, sound)
     axes[0, 0].set(xlabel="training step", ylabel="loss (log axis)")
-    axes[0, 0].legend(loc="lower left")
+    axes[0, 0].legend()
     losses = patient.losses
     numbers = {
         "loss at step 1": f"{losses[0][0]:.2f}",
@@ -80,25 +80,11 @@ def parts(patient: Patient, sound: Patient, letter: str) -> View:
     numbers = {}
     for place, name in ((1, "class loss"), (2, "box loss")):
         axis = axes[0, place - 1]
-        for one, label, number in (
-            (sound, "a sound training", 6),
-            (patient, "the patient", 0),
-        ):
-            look = line_look(number) | {
-                "marker": "",
-                "linewidth": 1.0 if number else 2.0,
-            }
-            axis.plot(
-                range(1, STEPS + 1),
-                [row[place] for row in one.losses],
-                label=label,
-                **look,
-            )
-        axis.set(yscale="log", xlabel="training step", title=f"{name} (log axis)")
+        losses = [row[place] for row in patient.losses]
+        _draw_both(axis, losses, [row[place] for row in sound.losses])
+        axis.set(xlabel="training step", title=f"{name} (log axis)")
         _plain_ticks(axis)
-        numbers[f"{name}, first and last"] = (
-            f"{patient.losses[0][place]:.3f}, {patient.losses[-1][place]:.3f}"
-        )
+        numbers[f"{name}, first and last"] = f"{losses[0]:.3f}, {losses[-1]:.3f}"
     axes[0, 0].legend(fontsize=9)
     return View(figure, _told(letter, numbers), numbers)
 
@@ -107,16 +93,15 @@ def parts(patient: Patient, sound: Patient, letter: str) -> View:
 def gradients(patient: Patient, sound: Patient, letter: str) -> View:
     """How long the gradient is in each step."""
     figure, axes = new_figure(width=6.4, height=3.2)
-    found = {"a sound training": sound, "the patient": patient}
-    numbers = {}
-    for (label, one), number in zip(found.items(), (6, 0), strict=True):
-        lengths = one.gradients
-        look = line_look(number) | {"marker": "", "linewidth": 1.0 if number else 2.0}
-        axes[0, 0].plot(range(1, STEPS + 1), lengths, label=label, **look)
-        numbers[f"{label}, first and last"] = f"{lengths[0]:.1f}, {lengths[-1]:.1f}"
-    axes[0, 0].set(yscale="log", xlabel="training step", ylabel="length of the gradient (log axis)")
-    _plain_ticks(axes[0, 0])
-    axes[0, 0].legend(fontsize=9)
+    axis = axes[0, 0]
+    _draw_both(axis, patient.gradients, sound.gradients)
+    axis.set(xlabel="training step", ylabel="length of the gradient (log axis)")
+    _plain_ticks(axis)
+    axis.legend(fontsize=9)
+    numbers = {
+        f"{name}, first and last": f"{one.gradients[0]:.1f}, {one.gradients[-1]:.1f}"
+        for name, one in (("a sound training", sound), ("the patient", patient))
+    }
     return View(figure, _told(letter, numbers), numbers)
 
 
@@ -203,7 +188,12 @@ def found(patient: Patient, sound: Patient, letter: str) -> View:
         for kind in counts:
             counts[kind] += result.count(kind)
     draw_key(figure)
-    numbers = {f"boxes {kind}" if kind != "missed" else kind: f"{n}" for kind, n in counts.items()}
+    numbers = {
+        "boxes right": f"{counts['right']}",
+        "boxes wrong": f"{counts['wrong']}",
+        "boxes double": f"{counts['double']}",
+        "objects missed": f"{counts['missed']}",
+    }
     return View(figure, _told(letter, numbers), numbers)
 
 
@@ -211,14 +201,5 @@ def _grid(rows: int, columns: int, foot: float = 0.0) -> tuple[Figure, Sequence[
     """Axes for pictures, row by row, with room for a title above each row."""
     side, head = 3.0, 0.28  # inches
     height = rows * (side + head) + foot
-    places = [
-        (
-            (column + 0.01) / columns,
-            (foot + (rows - 1 - row) * (side + head)) / height,
-            0.98 / columns,
-            0.98 * side / height,
-        )
-        for row in range(rows)
-        for column in range(columns)
-    ]
+    places = places_of_pictures(rows, columns, side, height, foot=foot, head=head)
     return new_panels(columns * side, height, *places)

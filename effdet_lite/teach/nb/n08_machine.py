@@ -17,10 +17,12 @@ from effdet_lite.teach.kit.judged import LOOKS, Judged, draw_key, judged
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n08_opening import places_of_pictures
 from effdet_lite.teach.nb.n08_small import pictures
 
 FILE = "training.json"
 COLUMNS, ROWS = 5, 2
+SIDE = 1.8  # inches, of a picture
 EVERY = 25
 SURE = 0.5  # the lowest score of a box that counts; the recording has lower ones, too
 LAYERS = ("double", "wrong", "right")  # the later ones lie on top
@@ -87,18 +89,9 @@ def objects() -> int:
 def machine_view(step: int) -> View:
     """The ten pictures after this step, and where in the training it stands."""
     now = moment(step)
-    side, foot, curve = 1.9, 0.3, 1.5  # inches
-    width, height = COLUMNS * side, ROWS * side + foot + curve
-    places = [
-        (
-            (column + 0.01) / COLUMNS,
-            (curve + foot + (ROWS - 1 - row) * side) / height,
-            0.98 / COLUMNS,
-            0.98 * side / height,
-        )
-        for row in range(ROWS)
-        for column in range(COLUMNS)
-    ]
+    foot, curve = 0.3, 1.5  # inches
+    width, height = COLUMNS * SIDE, ROWS * SIDE + foot + curve
+    places = places_of_pictures(ROWS, COLUMNS, SIDE, height, foot=curve + foot)
     places.append((0.07, 0.42 / height, 0.9, (curve - 0.62) / height))
     figure, (*axes, below) = new_panels(width, height, *places)
     for index, axis in enumerate(axes):
@@ -176,8 +169,11 @@ def course_view(guesses: Mapping) -> View:
     right.legend(loc="upper left")
     draw_guess(right, guesses["08.f"])
     found = lines["a box of the right class"][0]
+    wrong = [one.count("wrong") for one in moments]
     numbers = {
         "loss at step 1, and the mean of the last 50": _first_and_last(losses),
+        "wrong boxes before the first step": f"{wrong[0]}",
+        "no box at all is left": f"at step {_first_silent(moments)}",
         "the first objects are found": f"at step {_first(found, steps)}",
         "half of them are found": f"at step {first_half(found, steps)}",
         "at the end": f"{found[-1]} of {objects()}, AP50 {moments[-1].ap50:.2f}",
@@ -191,8 +187,19 @@ def _first_and_last(losses: list[float]) -> str:
 
 
 def _first(counts: list[int], steps: list[int]) -> int | None:
-    """The first step at which anything is counted."""
-    return next((step for count, step in zip(counts, steps, strict=True) if count), None)
+    """The first step at which anything is counted; None if there is none."""
+    for count, step in zip(counts, steps, strict=True):
+        if count:
+            return step
+    return None
+
+
+def _first_silent(moments: list[Moment]) -> int | None:
+    """The first step after which there is no box in any picture."""
+    for one in moments:
+        if not any(len(found["boxes"]) for found in one.found):
+            return one.step
+    return None
 
 
 def half_found() -> int:
@@ -216,21 +223,12 @@ def first_half(counts: list[int], steps: list[int]) -> int | None:
 
 @styled
 def show_moments(
-    indices: Sequence[int] = (1, 3, 6), steps: Sequence[int] = (100, 125, 200, 300, 500)
+    indices: Sequence[int] = (3, 6), steps: Sequence[int] = (100, 125, 200, 300, 500)
 ) -> None:
     """A few of the pictures, each at several steps: a row for each picture."""
-    side, head, foot = 1.9, 0.3, 0.35  # inches
-    width, height = len(steps) * side, len(indices) * side + head + foot
-    places = [
-        (
-            (column + 0.01) / len(steps),
-            (foot + (len(indices) - 1 - row) * side) / height,
-            0.98 / len(steps),
-            0.98 * side / height,
-        )
-        for row in range(len(indices))
-        for column in range(len(steps))
-    ]
+    head, foot = 0.3, 0.35  # inches
+    width, height = len(steps) * SIDE, len(indices) * SIDE + head + foot
+    places = places_of_pictures(len(indices), len(steps), SIDE, height, foot=foot)
     figure, axes = new_panels(width, height, *places)
     told = []
     for number, axis in enumerate(axes):

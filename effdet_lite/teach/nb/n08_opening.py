@@ -52,24 +52,35 @@ def judged_pictures(
     ]
 
 
+def places_of_pictures(
+    rows: int, columns: int, side: float, height: float, *, foot: float = 0.0, head: float = 0.0
+) -> list[tuple[float, float, float, float]]:
+    """Places for `new_panels`, row by row: square pictures across the whole width of a figure.
+
+    side, height, foot, head: in inches, of a picture, of the figure, below the last row, and above
+    each row.
+    """
+    return [
+        (
+            (column + 0.01) / columns,
+            (foot + (rows - 1 - row) * (side + head)) / height,
+            0.98 / columns,
+            0.98 * side / height,
+        )
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
 @styled
 def rows_of_pictures(
     results: Mapping[str, list[tuple[dict, Judged]]], indices: Sequence[int], split: str = "val"
 ) -> Figure:
     """A row of the same pictures for each entry, whose name is its title, with boxes as judged."""
-    columns, head, foot = len(indices), 0.3, 0.35  # inches
+    rows, columns, head, foot = len(results), len(indices), 0.3, 0.35  # inches
     side = LARGE / columns
-    height = len(results) * (side + head) + foot
-    places = [
-        (
-            (column + 0.01) / columns,
-            (foot + (len(results) - 1 - row) * (side + head)) / height,
-            0.98 / columns,
-            0.98 * side / height,
-        )
-        for row in range(len(results))
-        for column in range(columns)
-    ]
+    height = rows * (side + head) + foot
+    places = places_of_pictures(rows, columns, side, height, foot=foot, head=head)
     figure, axes = new_panels(LARGE, height, *places)
     for row, (name, found) in enumerate(results.items()):
         own = axes[row * columns : (row + 1) * columns]

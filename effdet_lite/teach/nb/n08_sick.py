@@ -89,7 +89,7 @@ FAULTS = {
         "model.train() is missing: it trains in evaluation mode", prepare=nn.Module.eval
     ),
     "slow statistics": Fault(
-        "running statistics that follow by a thousandth are tested without recalibration",
+        "running statistics follow by only a thousandth a step, and nobody recalibrates",
         prepare=slow_statistics,
     ),
     "one picture": Fault("every batch repeats the first picture", batch=one_picture),
