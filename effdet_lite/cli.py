@@ -265,6 +265,15 @@ def _progress(options: argparse.Namespace, rest: list[str]) -> None:
         say(f"Kept in {progress_file()}.")
 
 
+def _site(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.teach.site.build import build_site
+
+    folder = build_site(options.output)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    say(f"{counted(len(files), 'file')}, {size / 1e6:.0f} MB. Open {folder / 'index.html'}.")
+
+
 def _use_threads(number: int | None) -> None:
     if number is not None:
         import torch
@@ -280,6 +289,7 @@ COMMANDS = {
     "doctor": _doctor,
     "prefetch": _prefetch,
     "progress": _progress,
+    "site": _site,
 }
 
 

@@ -1,4 +1,6 @@
-"""Files that are written whole or not at all: whoever reads one finds the old or the new."""
+"""Files and folders that are written whole or not at all: whoever reads one finds the old or the
+new.
+"""
 
 import errno
 import os
@@ -38,6 +40,39 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
     except OSError as error:
         if error.errno is None:  # the block's own sentence
+            raise
+        reason = error.strerror or error
+        raise WriteError(f"{path} could not be written: {reason}.") from error
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to write into; what is in it at the end of the `with` block is then in `path`.
+
+    `path` is not there yet, or an empty folder; the folder that it stands in is made where it is
+    missing. If the block raises, nothing is left. Raises WriteError where `path` is a file or a
+    folder with something in it, and where the disk or the folder refuses.
+    """
+    path = Path(os.path.abspath(path))
+    try:
+        if path.is_dir() and any(path.iterdir()):
+            raise WriteError(f"{path} is not empty: name a folder that is not there yet.")
+        if not path.is_dir() and os.path.lexists(path):
+            raise WriteError(f"{path} is a file: name a folder that is not there yet.")
+        # An empty folder may be a disk of its own, onto which nothing could be moved whole.
+        place = path if path.is_dir() else path.parent
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place, prefix=f".{path.name}.") as temporary:
+            folder = Path(temporary) / path.name
+            folder.mkdir()
+            yield folder
+            if place == path:
+                for child in list(folder.iterdir()):
+                    os.replace(child, path / child.name)
+            else:
+                os.replace(folder, path)
+    except OSError as error:
+        if error.errno is None:  # the block's own sentence, or ours
             raise
         reason = error.strerror or error
         raise WriteError(f"{path} could not be written: {reason}.") from error

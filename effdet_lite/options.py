@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     _add_doctor(commands)
     _add_prefetch(commands)
     _add_progress(commands)
+    _add_site(commands)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -166,6 +167,23 @@ def _add_progress(commands) -> None:
         nargs="+",
         help="for teachers: from copies of learners' files, or folders of them, tell which "
         "exercises were hard; no names",
+    )
+
+
+def _add_site(commands) -> None:
+    parser = commands.add_parser(
+        "site",
+        help="write the course as pages that open in a browser, without Python or network",
+        description="Write all notebooks, the notation, the claims and the guide as pages into a "
+        "folder. A double click on its index.html opens them; they need no network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=expanded,
+        metavar="DIR",
+        help="the folder to write: one that is not there yet, or an empty one",
     )
 
 

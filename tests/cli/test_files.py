@@ -8,7 +8,13 @@ import stat
 
 import pytest
 
-from effdet_lite.files import WriteError, clear_partial, ensure_writable, whole_file
+from effdet_lite.files import (
+    WriteError,
+    clear_partial,
+    ensure_writable,
+    whole_file,
+    whole_folder,
+)
 
 
 def test_the_new_file_takes_the_place_of_the_old_one(tmp_path):
@@ -78,3 +84,46 @@ def test_only_what_a_killed_write_left_is_cleared(tmp_path):
     (other / "precious").touch()
     clear_partial(tmp_path / "file")
     assert os.listdir(tmp_path) == [".file.backup"]
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["an empty folder", "no folder yet"])
+def test_a_folder_is_there_whole_at_the_end(tmp_path, is_there):
+    path = tmp_path / "new" / "site"
+    if is_there:
+        path.mkdir(parents=True)
+    with whole_folder(path) as folder:
+        (folder / "pages").mkdir()
+        (folder / "pages" / "one").write_text("1")
+        (folder / "two").write_text("2")
+        assert not (path / "two").exists() and not (path / "pages").exists()
+    assert sorted(os.listdir(path)) == ["pages", "two"] and os.listdir(path.parent) == ["site"]
+    assert (path / "pages" / "one").read_text() == "1"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError("a sentence")])
+def test_a_folder_that_fails_leaves_nothing(tmp_path, error, is_there):
+    if is_there:
+        (tmp_path / "site").mkdir()
+    expected = error if isinstance(error, type) else OSError
+    with pytest.raises(expected) as caught, whole_folder(tmp_path / "site") as folder:
+        (folder / "half").write_text("half")
+        raise error
+    assert not isinstance(caught.value, WriteError)
+    assert [path.name for path in tmp_path.rglob("*")] == ["site"] * is_there
+
+
+def test_a_folder_with_something_in_it_and_a_file_are_left_alone(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    for name, sentence in [("file", "is a file"), ("full", "is not empty"), ("link", "is a file")]:
+        with pytest.raises(WriteError, match=rf"{name} {sentence}: [^\n]+\.$"):  # noqa: SIM117
+            with whole_folder(tmp_path / name) as folder:
+                (folder / "x").write_text("x")
+    with pytest.raises(WriteError, match=r"could not be written: [^\n]+\.$"):  # noqa: SIM117
+        with whole_folder(tmp_path / "file" / "below"):
+            pass
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,146 @@
+"""`effdet-lite site`: every notebook, the notation, the claims and the guide as pages in a folder.
+
+They open by a double click, without Python and without a network, and ask for nothing outside
+their folder.
+"""
+
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+
+import nbformat
+from tqdm.auto import tqdm
+
+from effdet_lite.files import whole_folder
+from effdet_lite.places import course_folder
+from effdet_lite.teach.kit.minutes import minutes_of_course
+from effdet_lite.teach.site import search
+from effdet_lite.teach.site.export import (
+    FOLDER,
+    PageExporter,
+    link_of,
+    pictures_to_files,
+    texts_as_html,
+)
+from effdet_lite.teach.site.markdown import Markdown
+from effdet_lite.teach.site.pages import Pages, page_of, relative
+from effdet_lite.teach.site.stored import prepared, read, title_of
+
+PICTURE = re.compile(r"^!\[[^\]]+\]\([^)]+\)$", re.MULTILINE)  # the README's, with its words
+CONTENTS = """# EfficientDet, piece by piece
+
+From the cost of one convolution to a detector that you trained on your own computer: the course
+as pages. They need no Python and no network.
+
+{picture}
+
+## Notebooks
+
+{notebooks}
+
+## Around them
+
+- [{notation}](notebooks/NOTATION.md): every symbol and every term
+- [{claims}](notebooks/CLAIMS.md): what the article says, and what we measured
+- [{guide}](notebooks/INSTRUCTOR.md): plans, and sheets to print
+- [The course itself](README.md): how to run it, and change every cell
+
+## What works here, and what does not
+
+Outputs are stored: they are what each cell printed and drew when it ran last. Code does not run
+here. To run it, open the course in JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
+"""
+
+
+class Site:
+    """The site in the making.
+
+    folder: where it is written. course: the folder of what it is made from.
+    """
+
+    def __init__(self, folder: Path, course: Path):
+        self.folder, self.course = folder, course
+        self.pages = Pages(course)
+        self.exporter = PageExporter()
+        self.titles: dict[PurePosixPath, str] = {}
+        self.index: list[search.Entry] = []
+
+    def write(self) -> None:
+        """Write every page, and what pages share."""
+        contents = self._contents()
+        self._write(PurePosixPath("index.md"), contents)
+        bar = tqdm(total=len(self.pages.found), desc="pages", unit="page")
+        with bar:
+            for source in self.pages:
+                self._write(source, read(self.course / source))
+                bar.total = len(self.pages.found)
+                bar.update()
+        for name in self.pages.copied:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.course / name, self.folder / name)
+        static = shutil.copytree(FOLDER / "static", self.folder / "static")
+        (static / "search.js").write_text(search.script(self.index), encoding="utf-8")
+
+    def _write(self, source: PurePosixPath, notebook: nbformat.NotebookNode) -> None:
+        """The page of this source."""
+        page = page_of(source)
+        title = title_of("\n".join(one.source for one in notebook.cells[:1])) or source.name
+        prepared(notebook)
+        headings = texts_as_html(notebook, Markdown(lambda url: self.pages.link(source, url)))
+        before, behind = (self._neighbor(source, one) for one in self.pages.neighbors(source))
+        solutions = PurePosixPath("notebooks/solutions") / f"{source.name[:2]}.py"
+        has_solutions = source.suffix == ".ipynb" and solutions in self.pages.found
+        about = {
+            "title": title,
+            "root": "../" * (len(page.parts) - 1),
+            "headings": [one for one in headings if one.level == 2],
+            "before": before,
+            "behind": behind,
+            "solutions": link_of(source, solutions) if has_solutions else "",
+        }
+        markup = pictures_to_files(self.exporter.page(notebook, about), page, self.folder)
+        self.index += search.entries(relative(PurePosixPath(), page), title, markup)
+        (self.folder / page).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / page).write_text(markup, encoding="utf-8")
+
+    def _neighbor(self, source: PurePosixPath, other: PurePosixPath | None) -> dict | None:
+        return other and {"link": link_of(source, other), "title": self._title(other)}
+
+    def _title(self, source: PurePosixPath) -> str:
+        if source not in self.titles:
+            self.titles[source] = title_of(read(self.course / source).cells[0].source)
+        return self.titles[source]
+
+    def _contents(self) -> nbformat.NotebookNode:
+        """The page that the site opens with."""
+        rows, minutes = [], minutes_of_course()
+        for source in self.pages.order:
+            if source.suffix == ".ipynb":
+                own, exercises = minutes[source.name[:2]]
+                words = f"{own} minutes, and {exercises} for the exercises"
+                rows.append(f"- [{self._title(source)}]({source})<br>{words}")
+        picture = PICTURE.search((self.course / "README.md").read_text(encoding="utf-8"))
+        titles = {
+            name.lower(): self._title(PurePosixPath(f"notebooks/{file}.md"))
+            for name, file in [
+                ("notation", "NOTATION"),
+                ("claims", "CLAIMS"),
+                ("guide", "INSTRUCTOR"),
+            ]
+        }
+        text = CONTENTS.format(
+            picture=picture[0] if picture else "", notebooks="\n".join(rows), **titles
+        )
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+
+
+def build_site(output: str | Path) -> Path:
+    """Write the site into the folder `output`, which is made where it is missing. Returns it.
+
+    Raises WriteError where `output` is a file, or a folder that is not empty; ValueError for a link
+    in the course that leads to nothing.
+    """
+    course = course_folder()
+    with whole_folder(output) as folder:
+        Site(folder, course).write()
+    return Path(output)

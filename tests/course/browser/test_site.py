@@ -1,0 +1,221 @@
+"""The pages of `effdet-lite site`, opened as files in a browser that has no network.
+
+Oracles: the stored notebooks, the files on the disk, and what the browser asks for and shows.
+"""
+
+import itertools
+import re
+from html.parser import HTMLParser
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from lab import new_page
+from lessons import NOTEBOOKS, ROOT, read
+
+from effdet_lite import cli
+
+SHOWN = """() => [...document.querySelectorAll("main img")].map(
+    (image) => [image.alt, image.complete && image.naturalWidth > 0])"""
+PAPER = "getComputedStyle(document.body).backgroundColor"
+WORDS_OF_HITS = "() => [...document.querySelectorAll('#found a')].map((link) => link.href)"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course") / "site"
+    cli.main(["site", "--output", str(folder)])
+    return folder
+
+
+@pytest.fixture
+def offline(browser, site):
+    """A page without a network; in the end nothing went wrong in it, and it asked for nothing
+    outside the site.
+    """
+    with new_page(browser, offline=True) as page:
+        yield page
+        assert not page.complaints
+        assert all(url.startswith((f"{site.as_uri()}/", "data:", "blob:")) for url in page.asked)
+
+
+def pages(site):
+    return sorted(site.rglob("*.html"))
+
+
+class Links(HTMLParser):
+    """The addresses that a page names, and the names in it that can be linked to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.addresses, self.names = [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("href", "src"):
+                self.addresses.append(value)
+            elif name == "id":
+                assert value not in self.names, f"two things have the name {value}"
+                self.names.add(value)
+
+
+def stored_alts(notebook):
+    """The words of the pictures of a stored notebook, in order: each is a plain one with its words
+    in its metadata, or stands in HTML.
+    """
+    alts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            markup = output.get("data", {}).get("text/html", "")
+            alts += HTMLPictures(markup).alts
+            alts += [one["alt"] for one in output.get("metadata", {}).values() if "alt" in one]
+    return alts
+
+
+class HTMLPictures(HTMLParser):
+    def __init__(self, markup):
+        super().__init__()
+        self.alts = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.alts.append(dict(attributes)["alt"])
+
+
+# --- every page ---
+
+
+def test_every_page_opens_with_its_pictures_and_their_words_and_fits_a_telephone(offline, site):
+    notebooks = {f"{path.stem}.html": path for path in NOTEBOOKS}
+    offline.set_viewport_size({"width": 400, "height": 800})
+    for path in pages(site):
+        offline.goto(path.as_uri())
+        pictures = offline.evaluate(SHOWN)
+        assert all(alt.strip() and is_shown for alt, is_shown in pictures), path.name
+        assert offline.locator("h1").count() and offline.title()
+        assert offline.evaluate("document.documentElement.scrollWidth") <= 400, path.name
+        if notebook := notebooks.pop(path.name, None):
+            assert [alt for alt, _ in pictures] == stored_alts(read(notebook)), path.name
+    assert not notebooks
+
+
+def test_every_link_has_its_target_inside_the_folder(site):
+    links = {path: Links(path) for path in pages(site)}
+    for path, found in links.items():
+        for address in found.addresses:
+            parts = urlsplit(address)
+            if parts.scheme:
+                assert parts.scheme in ("https", "http", "mailto", "data"), address
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_file() and target.is_relative_to(site), f"{path.name}: {address}"
+            if parts.fragment:
+                assert unquote(parts.fragment) in links[target].names, f"{path.name}: {address}"
+
+
+def test_nothing_is_fetched_from_anywhere(site):
+    """Also not by what a test does not press: no page, script or style names another address than
+    in a link, and nothing tells of this machine.
+    """
+    for path in [*pages(site), *site.glob("static/*")]:
+        text = path.read_text(encoding="utf-8")
+        assert str(ROOT) not in text, path.name
+        if path.suffix == ".html":
+            assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="https?:', text)
+        elif path.name != "search.js":
+            assert not re.findall(r"https?://|fetch\(|import\(|@import|url\(", text), path.name
+
+
+def test_the_folder_fits_on_a_stick(site):
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) <= 40e6
+
+
+# --- ways through the pages ---
+
+
+def test_next_leads_through_every_notebook_in_order_and_back(offline, site):
+    offline.goto((site / "index.html").as_uri())
+    offline.get_by_role("link", name="0 · Start here").click()
+    offline.locator("a[rel=next]").click()
+    offline.wait_for_url(f"**/{NOTEBOOKS[1].stem}.html")
+    offline.locator("a[rel=prev]").click()
+    offline.wait_for_url(f"**/{NOTEBOOKS[0].stem}.html")
+    assert not offline.locator("a[rel=prev]").count()
+    names = [f"{path.stem}.html" for path in NOTEBOOKS]
+    for name, behind in itertools.pairwise(names):
+        for at, kind, to in [(name, "next", behind), (behind, "prev", name)]:
+            page = (site / "notebooks" / at).read_text(encoding="utf-8")
+            assert re.findall(rf'<a rel="{kind}" href="([^"]+)"', page) == [to]
+
+
+def test_the_contents_name_every_page_that_is_gone_through(offline, site):
+    offline.goto((site / "index.html").as_uri())
+    linked = offline.evaluate("[...document.querySelectorAll('main a')].map((one) => one.href)")
+    for name in (*(path.stem for path in NOTEBOOKS), "NOTATION", "CLAIMS", "INSTRUCTOR"):
+        assert (site / "notebooks" / f"{name}.html").as_uri() in linked
+
+
+@pytest.mark.parametrize("words", ["Titan V", "ANCHORS positive", "xyzzy"])
+def test_search_finds_the_notebooks_that_have_the_words(offline, site, words):
+    """Oracle: the sources. A section has all words, so its notebook has."""
+    offline.goto((site / "notebooks" / "NOTATION.html").as_uri())
+    offline.get_by_role("searchbox", name="Search all pages").type(words)
+    offline.wait_for_function("window.course.rows")
+    hits = offline.evaluate(WORDS_OF_HITS)
+    told = offline.locator("#found [role=status]").inner_text()
+    assert told.startswith(f"{len(hits)} section") or len(hits) == 30
+    for hit in hits:
+        source = PurePosixPath(unquote(urlsplit(hit).path)).relative_to(site)
+        found = [
+            one
+            for end in (".ipynb", ".md", "")
+            if (one := ROOT / source.with_suffix(end)).is_file()
+        ]
+        if found:
+            text = found[0].read_text(encoding="utf-8").lower()
+            assert all(word in text for word in words.lower().split()), hit
+    assert bool(hits) == (words != "xyzzy")
+    if hits:
+        offline.keyboard.press("Enter")
+        assert offline.evaluate("document.activeElement.href") == hits[0]
+        offline.keyboard.press("Enter")
+        offline.wait_for_url(hits[0])
+    else:
+        offline.keyboard.press("Escape")
+        assert not offline.locator("#found").is_visible()
+
+
+# --- how they look ---
+
+
+def test_colors_follow_the_system_and_the_readers_choice(offline, site):
+    papers = []
+    for scheme in ("light", "dark"):
+        offline.emulate_media(color_scheme=scheme)
+        offline.goto((site / "index.html").as_uri())
+        papers.append(offline.evaluate(PAPER))
+    assert papers[0] == "rgb(255, 255, 255)" != papers[1]
+    offline.get_by_label("Colors").select_option("light")
+    assert offline.evaluate(PAPER) == papers[0]
+    offline.goto((site / "notebooks" / "CLAIMS.html").as_uri())
+    assert offline.evaluate(PAPER) == papers[0]  # the choice is kept
+
+
+def test_paper_is_white_and_has_no_controls(offline, site):
+    offline.emulate_media(color_scheme="dark", media="print")
+    offline.goto((site / "notebooks" / f"{NOTEBOOKS[0].stem}.html").as_uri())
+    assert offline.evaluate(PAPER) == "rgb(255, 255, 255)"
+    assert not offline.get_by_label("Colors").is_visible()
+    assert offline.locator("main img").first.is_visible()
+
+
+def test_what_is_wider_than_the_page_scrolls_by_keyboard(offline, site):
+    offline.set_viewport_size({"width": 400, "height": 800})
+    offline.goto((site / "notebooks" / f"{NOTEBOOKS[0].stem}.html").as_uri())
+    wide = offline.evaluate(
+        """() => [...document.querySelectorAll("main pre, main .scroll")]
+            .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.tabIndex)"""
+    )
+    assert wide and set(wide) == {0}
