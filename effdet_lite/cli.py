@@ -89,12 +89,10 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
 def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
     from functools import partial
 
-    with stopping_at_once():
-        from effdet_lite.course import PUBLISHED
-        from effdet_lite.pretrained import fetch, published_url
+    from effdet_lite.course import PUBLISHED
 
     wanted = {"blood cells": _fetch_cells}
-    wanted |= {name: partial(fetch, published_url(name)) for name in PUBLISHED}
+    wanted |= {name: partial(_fetch_weights, name) for name in PUBLISHED}
     failed = []
     for name, bring in wanted.items():
         try:
@@ -109,6 +107,13 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
         )
 
 
+def _kit(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.stick.asking import bring_kit
+
+    for line in bring_kit(options, _fetch_cells, _fetch_weights):
+        say(line)
+
+
 def _fetch_cells(folder: str | Path | None = None) -> Path:
     from effdet_lite.data import BCCDDetection, bccd
     from effdet_lite.places import cells_folder
@@ -116,6 +121,13 @@ def _fetch_cells(folder: str | Path | None = None) -> Path:
     folder = folder or cells_folder()
     BCCDDetection(folder, "trainval", download=True, url=bccd.URL, verify=False)
     return folder
+
+
+def _fetch_weights(name: str) -> Path:
+    with stopping_at_once():  # torch is loaded
+        from effdet_lite.pretrained import fetch, published_url
+
+    return fetch(published_url(name))
 
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
@@ -288,6 +300,7 @@ COMMANDS = {
     "export": _export,
     "doctor": _doctor,
     "prefetch": _prefetch,
+    "kit": _kit,
     "progress": _progress,
     "site": _site,
 }

@@ -39,6 +39,7 @@ def download(
     *,
     anew: bool = False,
     progress: bool = True,
+    bar: tqdm | None = None,
     timeout: float = 30.0,
 ) -> Path:
     """Fetch url (http, https or file) into destination and return its path.
@@ -46,6 +47,7 @@ def download(
     sha256: of the file, in hexadecimal, or the first digits of it. A file that is there already,
     and has this hash where one is given, is kept and nothing is fetched, unless it is to be fetched
     anew.
+    bar: count the bytes on this bar of the caller's, who fetches several files, and show no other.
     timeout: seconds without a byte before giving up. Raises DownloadError, WriteError where the
     disk refuses, and ValueError for another kind of URL.
     """
@@ -54,9 +56,11 @@ def download(
         raise ValueError(f"cannot download {url!r}: pass an http, https or file URL.")
     keep = destination.is_file() and not anew
     if keep and (not wanted or file_sha256(destination).startswith(wanted)):
+        if bar is not None:
+            bar.update(destination.stat().st_size)
         return destination
     with whole_file(destination) as temporary:
-        found = _stream(url, temporary, progress, timeout)
+        found = _stream(url, temporary, progress, timeout, bar)
         if not found.startswith(wanted):
             raise DownloadError(
                 f"{url} has SHA-256 {found}, not {sha256}: the file is damaged or is another "
@@ -65,7 +69,7 @@ def download(
     return destination
 
 
-def _stream(url: str, path: Path, progress: bool, timeout: float) -> str:
+def _stream(url: str, path: Path, progress: bool, timeout: float, shared: tqdm | None) -> str:
     """Copy url into path and return the SHA-256 of what arrived; a body shorter than announced is
     an error.
     """
@@ -75,7 +79,9 @@ def _stream(url: str, path: Path, progress: bool, timeout: float) -> str:
         announced = response.headers.get("Content-Length")
         total = int(announced) if announced and announced.isdigit() else None
         words = path.name.split(".")[0]
-        with tqdm(total=total, unit="B", unit_scale=True, desc=words, disable=not progress) as bar:
+        hidden = shared is not None or not progress
+        with tqdm(total=total, unit="B", unit_scale=True, desc=words, disable=hidden) as own:
+            bar = own if shared is None else shared
             while chunk := _network(url, lambda: response.read(CHUNK)):
                 file.write(chunk)
                 digest.update(chunk)

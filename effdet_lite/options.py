@@ -27,6 +27,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     _add_export(commands)
     _add_doctor(commands)
     _add_prefetch(commands)
+    _add_kit(commands)
     _add_progress(commands)
     _add_site(commands)
     options, rest = parser.parse_known_args(arguments)
@@ -142,6 +143,57 @@ def _add_prefetch(commands) -> None:
         "is kept.",
         allow_abbrev=False,
     )
+
+
+def _add_kit(commands) -> None:
+    parser = commands.add_parser(
+        "kit",
+        help="put the course and all it needs on a stick, for laptops without network",
+        description="Bring packages, uv, Python, the course, data and weights into one folder. A "
+        "laptop without network installs from it by one command, from a stick or from a machine in "
+        "the room. What is there already is kept: stopped at any moment, the same command goes on.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder to fill, on a stick for instance")
+    parser.add_argument(
+        "--systems",
+        type=_names,
+        default=["linux", "windows", "macos"],
+        metavar="NAMES",
+        help="for which laptops (default: linux,windows,macos)",
+    )
+    parser.add_argument(
+        "--python",
+        type=_names,
+        default=["3.12"],
+        metavar="VERSIONS",
+        help="for which versions of Python, 3.11,3.12 for instance (default: 3.12)",
+    )
+    parser.add_argument(
+        "--torch",
+        default="cpu",
+        metavar="KIND",
+        help="PyTorch for Linux: cpu, or plain with the libraries for graphics cards, 3 GB more "
+        "(default: cpu)",
+    )
+    parser.add_argument(
+        "--without",
+        type=_names,
+        default=[],
+        metavar="PARTS",
+        help="parts to leave out: python, cells, weights, site",
+    )
+    parser.add_argument(
+        "--site",
+        type=expanded,
+        metavar="FOLDER",
+        help="the pages that `effdet-lite site` made, to carry along",
+    )
+
+
+def _names(text: str) -> list[str]:
+    """The words of a list with commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _add_progress(commands) -> None:

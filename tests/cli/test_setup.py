@@ -139,8 +139,8 @@ def test_the_readme_gives_both_commands_and_ci_runs_the_second():
     "page", ["README.md", "notebooks/workshop/SETUP.md", "notebooks/INSTRUCTOR.md"]
 )
 def test_each_line_can_be_typed_into_powershell_and_any_shell(page):
-    """Windows PowerShell 5.1 has no `&&` and takes no backslash for a line that goes on
-    (https://learn.microsoft.com/powershell/scripting/whats-new/differences-from-windows-powershell);
+    """Windows PowerShell 5.1 has no `&&` (learn.microsoft.com, "about_Pipeline_Chain_Operators"),
+    and takes no backslash for a line that goes on;
     Debian, Ubuntu and Homebrew refuse `pip install` (https://peps.python.org/pep-0668).
     """
     for line in fenced((ROOT / page).read_text(encoding="utf-8")):

@@ -53,6 +53,7 @@ ORDER = [
     "predict",
     "export",
     "course",
+    "stick",
     "experiments",
     "teach",
     "console",

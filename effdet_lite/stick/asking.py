@@ -1,0 +1,38 @@
+"""The command `effdet-lite kit`: from its options to a kit, and to what people do with it."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from effdet_lite.course import PUBLISHED
+from effdet_lite.places import course_folder, expanded
+from effdet_lite.stick.making import Sources, make_kit
+
+
+def bring_kit(
+    options: argparse.Namespace, cells: Callable[[], Path], weights: Callable[[str], Path]
+) -> Iterator[str]:
+    """Make the kit that the options ask for, and tell about it, line by line.
+
+    cells: brings the blood cells; weights: brings the published weights of a name. Raises what
+    `make_kit` does, and ValueError for a --site that is none.
+    """
+    site = options.site
+    if site is not None and not (site / "index.html").is_file():
+        raise ValueError(f"{site} has no index.html: pass the folder that `effdet-lite site` made.")
+    published = {name: partial(weights, name) for name in PUBLISHED}
+    made = make_kit(
+        expanded(options.folder),
+        Sources(course_folder(), cells, published, site),
+        systems=options.systems,
+        pythons=options.python,
+        torch=options.torch,
+        without=options.without,
+    )
+    for sentence in made.missing:
+        yield f"Not in the kit, so that a laptop needs this Python of its own: {sentence}"
+    yield f"{made.folder} holds {made.size / 1e9:.2f} GB. On a laptop, from the stick:"
+    yield "  Windows        powershell -ExecutionPolicy ByPass -File E:\\install.ps1"
+    yield "  macOS, Linux   sh install.sh"
+    yield f"For the room: python -m http.server --bind ADDRESS --directory {made.folder} 8000"
