@@ -20,7 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from effdet_lite import cli
+from effdet_lite import opening
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -239,7 +239,7 @@ def opened(arguments):
 
 def test_lab_opens_the_first_notebook_or_the_readme(course):
     def arguments():
-        return cli.lab_arguments(course, [], root=False, display=True)
+        return opening.lab_arguments(course, [], root=False, display=True)
 
     assert opened(arguments()) == "/lab/tree/notebooks/08_training.ipynb"
     for notebook in course.glob("notebooks/*.ipynb"):
@@ -248,13 +248,13 @@ def test_lab_opens_the_first_notebook_or_the_readme(course):
 
 
 def test_lab_asks_for_what_the_machine_needs_and_passes_the_rest_on(course):
-    at_home = cli.lab_arguments(course, ["--port", "9000"], root=False, display=True)
+    at_home = opening.lab_arguments(course, ["--port", "9000"], root=False, display=True)
     assert at_home[-2:] == ["--port", "9000"] and "--ip=127.0.0.1" in at_home
     assert not {"--allow-root", "--no-browser"} & set(at_home)
     assert {"--allow-root", "--no-browser"} <= set(
-        cli.lab_arguments(course, [], root=True, display=False)
+        opening.lab_arguments(course, [], root=True, display=False)
     )
-    assert "--ip=127.0.0.1" not in cli.lab_arguments(
+    assert "--ip=127.0.0.1" not in opening.lab_arguments(
         course, ["--ip=0.0.0.0"], root=False, display=True
     )
 

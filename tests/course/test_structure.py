@@ -53,6 +53,7 @@ ORDER = [
     "predict",
     "export",
     "course",
+    "opening",
     "stick",
     "experiments",
     "teach",
