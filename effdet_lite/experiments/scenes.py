@@ -10,77 +10,14 @@ have no such partner; `data.bccd.SEEN_SCENES` names the others, and this command
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
 from effdet_lite.data.bccd import photo_names
+from effdet_lite.data.twins import SAME_SCENE, SIDES, Pair, correlations, darkness
 from effdet_lite.files import whole_file
 from effdet_lite.places import cells_folder, course_folder
-
-SIDES = (80, 60)  # width and height in which photographs are compared, an eighth of theirs
-LEAST_OVERLAP = 0.4  # share of a photograph that both must show
-# Of 21,024 pairs nine are above .94, one has .87, and then come photographs of different cells from
-# .78 downwards (looked at by eye).
-SAME_SCENE = 0.85
-
-
-class Pair(NamedTuple):
-    """Two photographs at the shift at which they agree best.
-
-    correlation: of the part that both show, -1 to 1. shift: (x, y) in pixels of the photograph, by
-    which a cell of the first stands further right and further down than in the second.
-    """
-
-    correlation: float
-    first: str
-    second: str
-    shift: tuple[int, int]
-
-
-def darkness(path: Path, sides: tuple[int, int] = SIDES) -> np.ndarray:
-    """A small gray version, [height, width] of `sides`: the darkest of the three colors, in which
-    cells stand out.
-    """
-    with Image.open(path) as photo:
-        return np.asarray(photo.convert("RGB").resize(sides, Image.Resampling.BOX), float).min(2)
-
-
-def correlations(picture: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of `picture` [H, W] and each of `others` [N, H, W] at every shift of
-    whole pixels, [N, 2H, 2W], over the pixels that both have; -1 where these are too few.
-
-    At [n, y, x] the picture's content stands y rows and x columns further on than the other's;
-    shifts below 0 count from the end. Sums over all shifts at once by Fourier transforms: D.
-    Padfield, "Masked object registration in the Fourier domain", 2012, equations 10 to 13.
-    """
-    height, width = picture.shape
-    double = (2 * height, 2 * width)
-
-    def transformed(x: np.ndarray) -> np.ndarray:
-        return np.fft.rfft2(x, double)
-
-    def sums(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """At each shift, the sum of the products of what lies over each other."""
-        return np.fft.irfft2(first * second.conj(), double)
-
-    everywhere = transformed(np.ones_like(picture))
-    count = sums(everywhere, everywhere).round()
-    # Without their means, the differences of large numbers below stay exact.
-    picture = picture - picture.mean()
-    others = others - others.mean((1, 2), keepdims=True)
-    one, many = transformed(picture), transformed(others)
-    counted = np.maximum(count, 1)
-    sum_one, sum_many = sums(one, everywhere), sums(everywhere, many)
-    covariance = sums(one, many) - sum_one * sum_many / counted
-    variance_one = sums(transformed(picture**2), everywhere) - sum_one**2 / counted
-    variance_many = sums(everywhere, transformed(others**2)) - sum_many**2 / counted
-    least = 1e-6 * counted
-    scale = np.sqrt(np.maximum(variance_one, least) * np.maximum(variance_many, least))
-    enough = count >= LEAST_OVERLAP * height * width
-    return np.where(enough, covariance / scale, -1.0)
 
 
 def alike(folder: Path, sides: tuple[int, int] = SIDES) -> list[Pair]:

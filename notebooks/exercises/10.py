@@ -17,6 +17,15 @@ ERROR = COUNTED - ANNOTATED
 MEAN_ABSOLUTE, BIAS = float(np.abs(ERROR).mean()), float(ERROR.mean())
 
 
+def last_of_the_best(scores, counts, thresholds):
+    """Takes the last of equal ones in the list, which is the highest only in a sorted one."""
+    errors = {}
+    for least in thresholds:
+        found = [sum(one >= least for one in some) for some in scores]
+        errors[least] = float(np.abs(np.array(found) - np.array(counts)).mean())
+    return [least for least in thresholds if errors[least] == min(errors.values())][-1]
+
+
 def chosen(strict=False, first=False, error=lambda difference: np.abs(difference).mean(), answer=True):
     """A way to choose a threshold; strict: above it only; first: of equal ones the lowest."""
 
@@ -84,6 +93,7 @@ EXERCISES = {
             ),
             (chosen(strict=True), "a box whose score equals the threshold counts: at least, not above."),
             (chosen(first=True), "of equal ones the highest is asked for."),
+            (last_of_the_best, "of equal ones the highest, wherever it stands in the list."),
             (chosen(answer=False), "that is the error; return the threshold."),
         ],
         "count the scores from each threshold on, photograph by photograph; the least mean of |count − annotated|.",
@@ -95,6 +105,8 @@ EXERCISES = {
             # The score 0.5 counts at the threshold 0.5.
             ([[0.6, 0.5], [0.5]], [2, 1], [0.4, 0.5]),
             ([[0.9, 0.2], [0.8]], [1, 1], [0.3, 0.5, 0.7]),
+            # All four are as good; the highest stands neither first nor last.
+            ([[0.9, 0.2], [0.8]], [1, 1], [0.5, 0.7, 0.3, 0.6]),
         ],
     ),
 }

@@ -1,4 +1,4 @@
-"""Section 5 of notebook 10 with a learner's own data: it runs to its end, or its first cell says in
+"""Section 4 of notebook 10 with a learner's own data: it runs to its end, or its first cell says in
 one sentence why it cannot.
 
 Oracles: the folders themselves, made here with what is wrong with each; plain arithmetic.
@@ -9,9 +9,7 @@ import io
 import json
 import re
 import shutil
-import subprocess
 import warnings
-from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,14 +19,15 @@ from hypothesis import strategies as st
 from lessons import ROOT, code_cells, read
 from PIL import Image
 
-from effdet_lite import cli
+from effdet_lite.checking import check_folder
+from effdet_lite.data.layouts import FolderError
+from effdet_lite.data.suspects import TINY, TWICE
 from effdet_lite.teach.nb.n10_own_data import (
-    OwnDataError,
     detections_agree,
-    open_own,
+    example_folder,
     same_annotations,
-    with_boxes_on_both_sides,
-    write_example,
+    write_coco,
+    write_voc,
 )
 
 NOTEBOOK = ROOT / "notebooks" / "10_real_data.ipynb"
@@ -53,7 +52,7 @@ def write_pictures(folder, names):
         Image.fromarray(pixels).save(folder / name)
 
 
-def write_coco(
+def write_set(
     root, number=12, name="p{}.jpg", with_boxes=None, folder="images", where=".", scale=1
 ):
     """A COCO set. with_boxes: the pictures that have some; scale: of the boxes' numbers."""
@@ -80,45 +79,45 @@ def write_coco(
     (root / where).mkdir(exist_ok=True)
     path = root / where / "instances.json"
     path.write_text(json.dumps(document), encoding="utf-8")
-    return {"my_pictures": str(root / folder), "my_annotations": str(path)}
+    return root
 
 
-def write_voc(root):
+def write_lists(root):
     """A VOC folder with the lists train and val, and no trainval and test."""
     pictures = (
         (Image.new("RGB", (200, 150), (9 * index, 90, 90)), list(boxes_of(index)), list(CLASSES))
-        for index in range(12)
+        for index in range(11)
     )
-    write_example(root, pictures, CLASSES)
-    lists = root / "ImageSets" / "Main"
+    write_voc(root / "set", pictures)
+    lists = root / "set" / "ImageSets" / "Main"
     (lists / "trainval.txt").rename(lists / "train.txt")
     (lists / "test.txt").rename(lists / "val.txt")
-    return {"my_voc_folder": str(root)}
+    return root
 
 
 def write_truncated(root):
-    own = write_coco(root)
+    write_set(root)
     picture = root / "images" / "p0.jpg"
     picture.write_bytes(picture.read_bytes()[:700])
-    return own
+    return root
 
 
 def write_comma(root):
     (root / "a,b").mkdir()
-    return write_coco(root / "a,b")
+    return write_set(root / "a,b")
 
 
 # What runs to its end: how many pictures can be used.
 RUNNING = {
-    "three": (3, lambda root: write_coco(root, 3)),
-    "two": (2, lambda root: write_coco(root, 2)),
-    "annotations": (12, lambda root: write_coco(root, where="Annotations")),
-    "capital letters": (12, lambda root: write_coco(root, folder="IMAGES", where="ANNOTATIONS")),
-    "subfolders": (12, lambda root: write_coco(root, name="s{1}/p{0}.jpg")),
+    "three": (3, lambda root: write_set(root, 3)),
+    "two": (2, lambda root: write_set(root, 2)),
+    "annotations": (12, lambda root: write_set(root, where="Annotations")),
+    "capital letters": (12, lambda root: write_set(root, folder="IMAGES", where="ANNOTATIONS")),
+    "subfolders": (12, lambda root: write_set(root, name="s{1}/p{0}.jpg")),
     "truncated": (11, write_truncated),
-    "sparse": (24, lambda root: write_coco(root, 24, with_boxes=(23,))),
+    "sparse": (24, lambda root: write_set(root, 24, with_boxes=(23,))),
     "comma": (12, write_comma),
-    "voc-train-val": (11, write_voc),
+    "voc-train-val": (11, write_lists),
 }
 
 
@@ -127,20 +126,16 @@ RUNNING = {
 
 @pytest.fixture(scope="module")
 def section():
-    """(what section 5's cells need, the cells themselves), by the notebook's own code."""
+    """(what section 4's cells need, the cells themselves), by the notebook's own code."""
     cells = [cell.source for cell in code_cells(read(NOTEBOOK))]
-    begins = next(n for n, source in enumerate(cells) if "my_voc_folder = None" in source)
+    begins = next(n for n, source in enumerate(cells) if "my_folder = None" in source)
+    ends = next(n for n, source in enumerate(cells) if "export_and_compare(" in source) + 1
     needed = (
-        "from effdet_lite.teach.kit.plots import STYLE, new_figure",
+        "import guess",
         "at_hand = ",
+        "import with_guesses",
         "import load_detector",
-        "import check",
         "shapes_detector = ",
-        "def scores(",
-        "import numpy as np",
-        "gap = ",
-        "b0_file = ",
-        "import torch",
     )
     before = [next(source for source in cells[:begins] if name in source) for name in needed]
     names = {}
@@ -149,7 +144,7 @@ def section():
         patch.setenv("EFFDET_LITE_BCCD", "/nowhere")
         for source in before:
             run_cell(source, names)
-        yield names, cells[begins:]
+        yield names, cells[begins:ends]
 
 
 def run_cell(source, names):
@@ -162,41 +157,29 @@ def run_cell(source, names):
     return said.getvalue()
 
 
-def in_this_process(command, **options):
-    """`subprocess.run` of `python -m effdet_lite.cli …`, without a new process."""
-    assert command[1:3] == ["-m", "effdet_lite.cli"]
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-        status = cli.main(command[3:])
-    assert not status
-    return SimpleNamespace(stdout=said.getvalue())
-
-
 @pytest.mark.course
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNING)
-def test_the_section_runs_to_its_end(name, section, tmp_path, monkeypatch):
+def test_the_section_runs_to_its_end(name, section, tmp_path):
     """With three steps of training for sixty. In a file without PyTorch: one case, for all export
     alike.
     """
     usable, write = RUNNING[name]
     own = write(tmp_path)
     names, cells = dict(section[0]), section[1]
-    monkeypatch.setattr(subprocess, "run", in_this_process)
     said = ""
     for source in cells:
-        if "my_voc_folder = None" in source:
-            named = ("my_pictures", "my_annotations", "my_voc_folder")
-            source = "\n".join(f"{key} = {own.get(key)!r}" for key in named)
-        if "export_onnx" in source and name != "comma":
+        if "my_folder = None" in source:
+            source = f"my_folder = {str(own)!r}"
+        if "export_and_compare(" in source and name != "comma":
             continue
         if "steps=60" in source:
             source = source.replace("steps=60", "steps=3").replace("warmup=15", "warmup=1")
         said += run_cell(source, names)
-    assert f"{usable} pictures can be used; boxes: " in said
+    assert len(names["mine"]) == usable
     learned, tested = map(int, re.search(r"(\d+) pictures to learn from, (\d+)", said).groups())
     assert learned + tested == usable and learned > 0 and tested > 0
-    assert (names["work"] / "found" / "detections.json").is_file()
+    assert (names["work"] / "run" / "detector.safetensors").is_file()
     shutil.rmtree(names["work"])
 
 
@@ -204,67 +187,79 @@ def test_the_section_runs_to_its_end(name, section, tmp_path, monkeypatch):
 
 
 def without_boxes(root):
-    return write_coco(root, with_boxes=())
+    return write_set(root, with_boxes=())
 
 
 def unreadable(root):
-    own = write_coco(root)
+    write_set(root)
     for path in (root / "images").iterdir():
         path.write_bytes(b"not a picture")
-    return own
+    return root
 
 
 def copies(root):
-    own = write_coco(root)
+    write_set(root)
     first, *others = (root / "images").iterdir()
     for path in others:
         shutil.copy(first, path)
-    return own
+    return root
 
 
 def no_coco(root):
-    own = write_coco(root)
+    write_set(root)
     (root / "instances.json").write_text('{"type": "FeatureCollection"}', encoding="utf-8")
-    return own
+    return root
+
+
+def twice(root):
+    write_set(root)
+    shutil.copy(root / "instances.json", root / "again.json")
+    return root
+
+
+def yolo(root):
+    write_pictures(root / "images", ["p0.jpg"])
+    (root / "labels").mkdir()
+    (root / "labels" / "p0.txt").write_text("0 0.5 0.5 0.2 0.1\n")
+    return root
+
+
+def loose_voc(root):
+    write_pictures(root, ["p0.jpg"])
+    (root / "p0.xml").write_text("<annotation/>")
+    return root
+
+
+def pictures_alone(root):
+    write_pictures(root, ["p0.jpg", "p1.jpg"])
+    return root
 
 
 REFUSED = {
     "nothing": (without_boxes, "none of the 12 pictures has a box"),
-    "one picture": (lambda root: write_coco(root, 1), "only one picture can be used"),
+    "one picture": (lambda root: write_set(root, 1), "only one picture can be used"),
     "unreadable": (unreadable, "no image that can be used"),
     "copies": (copies, "the 12 pictures are copies of one"),
-    "no COCO file": (no_coco, "instances.json is not a COCO detection file"),
-    "shares": (lambda root: write_coco(root, scale=1e-3), "boxes in pixels of the picture"),
-    "no such folder": (
-        lambda root: write_coco(root) | {"my_pictures": str(root / "birds" / "images")},
-        "but no 'birds' in it",
-    ),
-    "no such file": (
-        lambda root: write_coco(root) | {"my_annotations": str(root / "nothing.json")},
-        "but no 'nothing.json' in it",
-    ),
-    "Windows": (
-        lambda root: write_coco(root) | {"my_pictures": r"C:\Users\me\birds"},
-        "this computer writes paths with /",
-    ),
-    "pictures alone": (
-        lambda root: {"my_pictures": str(root)},
-        "name my_annotations, its COCO file, too",
-    ),
-    "both": (
-        lambda root: write_coco(root) | {"my_voc_folder": str(root)},
-        "but not both",
-    ),
-    "no VOC folder": (lambda root: {"my_voc_folder": str(root)}, "there is no folder"),
+    "no COCO file": (no_coco, "has 12 pictures and no labels"),
+    "shares": (lambda root: write_set(root, scale=1e-3), "boxes in pixels of the picture"),
+    "several files": (twice, 'check_folder(folder, annotations="again.json")'),
+    "yolo": (yolo, "export them from your labeling program as COCO or as Pascal VOC"),
+    "loose voc": (loose_voc, "put the pictures into JPEGImages"),
+    "pictures alone": (pictures_alone, "has 2 pictures and no labels"),
+    "empty": (lambda root: root, "is empty"),
+    "no such folder": (lambda root: write_set(root) / "birds" / "x", "but no 'birds' in it"),
+    "another file": (lambda root: write_set(root) / "images" / "p0.jpg", "name the folder"),
+    "Windows": (lambda root: r"C:\Users\me\birds", "that is a path of Windows"),
+    "no r before the quotes": (lambda root: "C:\birds\new", "write r before the quotes"),
+    "no name": (lambda root: ' "" ', "there is nothing between the quotes"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_used_is_one_sentence(name, tmp_path):
     write, expected = REFUSED[name]
-    own = {key.removeprefix("my_"): value for key, value in write(tmp_path).items()}
-    with pytest.raises(OwnDataError) as refused:
-        open_own(**own)
+    with pytest.raises(FolderError) as refused:
+        check_folder(write(tmp_path))
     shown = refused.value._render_traceback_()
     assert len(shown) == 1 and "\n" not in shown[0] and shown[0].endswith(".")
     assert expected in shown[0]
@@ -273,44 +268,42 @@ def test_what_cannot_be_used_is_one_sentence(name, tmp_path):
 def test_a_place_in_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    write_coco(tmp_path)
-    assert len(open_own("~/images", "~/instances.json")) == 12
+    write_set(tmp_path / "birds" / "deep")
+    assert len(check_folder("~/birds")) == 12
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.none() | st.text(max_size=12) | st.binary(max_size=4) | st.integers(),
-    st.none() | st.text(max_size=12) | st.sampled_from(["~nobody/x", "\0", "a" * 300]),
-    st.none() | st.just("/") | st.text(alphabet="~/\\.\0 a", max_size=6),
+    st.none()
+    | st.text(max_size=12)
+    | st.binary(max_size=4)
+    | st.integers()
+    | st.text(alphabet="~/\\\0\n\"' a", max_size=6)
+    | st.sampled_from(["~nobody/x", "\0", "a" * 300])
 )
-def test_whatever_is_named_is_opened_or_refused_in_one_sentence(one, other, third):
-    with pytest.raises(OwnDataError) as refused:
-        open_own(one, other, third)
+def test_whatever_is_named_is_opened_or_refused_in_one_sentence(tmp_path_factory, place):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(empty)
+        if isinstance(place, str):  # and not the whole of this computer
+            place = place.replace("/", "").replace("\\", "").replace("..", "").replace("~", "")
+        with pytest.raises(FolderError) as refused:
+            check_folder(place)
     assert "\n" not in str(refused.value).strip() and str(refused.value).endswith(".")
 
 
-# --- the split, and what the section compares ---
+# --- the folder that stands in, and what the section compares ---
 
 
-@given(st.data(), st.integers(2, 30))
-def test_both_sides_have_pictures_and_boxes_where_there_are_two(data, number):
-    some = st.sets(st.integers(0, number - 1), min_size=1, max_size=number)
-    with_boxes = sorted(data.draw(some))
-    before = data.draw(some.filter(lambda held_out: len(held_out) < number))
-    after = set(with_boxes_on_both_sides(before, with_boxes, number))
-    assert after <= set(range(number)) and 0 < len(after) < number
-    tested, learned = after & set(with_boxes), set(with_boxes) - after
-    assert learned and (tested or len(with_boxes) == 1)
-    assert len(after ^ before) <= 2, "no more pictures change their side than must"
-
-
-def test_the_two_forms_of_the_example_say_the_same(tmp_path):
+def test_the_two_forms_say_the_same(tmp_path):
     pictures = [
         (Image.new("RGB", (200, 150), (9 * index, 90, 90)), list(boxes_of(index)), ["<a> & b", "c"])
         for index in range(10)
     ]
-    coco = open_own(*write_example(tmp_path / "made", pictures, ["<a> & b", "c"]))
-    voc = open_own(voc_folder=tmp_path / "made")
+    write_coco(tmp_path / "coco", pictures, ["<a> & b", "c"])
+    write_voc(tmp_path / "voc", pictures[:9])
+    coco, voc = check_folder(tmp_path / "coco"), check_folder(tmp_path / "voc")
+    assert (coco.layout.kind, voc.layout.kind) == ("coco", "voc")
     assert len(coco) == len(voc) == 9, "the last picture was cut short"
     assert coco.classes == voc.classes == ("<a> & b", "c")
     assert same_annotations(coco.samples, voc.samples)
@@ -320,6 +313,16 @@ def test_the_two_forms_of_the_example_say_the_same(tmp_path):
     voc.samples[4].boxes = voc.samples[4].boxes + 1
     assert not same_annotations(coco.samples, voc.samples)
     assert not same_annotations(coco.samples[1:], coco.samples)
+
+
+def test_what_is_planted_is_found(tmp_path):
+    report = check_folder(example_folder(tmp_path / "made", None))
+    assert {2, 3} <= {index for _, *pair in report.twins for index in pair}
+    found = {(one.picture, one.kind) for one in report.suspects}
+    assert (5, TWICE) in found and (8, TINY) in found
+    assert "1 images that cannot be read (first: picture_39.jpg)" in report.left_out
+    assert "1 boxes without area (first: picture_00.jpg)" in report.left_out
+    assert len({2, 3} & set(report.held_out)) in (0, 2), "twins on one side"
 
 
 def test_detections_agree_where_number_labels_and_places_do():

@@ -92,12 +92,12 @@ def test_the_course_and_the_notebook_leave_the_same_photographs_out():
 
 def test_the_guess_stands_beside_the_answer():
     scores = {
-        part: {"ap50_per_class": {"RBC": value}}
+        part: {"ap50_per_class": {"RBC": value}, "ap": value - 0.3}
         for part, value in ((n10_costs.ALL, 0.87), (n10_costs.LABELED, 0.89))
     }
     view = n10_costs.unlabeled_view(scores, 0.9)
     view.figure.draw_without_rendering()
-    assert view.numbers == {"difference": "+0.020"}
+    assert list(view.numbers.values()) == ["+0.020", "0.570 and 0.590"]
 
 
 def test_red_boxes_that_nobody_drew_are_counted():

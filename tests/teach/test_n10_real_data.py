@@ -11,19 +11,19 @@ from oracles import macs
 
 from effdet_lite.anchors import grid, iou
 from effdet_lite.data import BCCDDetection, VocFolder, eval_transforms
-from effdet_lite.data.folders import Sample
-from effdet_lite.efficientdet import EfficientDet
-from effdet_lite.places import cells_folder
-from effdet_lite.teach.kit.shared import best_overlaps
-from effdet_lite.teach.nb.n10_real_data import (
+from effdet_lite.data.fitting import (
     FITS,
     SCALES,
-    anchor_fit_view,
     anchor_shapes,
+    best_overlaps,
     boxes_at,
     first_guess,
     setting,
 )
+from effdet_lite.data.folders import Sample
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.places import cells_folder
+from effdet_lite.teach.nb.n10_real_data import anchor_fit_view
 from effdet_lite.training import TrainConfig
 
 PHI, CLASSES = -2.5, 3

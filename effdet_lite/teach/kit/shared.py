@@ -8,7 +8,7 @@ import contextlib
 import functools
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision.ops import nms
 
-from effdet_lite.anchors import iou
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cost import Cost
 from effdet_lite.costs import cost_by_stage
@@ -112,28 +111,6 @@ def detect_once(
             found = {name: value[kept] for name, value in found.items()}
         answers[question] = (image, target, found)
     return answers[question]
-
-
-# --- anchors that fit ---
-
-
-def best_overlaps(boxes: Tensor, size: tuple[int, int], shapes: Mapping[int, Tensor]) -> Tensor:
-    """IoU of each box [n, 4] with the anchor that overlaps it most, [n].
-
-    size: (height, width) of the picture in px. shapes: of each level, (width, height) in px of the
-    anchors that stand at each of its positions, [k, 2]. Among the anchors of one shape the nearest
-    one overlaps most, for no other overlaps more of the width, nor of the height. So each box is
-    compared with one position a level, and not with the whole grid.
-    """
-    middle, best = (boxes[:, :2] + boxes[:, 2:]) / 2, torch.zeros(len(boxes))
-    for level, sides in shapes.items():
-        stride = 2**level
-        last = torch.tensor([size[1] // stride - 1.0, size[0] // stride - 1.0])
-        position = (middle / stride).floor().clamp(torch.zeros(2), last)
-        nearest = (position + 0.5)[:, None] * stride  # [n, 1, 2]
-        anchors = torch.cat([nearest - sides / 2, nearest + sides / 2], -1)  # [n, k, 4]
-        best = torch.maximum(best, iou(boxes[:, None], anchors)[:, 0].amax(1))
-    return best
 
 
 # --- what an EfficientNet is made of ---

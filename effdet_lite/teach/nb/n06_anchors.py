@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, match
+from effdet_lite.data.fitting import best_overlaps
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.suppression import postprocess
 from effdet_lite.teach.kit.boxes import RIM, draw_boxes, draw_outlines, draw_picture
@@ -22,7 +23,7 @@ from effdet_lite.teach.kit.plots import (
     new_panels,
     styled,
 )
-from effdet_lite.teach.kit.shared import best_overlaps, shipped, unseen_pictures
+from effdet_lite.teach.kit.shared import shipped, unseen_pictures
 from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 

@@ -64,7 +64,12 @@ def unlabeled_view(scores: Mapping[str, Mapping], guess: float | None = None) ->
     axis.set_title(f"Three photographs cost {gain:.3f}", fontsize=11, y=1.0)
     draw_guess(axis, guess, y=0)
     words = f"AP50 of red cells: {values[0]:.3f} on all, {values[1]:.3f} without the three."
-    return View(figure, words, {"difference": f"{gain:+.3f}"})
+    of_all = [scores[part]["ap"] for part in (ALL, LABELED)]
+    numbers = {
+        "difference": f"{gain:+.3f}",
+        "AP of all classes, with and without": " and ".join(f"{ap:.3f}" for ap in of_all),
+    }
+    return View(figure, words, numbers)
 
 
 def wrong_red_boxes(detections: Sequence[Mapping], targets: Sequence[Mapping], least: float) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from effdet_lite.anchors import iou
 from effdet_lite.data.bccd import CLASSES, photo_names
 from effdet_lite.data.voc import read_voc
-from effdet_lite.places import cells_folder
+from effdet_lite.places import cells_folder, course_folder
 from effdet_lite.teach.kit.boxes import draw_boxes
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import new_figure, styled
@@ -32,6 +32,24 @@ class Note(NamedTuple):
     size: tuple[int, int]
     boxes: list
     names: list[str]
+
+
+@styled
+def show_opening() -> None:
+    """Three photographs with what the course's detector found."""
+    with Image.open(course_folder() / "assets" / "detections.png") as photo:
+        pixels = np.asarray(photo.convert("RGB"))
+    margins = {"left": 0, "right": 1, "bottom": 0, "top": 0.9}
+    figure, axes = new_figure(width=9, height=2.9, margins=margins)
+    axes[0, 0].imshow(pixels)
+    axes[0, 0].set_axis_off()
+    axes[0, 0].set_title("The course's detector counts blood cells", fontsize=11)
+    show(
+        figure,
+        "Three photographs of blood. The detector finds 15, 17 and 16 red cells, a white cell in "
+        "each, and 1, 0 and 3 platelets.",
+        photo=True,
+    )
 
 
 def photographs() -> Path | None:

@@ -1,0 +1,201 @@
+"""Notebook 10's starts: blood cells from scratch, or from weights that were trained before."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from effdet_lite.data import open_dataset
+from effdet_lite.experiments import transfer
+from effdet_lite.experiments.run import stored_results
+from effdet_lite.places import cache_folder
+from effdet_lite.pretrained import published_url
+from effdet_lite.settings import TrainConfig
+from effdet_lite.teach.kit.flags import draw_guess
+from effdet_lite.teach.kit.page import table
+from effdet_lite.teach.kit.plots import line_look, new_panels, styled
+from effdet_lite.teach.kit.widgets import View
+from effdet_lite.training import train
+
+SCRATCH, BACKBONE, WHOLE = transfer.STARTS
+SHORT, MIDDLE, LONG = transfer.STEPS
+PUBLISHED = {"imagenet": "b0", "coco": "d0"}  # start: the published file
+TRIED_STEPS = 20
+SMALL = (128, 128)  # px, so that a try takes seconds
+
+
+def stored_runs() -> list[dict]:
+    """The runs that come with the course, those from published weights left out."""
+    return [run for run in stored_results("transfer")["runs"] if run["start"] in transfer.STARTS]
+
+
+def figures(
+    runs: Sequence[Mapping], start: str, steps: int, photographs: int = transfer.ALL
+) -> list[float]:
+    """AP50 of the runs with this setting, one for each seed."""
+    wanted = {"start": start, "steps": steps, "photographs": photographs}
+    return [run["ap50"] for run in runs if wanted.items() <= run.items()]
+
+
+def mean_ap50(runs: Sequence[Mapping], start: str, steps: int) -> float:
+    """The mean over the seeds."""
+    return float(np.mean(figures(runs, start, steps)))
+
+
+def with_spread(values: Sequence[float]) -> str:
+    """As "0.301 (0.186 – 0.390)"."""
+    return f"{np.mean(values):.3f} ({min(values):.3f} – {max(values):.3f})"
+
+
+@styled
+def starts_view(runs: Sequence[Mapping], guess: float | None = None) -> View:
+    """AP50 over steps from each start. guess: AP50 of the whole detector's after the fewest."""
+    figure, (axis,) = new_panels(7.4, 3.7, (0.1, 0.15, 0.87, 0.74))
+    for number, start in enumerate(transfer.STARTS):
+        look = line_look(number)
+        at = [steps * 1.04 ** (number - 1) for steps in transfer.STEPS]  # side by side
+        every = [figures(runs, start, steps) for steps in transfer.STEPS]
+        axis.plot(at, [np.mean(some) for some in every], label=start, **look)
+        low, high = zip(*((min(some), max(some)) for some in every), strict=True)
+        axis.vlines(at, low, high, color=look["color"])
+    axis.set(xscale="log", ylim=(0, 1), xlim=(30, 420), ylabel="AP50 on the 72 test photographs")
+    axis.set_xlabel("training steps of 8 photographs (bars: least and most of three seeds)")
+    axis.set_xticks(transfer.STEPS, list(map(str, transfer.STEPS)))
+    axis.minorticks_off()
+    axis.legend(loc="lower right", fontsize=10)
+    lead = {
+        steps: mean_ap50(runs, WHOLE, steps) - mean_ap50(runs, SCRATCH, steps)
+        for steps in transfer.STEPS
+    }
+    axis.set_title(
+        f"The whole detector leads by {lead[SHORT]:.2f} after {SHORT} steps, and by "
+        f"{lead[LONG]:.2f} after {LONG}",
+        fontsize=11,
+    )
+    draw_guess(axis, guess, x=SHORT)
+    numbers = {
+        start: "; ".join(
+            f"{steps} steps {with_spread(figures(runs, start, steps))}" for steps in transfer.STEPS
+        )
+        for start in transfer.STARTS
+    }
+    told = "; ".join(f"{steps} steps {value:+.3f}" for steps, value in lead.items())
+    numbers["lead of the whole detector over scratch"] = told
+    words = (
+        f"AP50 over steps. The whole detector is ahead of training from scratch: {told}. The "
+        "backbone alone is never ahead."
+    )
+    return View(figure, words, numbers)
+
+
+def losses_table(runs: Sequence[Mapping]) -> None:
+    """The loss of the last tenth of each training, beside its AP50; means of the seeds."""
+    rows = []
+    for start in transfer.STARTS:
+        row = [start]
+        for steps in (SHORT, MIDDLE):
+            some = [run for run in runs if (run["start"], run["steps"]) == (start, steps)]
+            some = [run for run in some if run["photographs"] == transfer.ALL]
+            row.append(f"{np.mean([run['losses'][-1] for run in some]):.2f}")
+            row.append(f"{np.mean([run['ap50'] for run in some]):.2f}")
+        rows.append(row)
+    heads = [f"{what}, {steps} steps" for steps in (SHORT, MIDDLE) for what in ("loss", "AP50")]
+    table(["start (three seeds each)", *heads], rows)
+
+
+def few_table(runs: Sequence[Mapping]) -> None:
+    """All photographs and 20 of them, after as many steps; how often each photograph was seen."""
+    rows = []
+    for start in transfer.STARTS:
+        cells = [
+            with_spread(figures(runs, start, MIDDLE, number))
+            for number in (transfer.ALL, transfer.FEW)
+        ]
+        rows.append([start, *cells])
+    seen = [
+        f"AP50, {number} photographs, each seen {MIDDLE * transfer.BATCH / number:.0f} times"
+        for number in (transfer.ALL, transfer.FEW)
+    ]
+    table([f"start, {MIDDLE} steps", *seen], rows)
+
+
+def class_runs(cells: Path | None) -> list[dict]:
+    """Short runs from scratch and from the backbone with AP50 of each class: those that come with
+    the course where they have it, and else one of each, trained here. None without blood cells.
+    """
+    kept = [run for run in stored_runs() if _is_class_run(run) and "ap50_per_class" in run]
+    if kept or cells is None:
+        return kept
+    return [transfer.trained(transfer.Run(start, SHORT)) for start in (SCRATCH, BACKBONE)]
+
+
+def _is_class_run(run: Mapping) -> bool:
+    is_short = (run["steps"], run["photographs"]) == (SHORT, transfer.ALL)
+    return is_short and run["start"] in (SCRATCH, BACKBONE)
+
+
+def classes_table(runs: Sequence[Mapping]) -> None:
+    """The loss of the last tenth, AP50, and AP50 of each class, from each start; means of seeds."""
+    if not runs:
+        print("Not run here: it takes the blood cells.")
+        return
+    classes = list(runs[0]["ap50_per_class"])
+    lines = []
+    for start in (SCRATCH, BACKBONE):
+        some = [run for run in runs if run["start"] == start]
+        columns = [[run["losses"][-1] for run in some], [run["ap50"] for run in some]]
+        columns += [[run["ap50_per_class"][name] for run in some] for name in classes]
+        lines.append([start, *(f"{np.mean(column):.2f}" for column in columns)])
+    number = len({run["seed"] for run in runs})
+    heads = [f"AP50 {name}" for name in classes]
+    told = f"{SHORT} steps, {number} seed{'s' if number > 1 else ''}"
+    table([told, "loss", "AP50", *heads], lines)
+
+
+# --- published weights ---
+
+
+def missing_files() -> dict[str, str]:
+    """Of each published start whose file is not at hand, the file's name."""
+    names = {start: published_url(name).rpartition("/")[2] for start, name in PUBLISHED.items()}
+    return {start: name for start, name in names.items() if not (cache_folder() / name).is_file()}
+
+
+def try_published(cells: Path | None, steps: int = TRIED_STEPS) -> None:
+    """A few steps on blood cells from each published start that is at hand, beside the same network
+    from scratch: the mean loss of the last five. What is missing is said in a sentence.
+    """
+    missing = missing_files()
+    for start, name in missing.items():
+        print(f"{start}: not run here, {name} is missing. `effdet-lite prefetch` fetches it.")
+    if cells is None:
+        print("No blood cells here, so nothing is trained.")
+        return
+    rows = []
+    for start in PUBLISHED:
+        if start in missing:
+            continue
+        for begin in (None, start):
+            history = _few_steps(cells, begin, start, steps)
+            late = np.mean([row["loss"] for row in history[-5:]])
+            rows.append([PUBLISHED[start].upper(), begin or "scratch", f"{late:.2f}"])
+    if rows:
+        table(["network", "start", f"loss after {steps} steps"], rows)
+
+
+def _few_steps(cells: Path, begin: str | None, network: str, steps: int) -> list[dict]:
+    """The history of a short training of the network that this published start fits."""
+    config = TrainConfig(
+        **({"phi": 0.0} if network == "coco" else transfer.B0),
+        size=SMALL,
+        start=begin,
+        steps=steps,
+        warmup=5,
+        batch_size=transfer.BATCH,
+        test_data="none",
+    )
+    with warnings.catch_warnings():  # about the two boxes without area
+        warnings.simplefilter("ignore")
+        some = open_dataset(f"bccd:{cells}", SMALL, train=True, augment=0.2).subset(range(40))
+    return train(config, some, progress=False)
