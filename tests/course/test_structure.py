@@ -52,6 +52,7 @@ ORDER = [
     "training",
     "predict",
     "export",
+    "checking",
     "course",
     "opening",
     "stick",
