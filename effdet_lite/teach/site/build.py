@@ -15,6 +15,7 @@ from effdet_lite.files import whole_folder
 from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.minutes import minutes_of_course
 from effdet_lite.teach.site import search
+from effdet_lite.teach.site.exercises import add_forms
 from effdet_lite.teach.site.export import (
     FOLDER,
     PageExporter,
@@ -86,14 +87,18 @@ class Site:
         page = page_of(source)
         title = title_of("\n".join(one.source for one in notebook.cells[:1])) or source.name
         prepared(notebook)
+        is_notebook = source.suffix == ".ipynb"
+        if is_notebook:
+            add_forms(notebook)
         headings = texts_as_html(notebook, Markdown(lambda url: self.pages.link(source, url)))
         before, behind = (self._neighbor(source, one) for one in self.pages.neighbors(source))
         solutions = PurePosixPath("notebooks/solutions") / f"{source.name[:2]}.py"
-        has_solutions = source.suffix == ".ipynb" and solutions in self.pages.found
+        has_solutions = is_notebook and solutions in self.pages.found
         about = {
             "title": title,
             "root": "../" * (len(page.parts) - 1),
             "headings": [one for one in headings if one.level == 2],
+            "scripts": ["answers.js"] if is_notebook else [],
             "before": before,
             "behind": behind,
             "solutions": link_of(source, solutions) if has_solutions else "",

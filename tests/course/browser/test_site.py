@@ -14,6 +14,8 @@ from lab import new_page
 from lessons import NOTEBOOKS, ROOT, read
 
 from effdet_lite import cli
+from effdet_lite.teach.kit.checks import judge, load_exercises
+from effdet_lite.teach.site.exercises import task_of
 
 SHOWN = """() => [...document.querySelectorAll("main img")].map(
     (image) => [image.alt, image.complete && image.naturalWidth > 0])"""
@@ -219,3 +221,102 @@ def test_what_is_wider_than_the_page_scrolls_by_keyboard(offline, site):
             .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.tabIndex)"""
     )
     assert wide and set(wide) == {0}
+
+
+# --- exercises ---
+
+
+def in_page():
+    """(name, exercise, what the page knows of it) for each that checks itself in the page."""
+    for path in NOTEBOOKS:
+        for name, exercise in load_exercises(path.name[:2]).items():
+            if task := task_of(exercise):
+                yield name, exercise, task
+
+
+def tries(exercise):
+    """Answers to an exercise: the right one, the known mistakes, and others near and far."""
+    right, tolerance = exercise.right, exercise.tolerance or 1e-4
+    yield right
+    yield from (mistake for mistake, _ in exercise.mistakes)
+    if isinstance(right, (int, float)):
+        yield from (right * (1 + step * tolerance) for step in (-3, -0.5, 0.5, 3))
+        yield from (0, -right, 1e9, right + 1)
+    else:
+        yield type(right)(reversed(right))
+        yield type(right)([*right[:-1], right[0]])
+
+
+def as_typed(answer, right):
+    """The texts of the fields, or None for what cannot be typed there."""
+    fields = answer if isinstance(right, (list, tuple)) else [answer]
+    is_list = (
+        isinstance(fields, (list, tuple)) and len(fields) == len(right)
+        if fields is answer
+        else True
+    )
+    if not is_list or not all(isinstance(one, (int, float, str, tuple)) for one in fields):
+        return None
+    return [str(one) for one in fields]
+
+
+def test_the_page_judges_answers_as_python_does(offline, site):
+    """Oracle: `checks.judge`, on every answer of every exercise that the page can check."""
+    asked, expected = [], []
+    for name, exercise, task in in_page():
+        for answer in tries(exercise):
+            typed = as_typed(answer, exercise.right)
+            if typed:
+                asked.append([task, typed])
+                expected.append((name, typed, *judge(exercise, answer)))
+    assert len(expected) > 200
+    offline.goto((site / "notebooks" / f"{NOTEBOOKS[0].stem}.html").as_uri())
+    ask = "(all) => all.map(([task, typed]) => window.course.judge(task, typed))"
+    answers = offline.evaluate(ask, asked)
+    found = [(name, typed, *one) for (name, typed, *_), one in zip(expected, answers, strict=True)]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "verdict"),
+    [
+        ("49152", "✓ 00.1 correct"),
+        ("49,152", "✓ 00.1 correct"),
+        ("3 * 128 ** 2", "✓ 00.1 correct"),
+        ("3·128·128", "✓ 00.1 correct"),
+        ("-(2 - 5) × 128^2 // 1 + 0", "✓ 00.1 correct"),
+        ("  ", "○ 00.1 not tried yet"),
+        ("128 * 128", "✗ 00.1 not yet: that is one number for each position"),
+        ("(3, 128, 128)", "✗ 00.1 not yet: that is the shape of the tensor"),
+        ("3,128,128", "✗ 00.1 not yet: that is the shape of the tensor"),
+        ("7", "✗ 00.1 not yet: multiply the height"),
+        ("alert(1)", "✗ 00.1 not yet: that is no number"),
+        ("3 * (128", "✗ 00.1 not yet: that is no number"),
+    ],
+)
+def test_an_exercise_checks_what_is_typed(offline, site, typed, verdict):
+    offline.goto((site / "notebooks" / "00_start_here.html").as_uri())
+    offline.get_by_label("Your answer to 00.1").fill(typed)
+    offline.keyboard.press("Enter")
+    told = offline.get_by_role("region", name="Exercise 00.1").get_by_role("status")
+    assert told.inner_text().startswith(verdict)
+
+
+def test_an_exercise_of_several_answers_has_a_field_for_each(offline, site):
+    offline.goto((site / "notebooks" / "01_convolution_cost.html").as_uri())
+    box = offline.get_by_role("region", name="Exercise 01.2")
+    box.get_by_label("1 of 2").fill("1")
+    box.get_by_role("button", name="Check").click()
+    assert "2 answers are asked for" in box.get_by_role("status").inner_text()
+    box.get_by_label("2 of 2").fill("1/2")
+    box.get_by_role("button", name="Check").click()
+    assert box.get_by_role("status").inner_text() == "✓ 01.2 correct"
+
+
+def test_each_exercise_that_needs_no_program_has_its_form_once(site):
+    names = [name for name, *_ in in_page()]
+    assert len(names) > 20
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in sorted(site.glob("notebooks/*.html"))
+    )
+    assert re.findall(r'data-name="([^"]+)"', text) == names
