@@ -260,6 +260,14 @@ def _site(options: argparse.Namespace, rest: list[str]) -> None:
     say(f"{counted(len(files), 'file')}, {size / 1e6:.0f} MB. Open {folder / 'index.html'}.")
 
 
+def _slides(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.teach.deck.making import make
+
+    names = make(options.output, options.notebooks, say)
+    decks = counted(len(names), "deck")
+    say(f"{decks} and as many handouts. Open {options.output / 'index.html'}.")
+
+
 def _use_threads(number: int | None) -> None:
     if number is not None:
         import torch
@@ -277,6 +285,7 @@ COMMANDS = {
     "kit": _kit,
     "progress": _progress,
     "site": _site,
+    "slides": _slides,
 }
 
 

@@ -30,6 +30,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     _add_kit(commands)
     _add_progress(commands)
     _add_site(commands)
+    _add_slides(commands)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -236,6 +237,31 @@ def _add_site(commands) -> None:
         type=expanded,
         metavar="DIR",
         help="the folder to write: one that is not there yet, or an empty one",
+    )
+
+
+def _add_slides(commands) -> None:
+    parser = commands.add_parser(
+        "slides",
+        help="for teachers: make slides and handouts from the notebooks",
+        description="Make a deck of slides and a handout of one page from each notebook, as pages "
+        "that open in a browser without a network. The first time it fetches reveal.js, which "
+        "turns the slides.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=expanded,
+        metavar="DIR",
+        help="the folder to write: one that is not there yet, or an empty one",
+    )
+    parser.add_argument(
+        "--notebooks",
+        nargs="+",
+        default=[],
+        metavar="NOTEBOOK",
+        help="01 03 for instance (default: all)",
     )
 
 

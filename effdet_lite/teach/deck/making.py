@@ -1,0 +1,98 @@
+"""The folder of slides and handouts: made whole, or not at all."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from effdet_lite.files import WriteError
+from effdet_lite.places import course_folder
+from effdet_lite.teach.deck import reading
+from effdet_lite.teach.deck.pages import RUNTIME, TEMPLATES
+
+LOOKS = ("deck.css", "deck.js", "handout.css", "handout.js")
+
+
+def make(
+    output: Path, notebooks: Sequence[str] = (), tell: Callable[[str], object] = str
+) -> list[str]:
+    """Write a deck and a handout for each of these notebooks, by default all, into a new folder.
+
+    output: a folder that is empty, or not there yet. tell: is told each notebook's name as it is
+    begun. Returns the names of the notebooks. Raises ValueError for what cannot be done, WriteError
+    where the disk refuses, and NoRuntime where reveal.js cannot be had.
+    """
+    from effdet_lite.teach.deck.runtime import runtime
+
+    paths = chosen(notebooks)
+    check_output(output)
+    program = runtime()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+            made = Path(folder) / "slides"
+            _write(made, paths, program, tell)
+            _move(made, output)
+    except OSError as error:
+        if error.errno is None:  # a sentence of our own
+            raise
+        raise WriteError(f"{output} could not be written: {error.strerror or error}.") from error
+    return [path.stem for path in paths]
+
+
+def chosen(notebooks: Sequence[str]) -> list[Path]:
+    """The notebooks with these numbers, in the course's order. Raises ValueError for another."""
+    folder = course_folder() / "notebooks"
+    found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    if not found:
+        raise ValueError(f"there is no notebook in {folder}.")
+    wanted = {number.partition("_")[0].zfill(2): number for number in notebooks}
+    for number, written in wanted.items():
+        if number not in found:
+            numbers = ", ".join(found)
+            raise ValueError(f"there is no notebook {written!r}: their numbers are {numbers}.")
+    return [path for number, path in found.items() if number in (wanted or found)]
+
+
+def check_output(output: Path) -> None:
+    """Raise ValueError unless a new folder can stand here."""
+    if output.is_dir():
+        if any(output.iterdir()):
+            raise ValueError(
+                f"{output} is not empty: name a new folder in --output, for nothing is overwritten."
+            )
+    elif os.path.lexists(output):
+        raise ValueError(f"{output} is a file: name a new folder in --output.")
+
+
+def _write(made: Path, paths: Sequence[Path], program: dict[str, Path], tell: Callable) -> None:
+    from effdet_lite.teach.deck.handout import handout
+    from effdet_lite.teach.deck.pages import deck, index
+
+    beside = made / RUNTIME
+    beside.mkdir(parents=True)
+    for name, path in program.items():
+        shutil.copyfile(path, beside / name)
+    for name in LOOKS:
+        shutil.copyfile(TEMPLATES / name, beside / name)
+    lessons = []
+    for path in paths:
+        tell(path.stem)
+        lesson = reading.read(path)
+        (made / f"{lesson.name}.slides.html").write_text(deck(lesson), encoding="utf-8")
+        (made / f"{lesson.name}.handout.html").write_text(handout(lesson), encoding="utf-8")
+        lessons.append(lesson)
+    (made / "index.html").write_text(index(lessons), encoding="utf-8")
+
+
+def _move(made: Path, output: Path) -> None:
+    """Put the finished folder in its place; into the empty one that stands there."""
+    if not output.is_dir():
+        os.rename(made, output)
+        return
+    if any(output.iterdir()):  # filled in the meantime
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+    for path in made.iterdir():
+        os.rename(path, output / path.name)
