@@ -48,12 +48,18 @@ def chosen(notebooks: Sequence[str]) -> list[Path]:
     found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
     if not found:
         raise ValueError(f"there is no notebook in {folder}.")
-    wanted = {number.partition("_")[0].zfill(2): number for number in notebooks}
+    wanted = {found_in(written): written for written in notebooks}
     for number, written in wanted.items():
         if number not in found:
             numbers = ", ".join(found)
             raise ValueError(f"there is no notebook {written!r}: their numbers are {numbers}.")
     return [path for number, path in found.items() if number in (wanted or found)]
+
+
+def found_in(written: str) -> str:
+    """The number of a notebook that is called 1, 01 or 01_convolution_cost.ipynb."""
+    number = written.strip().partition("_")[0]
+    return number.zfill(2) if number else written
 
 
 def check_output(output: Path) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 
 HEADING = re.compile(r"^(#{1,6}) +(.+)$")
 NUMBER = re.compile(r"^\d+(?:\.| ·)\s+")
-BLOCK = re.compile(
-    r"(?:^(?:```|~~~).*?^(?:```|~~~)$|\S.*?)(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL
-)
+FENCES = ("```", "~~~")
 DETAILS = re.compile(r"<details\b.*?</details>", re.DOTALL)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 IMAGE = re.compile(r"<img\b[^>]*>", re.DOTALL)
@@ -100,7 +98,7 @@ def read(path: Path) -> Lesson:
     """The notebook in this file. Raises ValueError for a file that is none."""
     try:
         notebook = nbformat.read(path, 4)
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise ValueError(f"{path} cannot be read as a notebook.") from error
     sections = [Section("", "opening")]
     for cell in notebook.cells:
@@ -148,14 +146,25 @@ def setting(cell: NotebookNode) -> str:
 
 def blocks(source: str) -> list[str]:
     """Paragraphs, lists, fences and headings of a cell's Markdown."""
-    found = []
-    for block in BLOCK.findall(source):
-        first, _, rest = block.partition("\n")
-        if HEADING.match(first):
-            found += [first, rest.strip()]
+    found: list[list[str]] = [[]]
+    fence = ""
+    for line in source.splitlines():
+        mark = line.strip()[:3]
+        if fence:
+            found[-1].append(line)
+            if mark == fence:
+                fence = ""
+                found.append([])
+        elif mark in FENCES:
+            fence = mark
+            found.append([line])
+        elif HEADING.match(line):
+            found += [[line], []]
+        elif line.strip():
+            found[-1].append(line)
         else:
-            found.append(block.strip())
-    return [block for block in found if block]
+            found.append([])
+    return ["\n".join(lines).strip() for lines in found if lines]
 
 
 # --- code cells ---

@@ -168,9 +168,10 @@ class _Core(_Section):
             self.task = ""
         if not questions and not pictures:
             self._results(cell, always=bool(shown))
-        if cell.outputs:
-            self.is_asked = bool(questions)
-            self.announced = ""
+        if questions:
+            self.is_asked = True
+        elif cell.outputs:
+            self.is_asked, self.announced = False, ""
 
     def _results(self, cell: NotebookNode, *, always: bool) -> None:
         for table in filter(bodies.fits, reading.tables(cell)):

@@ -2,7 +2,8 @@
 const SMALLEST = 0.6;
 
 function overflows(slide) {
-  return slide.scrollHeight > slide.clientHeight + 1 || slide.scrollWidth > slide.clientWidth + 1;
+  const body = slide.querySelector(".body");
+  return body.scrollHeight > body.clientHeight + 1 || body.scrollWidth > body.clientWidth + 1;
 }
 
 function fit(slide) {
