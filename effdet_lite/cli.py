@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from effdet_lite.console import (
     counted,
+    figures,
     first_of,
     say,
     show_any_text,
@@ -131,19 +132,8 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
             f"This training was already finished; choose another --output than {config.output} "
             "to train anew."
         )
-    say(f"{last['step']} steps in {last['seconds']:.0f} s of training: {_figures(last)}")
+    say(f"{last['step']} steps in {last['seconds']:.0f} s of training: {figures(last)}")
     say(f"The detector is {config.output}/detector.safetensors.")
-
-
-def _figures(last: dict) -> str:
-    """The figures of a training's last row, in a sentence."""
-    if "ap" not in last:
-        return "not tested, as asked."
-    if last["ap"] != last["ap"]:  # nan
-        return "AP nan, for the test images hold no object that could be found."
-    return (
-        f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images."
-    )
 
 
 def _detect(options: argparse.Namespace, rest: list[str]) -> None:
@@ -263,8 +253,7 @@ def _site(options: argparse.Namespace, rest: list[str]) -> None:
 def _slides(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.teach.deck.making import make
 
-    names = make(options.output, options.notebooks, say)
-    decks = counted(len(names), "deck")
+    decks = counted(len(make(options.output, options.notebooks, say)), "deck")
     say(f"{decks} and as many handouts. Open {options.output / 'index.html'}.")
 
 

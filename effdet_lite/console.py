@@ -65,3 +65,14 @@ def first_of(paths: Sequence[Path], most: int = 5) -> str:
     """The first paths of a list, and how many more there are."""
     shown = ", ".join(str(path) for path in paths[:most])
     return shown + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+def figures(last: dict) -> str:
+    """The figures of a training's last row, in a sentence."""
+    if "ap" not in last:
+        return "not tested, as asked."
+    if last["ap"] != last["ap"]:  # nan
+        return "AP nan, for the test images hold no object that could be found."
+    return (
+        f"AP {last['ap']:.3f}, AP50 {last['ap50']:.3f}, AP75 {last['ap75']:.3f} on the test images."
+    )

@@ -92,10 +92,10 @@ def test_the_notebooks_come_in_the_courses_order_and_once():
 def test_nothing_is_written_over(capsys, tmp_path):
     file = tmp_path / "a file"
     file.write_text("mine")
-    assert "is a file: name a new folder in --output" in refused(capsys, "--output", file)
+    assert "a file is a file: name a folder" in refused(capsys, "--output", file)
     below = refused(capsys, "--output", file / "slides", "--notebooks", "01")
     assert "a file" in below
-    assert "is not empty: name a new folder" in refused(capsys, "--output", tmp_path)
+    assert "is not empty: name a folder" in refused(capsys, "--output", tmp_path)
     assert file.read_text() == "mine"
 
 
@@ -168,7 +168,7 @@ def test_an_empty_folder_is_filled_and_a_small_notebook_has_its_pages(course, ca
         said = capsys.readouterr().out.splitlines()
         assert said == [
             "01_small",
-            f"1 deck and as many handouts: open {output / 'index.html'} in a browser.",
+            f"1 deck and as many handouts. Open {output / 'index.html'}.",
         ]
         names = {path.name for path in output.iterdir()}
         assert names == {"index.html", "reveal", "01_small.slides.html", "01_small.handout.html"}

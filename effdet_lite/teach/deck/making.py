@@ -1,13 +1,10 @@
 """The folder of slides and handouts: made whole, or not at all."""
 
-import errno
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from effdet_lite.files import WriteError
+from effdet_lite.files import whole_folder
 from effdet_lite.places import course_folder
 from effdet_lite.teach.deck import reading
 from effdet_lite.teach.deck.pages import RUNTIME, TEMPLATES
@@ -21,24 +18,15 @@ def make(
     """Write a deck and a handout for each of these notebooks, by default all, into a new folder.
 
     output: a folder that is empty, or not there yet. tell: is told each notebook's name as it is
-    begun. Returns the names of the notebooks. Raises ValueError for what cannot be done, WriteError
-    where the disk refuses, and NoRuntime where reveal.js cannot be had.
+    begun. Returns the names of the notebooks. Raises ValueError for an unknown or broken notebook,
+    WriteError for another output and where the disk refuses, and NoRuntime where reveal.js cannot
+    be had.
     """
     from effdet_lite.teach.deck.runtime import runtime
 
     paths = chosen(notebooks)
-    check_output(output)
-    program = runtime()
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-            made = Path(folder) / "slides"
-            _write(made, paths, program, tell)
-            _move(made, output)
-    except OSError as error:
-        if error.errno is None:  # a sentence of our own
-            raise
-        raise WriteError(f"{output} could not be written: {error.strerror or error}.") from error
+    with whole_folder(output) as folder:
+        _write(folder, paths, runtime(), tell)
     return [path.stem for path in paths]
 
 
@@ -62,17 +50,6 @@ def found_in(written: str) -> str:
     return number.zfill(2) if number else written
 
 
-def check_output(output: Path) -> None:
-    """Raise ValueError unless a new folder can stand here."""
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise ValueError(
-                f"{output} is not empty: name a new folder in --output, for nothing is overwritten."
-            )
-    elif os.path.lexists(output):
-        raise ValueError(f"{output} is a file: name a new folder in --output.")
-
-
 def _write(made: Path, paths: Sequence[Path], program: dict[str, Path], tell: Callable) -> None:
     from effdet_lite.teach.deck.handout import handout
     from effdet_lite.teach.deck.pages import deck, index
@@ -91,14 +68,3 @@ def _write(made: Path, paths: Sequence[Path], program: dict[str, Path], tell: Ca
         (made / f"{lesson.name}.handout.html").write_text(handout(lesson), encoding="utf-8")
         lessons.append(lesson)
     (made / "index.html").write_text(index(lessons), encoding="utf-8")
-
-
-def _move(made: Path, output: Path) -> None:
-    """Put the finished folder in its place; into the empty one that stands there."""
-    if not output.is_dir():
-        os.rename(made, output)
-        return
-    if any(output.iterdir()):  # filled in the meantime
-        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
-    for path in made.iterdir():
-        os.rename(path, output / path.name)

@@ -1,14 +1,10 @@
 """Text for a slide: sentences, formulas and exercises found in Markdown, and HTML made of it."""
 
 import html
-import io
 import re
-import urllib.parse
-from functools import cache
-
-from matplotlib import mathtext, rc_context
 
 from effdet_lite.teach.deck.reading import AIM
+from effdet_lite.teach.site.markdown import formula
 
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
@@ -140,7 +136,7 @@ def task(block: str) -> str:
 
 
 def as_html(markdown: str) -> str:
-    """Markdown as HTML: no link, no script, and formulas as pictures."""
+    """Markdown as HTML: no link, no script, and formulas as MathML."""
     from nbconvert.filters.markdown import markdown2html
 
     kept: list[str] = []
@@ -161,30 +157,11 @@ def inline_html(markdown: str) -> str:
     return re.sub(r"^<p>|</p>$", "", as_html(markdown).strip())
 
 
-@cache
 def formula_html(tex: str) -> str:
-    """A formula as a picture that scales; in words where it cannot be drawn."""
-    tex = one_line(tex)
-    drawn = io.BytesIO()
+    """A formula as MathML, which browsers set and screen readers say; as it is written where it
+    cannot be set.
+    """
     try:
-        with rc_context({"mathtext.fontset": "dejavusans", "svg.hashsalt": "formula"}):
-            mathtext.math_to_image(f"${tex}$", drawn, format="svg")
+        return formula(one_line(tex), "inline")
     except ValueError:
-        return f"<code>{html.escape(tex)}</code>"
-    svg = re.sub(
-        r"^.*?(?=<svg)|<metadata>.*?</metadata>", "", drawn.getvalue().decode(), flags=re.S
-    )
-    height = float(re.search(r'height="([\d.]+)pt"', svg)[1]) / 10  # drawn at 10 points
-    source = f"data:image/svg+xml,{urllib.parse.quote(svg)}"
-    style = f"height: {height:.2f}em"
-    return f'<img class="formula" style="{style}" alt="{in_words(tex)}" src="{source}">'
-
-
-def in_words(tex: str) -> str:
-    """A formula without TeX's marks, for those who hear it."""
-    words = re.sub(r"\\text\{([^}]*)\}", r"\1", tex)
-    words = re.sub(r"\\frac\{(.*)\}\{(.*)\}", r"(\1) / (\2)", words)
-    for mark, sign in (("cdot", "·"), ("times", "×"), ("approx", "≈"), ("le", "≤"), ("phi", "ϕ")):
-        words = re.sub(rf"\\{mark}\b", sign, words)
-    words = re.sub(r"\\(?:left|right|quad|qquad)\b|\\ ", " ", words)
-    return html.escape(one_line(re.sub(r"[\\{}]", "", words)), quote=True)
+        return f"<code>{html.escape(one_line(tex))}</code>"

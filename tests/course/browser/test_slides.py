@@ -25,6 +25,10 @@ SLIDES = """async () => {
     return box.width > 0 && box.height > 0 && box.left >= room.left - 1 && box.top >= room.top - 1
       && box.right <= room.right + 1 && box.bottom <= room.bottom + 1;
   };
+  const said = (notes) => {
+    notes.querySelectorAll("math").forEach((formula) => formula.remove());
+    return notes.textContent;
+  };
   for (let place = 0; place < Reveal.getTotalSlides(); place++) {
     const section = Reveal.getSlides()[place], { h, v } = Reveal.getIndices(section);
     Reveal.slide(h, v);
@@ -38,7 +42,7 @@ SLIDES = """async () => {
     found.push({
       kind: slide.classList[1],
       text: slide.querySelector(".body").innerText,
-      notes: section.querySelector("aside.notes").textContent,
+      notes: said(section.querySelector("aside.notes")),
       alts: images.map((image) => image.alt),
       pictures: slide.querySelectorAll(".picture > .body > img").length,
       overflows: slide.scrollHeight > slide.clientHeight || slide.scrollWidth > slide.clientWidth,
