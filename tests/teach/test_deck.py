@@ -178,6 +178,8 @@ def test_sentences_that_a_slide_shows(block, expected):
 def test_formulas_are_known_and_set():
     assert words.is_formula("H · W · K² · C₁") and words.is_formula("cost = weights × positions")
     assert not any(map(words.is_formula, ("H · W", "AP = 0.5", "a long day", "3 × 4 × 5")))
+    apart = words.formulas(r"Three: $$d = a \qquad w = b$$ **x = y · z.**")
+    assert apart == ["$$d = a$$", "$$w = b$$", "**x = y · z**"]
     shown = words.as_html(r"So $$\text{share} = \frac{n + 1}{2^n}$$ it is, for `a $b$ c`.")
     assert "<mfrac>" in shown and 'alttext="' in shown and "$$" not in shown
     assert "<code>a $b$ c</code>" in shown

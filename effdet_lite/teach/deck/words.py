@@ -10,6 +10,7 @@ LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 INLINE = re.compile(r"(?<![\\$\w])\$([^$\n]+)\$(?![\w$])")
+BESIDE = re.compile(r"\\qquad\b")  # between formulas on one line
 CODE = re.compile(r"`[^`]+`")
 # A sentence ends where white space follows its stop, and then what can begin another one.
 END = re.compile(r"(?<=[.?!:])[)\"”*_]*\s+(?=[*_(\"“`]*[A-Z0-9ϕαβγ])")
@@ -105,9 +106,10 @@ def announces(block: str, most: int = 170) -> str:
 
 
 def formulas(block: str) -> list[str]:
-    """The formulas of a paragraph: `$$…$$`, and what is bold and looks like one."""
+    """The formulas of a paragraph, one by one: `$$…$$`, and what is bold and looks like one."""
     bold = [words.rstrip(".") for words in BOLD.findall(block) if is_formula(words)]
-    return [f"$${found}$$" for found in DISPLAY.findall(block)] + [f"**{words}**" for words in bold]
+    set_apart = [part for found in DISPLAY.findall(block) for part in BESIDE.split(found)]
+    return [f"$${part.strip()}$$" for part in set_apart] + [f"**{words}**" for words in bold]
 
 
 def is_formula(words: str) -> bool:

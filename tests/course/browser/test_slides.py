@@ -37,7 +37,7 @@ SLIDES = """async () => {
     await Promise.all(images.map((image) => image.decode()));
     const about = slide.querySelector(".about").getBoundingClientRect();
     const parts = [...slide.querySelectorAll(".body > *")];
-    const texts = [...slide.querySelectorAll(".body *")].filter((element) =>
+    const texts = [...slide.querySelectorAll(".body *:not(math *)")].filter((element) =>
       [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
     found.push({
       kind: slide.classList[1],
@@ -57,12 +57,13 @@ SLIDES = """async () => {
 HANDOUT = """() => {
   const sheet = document.querySelector(".sheet");
   const room = sheet.getBoundingClientRect();
-  const parts = [...sheet.querySelectorAll("*")];
+  const parts = [...sheet.querySelectorAll("*:not(math *)")];
   return {
     alts: [...document.images].map((image) => image.alt),
     guesses: document.querySelectorAll(".guesses > div").length,
     terms: document.querySelectorAll("dt").length,
-    outside: parts.filter((part) => part.getBoundingClientRect().bottom > room.bottom + 1).length,
+    outside: parts.map((part) => part.getBoundingClientRect()).filter((box) =>
+      box.bottom > room.bottom + 1 || box.right > room.right + 1).length,
     letters: Math.min(...parts.map((part) => parseFloat(getComputedStyle(part).fontSize))) * 0.75,
     text: sheet.innerText,
   };
