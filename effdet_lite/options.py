@@ -7,6 +7,7 @@ from typing import get_args, get_origin
 
 from effdet_lite.places import expanded
 
+NEW_FOLDER = "the folder to write: one that is not there yet, or an empty one"
 THREADS = 256  # more than any use has; beyond, systems refuse to start them
 
 
@@ -95,12 +96,7 @@ def _add_detect(commands) -> None:
         type=expanded,
         help="a detector.safetensors that `effdet-lite train` wrote",
     )
-    parser.add_argument(
-        "--output",
-        default="detections",
-        type=expanded,
-        help="folder for what is written (default: detections)",
-    )
+    _add_output(parser, "folder for what is written", "detections")
     _add_what_counts(parser)
     _add_threads(parser)
 
@@ -116,12 +112,7 @@ def _add_export(commands) -> None:
     parser.add_argument(
         "weights", type=expanded, help="a detector.safetensors that `effdet-lite train` wrote"
     )
-    parser.add_argument(
-        "--output",
-        default="detector.onnx",
-        type=expanded,
-        help="the file to write (default: detector.onnx)",
-    )
+    _add_output(parser, "the file to write", "detector.onnx")
     _add_what_counts(parser)
     _add_threads(parser)
 
@@ -231,37 +222,32 @@ def _add_site(commands) -> None:
         "folder. A double click on its index.html opens them; they need no network.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=expanded,
-        metavar="DIR",
-        help="the folder to write: one that is not there yet, or an empty one",
-    )
+    _add_output(parser, NEW_FOLDER)
 
 
 def _add_slides(commands) -> None:
     parser = commands.add_parser(
         "slides",
         help="for teachers: make slides and handouts from the notebooks",
-        description="Make a deck of slides and a handout of one page from each notebook, as pages "
-        "that open in a browser without a network. The first time it fetches reveal.js, which "
-        "turns the slides.",
+        description="Make a deck of slides and a handout of one page from each notebook. They need "
+        "no network; the command does the first time, to fetch reveal.js, which turns the slides.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=expanded,
-        metavar="DIR",
-        help="the folder to write: one that is not there yet, or an empty one",
-    )
+    _add_output(parser, NEW_FOLDER)
     parser.add_argument(
         "--notebooks",
         nargs="+",
         default=[],
         metavar="NOTEBOOK",
         help="01 03 for instance (default: all)",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, what: str, default: str | None = None) -> None:
+    """Where to write; it must be said where there is no default."""
+    words = f"{what} (default: {default})" if default else what
+    parser.add_argument(
+        "--output", default=default, required=not default, type=expanded, help=words
     )
 
 
