@@ -40,11 +40,11 @@ TESTS = {
     "the chart: its loss": Offer(0, chart),
     "class loss and box loss": Offer(1, parts),
     "length of the gradient": Offer(1, gradients),
-    "AP50 on its own pictures": Offer(1, graded),
-    "how far the weights moved": Offer(1, weights),
-    "how far the running statistics moved": Offer(1, statistics),
-    "two batches, as they were trained on": Offer(2, batches),
-    "the boxes that it finds": Offer(2, found),
+    "AP50 on its pictures": Offer(1, graded),
+    "how far weights moved": Offer(1, weights),
+    "running statistics": Offer(1, statistics),
+    "two of its batches": Offer(2, batches),
+    "boxes that it finds": Offer(2, found),
 }
 
 

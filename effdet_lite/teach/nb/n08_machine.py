@@ -138,7 +138,8 @@ def _draw_course(axis: Axes, step: int) -> None:
     moments = _moments()
     steps = [one.step for one in moments]
     axis.plot(steps, [one.count("right") for one in moments], "-", marker="", color=PALETTE["blue"])
-    axis.plot([step], [moment(step).count("right")], "o", color=PALETTE["vermillion"], markersize=8)
+    dot = {"color": PALETTE["vermillion"], "markersize": 8, "clip_on": False}
+    axis.plot([step], [moment(step).count("right")], "o", **dot)
     axis.set(xlim=(-5, steps[-1] + 5), ylim=(0, 1.08 * objects()), ylabel="objects found")
     axis.set_xlabel("training step", labelpad=1)
 
