@@ -211,6 +211,27 @@ def _export(options: argparse.Namespace, rest: list[str]) -> None:
     )
 
 
+def _page(options: argparse.Namespace, rest: list[str]) -> None:
+    with stopping_at_once():
+        from effdet_lite.checkpoint import load_detector
+        from effdet_lite.page.building import build_page
+        from effdet_lite.teach.kit.plots import COLORS
+
+    _use_threads(options.threads)
+    model, about = load_detector(options.weights)
+    size = build_page(
+        model,
+        about,
+        options.output,
+        title=options.title or f"The detector {options.weights.stem}",
+        colors=COLORS,
+        score_threshold=options.score,
+        iou_threshold=options.iou,
+        max_detections=options.max_detections,
+    )
+    say(f"{options.output / 'index.html'} runs in a browser ({size / 1e6:.1f} MB in all).")
+
+
 def _progress(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.places import progress_file
     from effdet_lite.teach.kit import classroom, progress
@@ -269,6 +290,7 @@ COMMANDS = {
     "train": _train,
     "detect": _detect,
     "export": _export,
+    "page": _page,
     "doctor": _doctor,
     "prefetch": _prefetch,
     "kit": _kit,

@@ -26,6 +26,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     _add_train(commands, with_options=arguments[:1] == ["train"])
     _add_detect(commands)
     _add_export(commands)
+    _add_page(commands)
     _add_doctor(commands)
     _add_prefetch(commands)
     _add_kit(commands)
@@ -113,6 +114,28 @@ def _add_export(commands) -> None:
         "weights", type=expanded, help="a detector.safetensors that `effdet-lite train` wrote"
     )
     _add_output(parser, "the file to write", "detector.onnx")
+    _add_what_counts(parser)
+    _add_threads(parser)
+
+
+def _add_page(commands) -> None:
+    parser = commands.add_parser(
+        "page",
+        help="write a detector that you trained as a page, which runs it in a browser",
+        description="Write a folder whose index.html runs the detector on pictures and on the "
+        "camera: opened by double click, without Python and without a network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "weights", type=expanded, help="a detector.safetensors that `effdet-lite train` wrote"
+    )
+    parser.add_argument(
+        "--output",
+        default="page",
+        type=expanded,
+        help="the folder to write, new or empty (default: page)",
+    )
+    parser.add_argument("--title", help="heading of the page (default: named after the file)")
     _add_what_counts(parser)
     _add_threads(parser)
 

@@ -101,7 +101,7 @@ cli.main(sys.argv[1:])
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no SIGINT for one process")
 @pytest.mark.parametrize(
-    "words", ["train", "detect x --weights y", "export y", "doctor", "prefetch"]
+    "words", ["train", "detect x --weights y", "export y", "page y", "doctor", "prefetch"]
 )
 def test_ctrl_c_in_the_first_seconds_is_one_line(words):
     done = subprocess.run(

@@ -52,6 +52,7 @@ ORDER = [
     "training",
     "predict",
     "export",
+    "page",
     "checking",
     "course",
     "opening",
