@@ -65,8 +65,9 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
     from functools import partial
 
     from effdet_lite.course import PUBLISHED
+    from effdet_lite.data.bccd import fetch_cells
 
-    wanted = {"blood cells": _fetch_cells}
+    wanted = {"blood cells": fetch_cells}
     wanted |= {name: partial(_fetch_weights, name) for name in PUBLISHED}
     failed = []
     for name, bring in wanted.items():
@@ -83,19 +84,11 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _kit(options: argparse.Namespace, rest: list[str]) -> None:
+    from effdet_lite.data.bccd import fetch_cells
     from effdet_lite.stick.asking import bring_kit
 
-    for line in bring_kit(options, _fetch_cells, _fetch_weights):
+    for line in bring_kit(options, fetch_cells, _fetch_weights):
         say(line)
-
-
-def _fetch_cells(folder: str | Path | None = None) -> Path:
-    from effdet_lite.data import BCCDDetection, bccd
-    from effdet_lite.places import cells_folder
-
-    folder = folder or cells_folder()
-    BCCDDetection(folder, "trainval", download=True, url=bccd.URL, verify=False)
-    return folder
 
 
 def _fetch_weights(name: str) -> Path:
@@ -108,6 +101,7 @@ def _fetch_weights(name: str) -> Path:
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
     from dataclasses import fields
 
+    from effdet_lite.data.bccd import fetch_cells
     from effdet_lite.places import expanded
     from effdet_lite.training import TrainConfig, train
 
@@ -120,7 +114,7 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
         values["start"] = str(expanded(options.start))
     config = TrainConfig(**values)
     if options.download and kind == "bccd":
-        _fetch_cells(expanded(place) if place else None)
+        fetch_cells(expanded(place) if place else None)
     rows = []
     history = train(config, on_step=rows.append)
     last = history[-1]

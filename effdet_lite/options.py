@@ -6,9 +6,9 @@ from types import NoneType
 from typing import get_args, get_origin
 
 from effdet_lite.places import expanded
+from effdet_lite.values import read_count, read_names, read_share, read_threads
 
 NEW_FOLDER = "the folder to write: one that is not there yet, or an empty one"
-THREADS = 256  # more than any use has; beyond, systems refuse to start them
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -129,12 +129,7 @@ def _add_page(commands) -> None:
     parser.add_argument(
         "weights", type=expanded, help="a detector.safetensors that `effdet-lite train` wrote"
     )
-    parser.add_argument(
-        "--output",
-        default="page",
-        type=expanded,
-        help="the folder to write, new or empty (default: page)",
-    )
+    _add_output(parser, NEW_FOLDER, "page")
     parser.add_argument("--title", help="heading of the page (default: named after the file)")
     _add_what_counts(parser)
     _add_threads(parser)
@@ -172,14 +167,14 @@ def _add_kit(commands) -> None:
     parser.add_argument("folder", metavar="DIR", help="the folder to fill, on a stick for instance")
     parser.add_argument(
         "--systems",
-        type=_names,
+        type=read_names,
         default=["linux", "windows", "macos"],
         metavar="NAMES",
         help="for which laptops (default: linux,windows,macos)",
     )
     parser.add_argument(
         "--python",
-        type=_names,
+        type=read_names,
         default=["3.12"],
         metavar="VERSIONS",
         help="for which versions of Python, 3.11,3.12 for instance (default: 3.12)",
@@ -193,7 +188,7 @@ def _add_kit(commands) -> None:
     )
     parser.add_argument(
         "--without",
-        type=_names,
+        type=read_names,
         default=[],
         metavar="PARTS",
         help="parts to leave out: python, cells, weights, site",
@@ -204,11 +199,6 @@ def _add_kit(commands) -> None:
         metavar="FOLDER",
         help="the pages that `effdet-lite site` made, to carry along",
     )
-
-
-def _names(text: str) -> list[str]:
-    """The words of a list with commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _add_progress(commands) -> None:
@@ -277,17 +267,17 @@ def _add_output(parser: argparse.ArgumentParser, what: str, default: str | None 
 def _add_what_counts(parser: argparse.ArgumentParser) -> None:
     """The options that say which boxes are kept."""
     parser.add_argument(
-        "--score", type=_share, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
+        "--score", type=read_share, default=0.3, help="lowest score of a box, 0-1 (default: 0.3)"
     )
     parser.add_argument(
         "--iou",
-        type=_share,
+        type=read_share,
         default=0.5,
         help="overlap from which two boxes are one, 0-1 (default: 0.5)",
     )
     parser.add_argument(
         "--max-detections",
-        type=_count,
+        type=read_count,
         default=100,
         help="most boxes on one picture (default: 100)",
     )
@@ -295,26 +285,5 @@ def _add_what_counts(parser: argparse.ArgumentParser) -> None:
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--threads", type=_threads, help="CPU threads to compute with (default: torch's choice)"
+        "--threads", type=read_threads, help="CPU threads to compute with (default: torch's choice)"
     )
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must lie in 0-1, got {text}")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"must be at least 1 and below 2^31, got {text}")
-    return value
-
-
-def _threads(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= THREADS:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {THREADS}, got {text}")
-    return value

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from effdet_lite.data.voc import VocFolder
 from effdet_lite.download import DownloadError, download, file_sha256
-from effdet_lite.places import expanded
+from effdet_lite.places import cells_folder, expanded
 
 CLASSES = ("RBC", "WBC", "Platelets")
 COMMIT = "d272fb14cdff6e473fafeeeba32aba5f560e9e43"
@@ -136,3 +136,10 @@ def content_digest(folder: Path) -> str:
     return hashlib.sha256(
         "".join(f"{name} {file_sha256(folder / name)}\n" for name in files).encode()
     ).hexdigest()
+
+
+def fetch_cells(folder: str | Path | None = None) -> Path:
+    """Bring the blood cells into `folder`, by default where the package looks for them."""
+    folder = Path(folder or cells_folder())
+    BCCDDetection(folder, "trainval", download=True, url=URL, verify=False)
+    return folder

@@ -60,6 +60,7 @@ ORDER = [
     "experiments",
     "teach",
     "console",
+    "values",
     "options",
     "cli",
 ]
