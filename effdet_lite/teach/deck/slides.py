@@ -192,10 +192,9 @@ class _Found(_Section):
 
     def add_text(self, text: Text) -> None:
         """The items of a list; a paragraph that closes the notebook."""
-        if words.is_list(text.markdown):
+        is_closing = not self.cells_left and not words.DEEPER.search(text.markdown)
+        if words.is_list(text.markdown) or is_closing:
             self.waiting += words.items(text.markdown)
-        elif not self.cells_left:
-            self.waiting += words.sentences(text.markdown)
 
     def add_cell(self, cell: NotebookNode) -> None:
         """Two columns of the tables that close the notebook."""
