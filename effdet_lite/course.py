@@ -1,6 +1,7 @@
 """Is this machine ready for the course? `effdet-lite doctor` and the first notebook ask here."""
 
 import importlib.metadata
+import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from effdet_lite.places import cache_folder, cells_folder, course_folder, shippe
 SHIPPED = ("shapes", "bccd", *(f"shapes-phi{phi}" for phi in (-3, -2, -1, 0)))
 PUBLISHED = ("b0", "d0")  # the published weights that notebook 10 can begin from
 MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to spare
+# GB that packages take where they are still to be installed: README.md has what was measured.
+PACKAGES = {"Linux": 6.0}
+PACKAGES_ELSEWHERE = 1.0
 BUSY = 0.4  # of the cores: with so many at work already, training takes noticeably longer
 # What is otherwise a minute later: the doctor tells it, and a page that is stored does not.
 PASSING = ("cores",)
@@ -123,7 +127,9 @@ def _device() -> tuple[bool, str]:
     if torch.cuda.is_available():
         device = f"a GPU, {torch.cuda.get_device_name()}"
     elif torch.backends.mps.is_available():
-        device = "a GPU, Apple's"
+        asked = os.environ.get("EFFDET_LITE_DEVICE") == "mps"
+        use = "used as EFFDET_LITE_DEVICE asks" if asked else "used with EFFDET_LITE_DEVICE=mps"
+        device = f"a GPU, Apple's, {use}"
     else:
         device = "no GPU, and none is needed"
     number = torch.get_num_threads()
@@ -155,10 +161,14 @@ def _memory() -> tuple[bool, str, bool]:
 def _disk() -> tuple[bool, str, bool]:
     free = shutil.disk_usage(_course() or Path.cwd()).free / 1e9
     found = f"There are {free:.1f} GB free"
-    if free >= DISK:
+    needed, uses = DISK, "trainings and data"
+    if not _packages()[0]:
+        needed += PACKAGES.get(platform.system(), PACKAGES_ELSEWHERE)
+        uses += ", and packages that are still to be installed"
+    if free >= needed:
         return True, f"{found}.", False
-    needed = f"{DISK:g} GB are needed for trainings and data: delete what you can spare"
-    return False, f"{found}, and {needed}.", False
+    wanted = f"{needed:g} GB are needed for {uses}: delete what you can spare"
+    return False, f"{found}, and {wanted}.", False
 
 
 def _sliders() -> tuple[bool, str]:

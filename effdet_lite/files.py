@@ -6,9 +6,13 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+WINDOWS = os.name == "nt"
+PATIENCE = 2.0  # seconds that another program may hold a file which is to be replaced
 
 
 class WriteError(OSError):
@@ -37,12 +41,27 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.chmod(temporary, permissions)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            os.replace(temporary, path)
+            _put(temporary, path)
     except OSError as error:
         if error.errno is None:  # the block's own sentence
             raise
         reason = error.strerror or error
         raise WriteError(f"{path} could not be written: {reason}.") from error
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Move a file to its place. Windows refuses that while another program has the old one open, a
+    virus scanner for instance, so it is asked again for a while.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 @contextmanager

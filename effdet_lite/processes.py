@@ -20,9 +20,20 @@ def this_process() -> PartialState:
     """This process among those of the training: `device`, `process_index`, `num_processes`,
     `is_main_process`.
     """
+    if os.name == "nt":  # PyTorch's packages for Windows are built without libuv
+        os.environ.setdefault("USE_LIBUV", "0")
     # Without a GPU, Accelerate connects processes that were launched together only if told so.
     together_on_cpus = "LOCAL_RANK" in os.environ and not torch.cuda.is_available()
-    return PartialState(cpu=together_on_cpus, timeout=PATIENCE)
+    return PartialState(cpu=together_on_cpus or _leaves_apples_gpu(), timeout=PATIENCE)
+
+
+def _leaves_apples_gpu() -> bool:
+    """Is there an Apple GPU that nobody asked for?
+
+    Accelerate would take it by itself, and send what it cannot do back to the CPU in silence. What
+    the course says of seeds, seconds and equal weights was measured on CPUs, so it is a choice.
+    """
+    return torch.backends.mps.is_available() and os.environ.get("EFFDET_LITE_DEVICE") != "mps"
 
 
 def added_up(tensor: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ def bring_kit(
         torch=options.torch,
         without=options.without,
     )
-    for sentence in made.missing:
-        yield f"Not in the kit, so that a laptop needs this Python of its own: {sentence}"
+    if made.missing:
+        more = f" ({len(made.missing) - 1} more like it)" if len(made.missing) > 1 else ""
+        yield f"Laptops need a Python of their own. Not in the kit is {made.missing[0]}{more}"
     yield f"{made.folder} holds {made.size / 1e9:.2f} GB. On a laptop, from the stick:"
     yield "  Windows        powershell -ExecutionPolicy ByPass -File E:\\install.ps1"
     yield "  macOS, Linux   sh install.sh"

@@ -143,7 +143,7 @@ def _fetch(
             except DownloadError as error:
                 if piece in needed:
                     raise
-                missing.append(str(error))
+                missing.append(f"{Path(piece.place).name}, for {error}")
     return missing
 
 
