@@ -44,7 +44,7 @@ backend-path = ["."]
 name = "effdet-lite"
 version = "0.1.0"
 requires-python = ">=3.10"
-dependencies = ["packaging>=20", "filelock>=3"]
+dependencies = ["packaging>=20", "filelock>=3", "onlywindows>=1; sys_platform == 'win32'"]
 """
 # What hatchling does for the real course, in the fewest lines: a wheel that points to the folder.
 BACKEND = """
@@ -118,6 +118,7 @@ def publisher(uv, tmp_path_factory):
     version = version.stdout.split()[1]
     program = {f"uv-{version}.data/scripts/uv": uv.read_bytes()}
     write_wheel(folder, f"uv-{version}", program, "py3-none-manylinux_2_17_x86_64")
+    write_wheel(folder, "onlywindows-1.0", {"onlywindows.py": b""})
     for tag in ("win_amd64", "macosx_11_0_arm64"):
         stub = {f"uv-{version}.data/scripts/{'uv.exe' if 'win' in tag else 'uv'}": b"no program"}
         write_wheel(folder, f"uv-{version}", stub, f"py3-none-{tag}")
@@ -190,6 +191,21 @@ def test_a_kit_holds_all_that_is_needed_and_nothing_of_its_makers(index, sources
     for name in ("install.sh", "install.ps1"):
         text = (kit / name).read_text(encoding="utf-8")
         assert "@" not in re.sub(r"\$@", "", text) and HERE in text
+    # Each system has what it alone needs, and uv resolves it there from the folder alone.
+    assert "onlywindows" in (kit / "pins" / f"windows-{HERE}.txt").read_text()
+    assert "onlywindows" not in (kit / "pins" / f"macos-{HERE}.txt").read_text()
+    ask = [
+        packages.find_uv(),
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-index",
+        "--target",
+        str(tmp_path / "x"),
+    ]
+    ask += ["--find-links", str(kit / "wheels"), "--require-hashes", "--python-version", HERE]
+    pins = str(kit / "pins" / f"windows-{HERE}.txt")
+    subprocess.run([*ask, "--python-platform", "windows", "-r", pins], check=True)
     # What uv pinned is there under its hash.
     pins = (kit / "pins" / f"linux-{HERE}.txt").read_text()
     found = {hashlib.sha256(path.read_bytes()).hexdigest() for path in kit.glob("wheels/*.whl")}
