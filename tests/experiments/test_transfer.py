@@ -5,11 +5,14 @@ Oracles: the tensors of the detector of shapes, the planned settings.
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from effdet_lite.checkpoint import load_tensors
+from effdet_lite.checkpoint import load_detector, load_tensors
+from effdet_lite.data import ShapesDetection
 from effdet_lite.experiments.run import stored_results
+from effdet_lite.milestones import evaluate
 from effdet_lite.places import shipped_detector
 from effdet_lite.scaling import EFFICIENTNETS
 
@@ -94,3 +97,13 @@ def test_the_result_file_holds_what_was_planned(transfer):
         assert 0 < row["ap"] < row["ap50"] < 1 and row["ap75"] < row["ap50"] and row["seconds"] > 0
         assert len(row["losses"]) == 10 and all(math.isfinite(loss) for loss in row["losses"])
         assert row["losses"][-1] < row["losses"][0]
+
+
+def test_ap50_by_class_has_the_mean_that_a_training_tells(transfer):
+    """Oracle: `milestones.evaluate`, by which a training is tested."""
+    pictures = ShapesDetection("test", length=6)
+    model, _ = load_detector(shipped_detector("shapes"))
+    found = transfer.by_class(model, pictures)
+    assert list(found) == list(pictures.classes)
+    expected = evaluate(model, pictures, progress=False)["ap50"]
+    assert np.nanmean(list(found.values())) == pytest.approx(expected, abs=1e-4)

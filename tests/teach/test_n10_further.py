@@ -3,13 +3,24 @@
 Oracles: scenes whose errors are known by pencil, torchvision's own names, geometry, plain sums.
 """
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+import torchvision
 
+from effdet_lite import pretrained
 from effdet_lite.data.folders import Sample
 from effdet_lite.experiments import transfer
-from effdet_lite.teach.nb import n10_counting, n10_fitting, n10_judged, n10_own_data, n10_starts
+from effdet_lite.teach.nb import (
+    n10_counting,
+    n10_fitting,
+    n10_flaws,
+    n10_judged,
+    n10_own_data,
+    n10_starts,
+)
 
 
 def run_of(start, steps, seed, ap50, **more):
@@ -86,6 +97,23 @@ def test_without_cells_and_weights_it_says_so(monkeypatch, tmp_path, capsys):
         assert f"{start}: not run here, {name} is missing" in said
     (tmp_path / n10_starts.missing_files()["coco"]).touch()
     assert set(n10_starts.missing_files()) == {"imagenet"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(n10_flaws.photographs() is None, reason="the blood cells are not here")
+def test_a_published_start_that_is_at_hand_is_tried(monkeypatch, tmp_path):
+    """With a file of torchvision's shape and random weights in the place of the published one."""
+    torch.save(torchvision.models.efficientnet_b0().state_dict(), tmp_path / "b0.pth")
+    (tmp_path / "cache").mkdir()
+    shutil.copy(tmp_path / "b0.pth", tmp_path / "cache" / "b0.pth")
+    for module in (n10_starts, pretrained):
+        monkeypatch.setattr(
+            module, "published_url", lambda name: (tmp_path / f"{name}.pth").as_uri()
+        )
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
+    shown = tables(monkeypatch, n10_starts)
+    n10_starts.try_published(n10_flaws.photographs(), steps=1)
+    assert [row[:2] for row in shown[0][1:]] == [["B0", "scratch"], ["B0", "imagenet"]]
 
 
 # --- judging ---

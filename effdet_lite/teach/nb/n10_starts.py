@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from effdet_lite.data import open_dataset
+from effdet_lite.download import DownloadError
 from effdet_lite.experiments import transfer
 from effdet_lite.experiments.run import stored_results
 from effdet_lite.places import cache_folder
@@ -176,10 +177,17 @@ def try_published(cells: Path | None, steps: int = TRIED_STEPS) -> None:
     for start in PUBLISHED:
         if start in missing:
             continue
-        for begin in (None, start):
-            history = _few_steps(cells, begin, start, steps)
-            late = np.mean([row["loss"] for row in history[-5:]])
-            rows.append([PUBLISHED[start].upper(), begin or "scratch", f"{late:.2f}"])
+        try:
+            histories = {
+                begin or "scratch": _few_steps(cells, begin, start, steps)
+                for begin in (start, None)
+            }
+        except (DownloadError, ValueError) as error:
+            print(f"{start}: {error}")
+            continue
+        for begin in ("scratch", start):
+            late = np.mean([row["loss"] for row in histories[begin][-5:]])
+            rows.append([PUBLISHED[start].upper(), begin, f"{late:.2f}"])
     if rows:
         table(["network", "start", f"loss after {steps} steps"], rows)
 
