@@ -131,6 +131,7 @@ def section():
     begins = next(n for n, source in enumerate(cells) if "my_folder = None" in source)
     ends = next(n for n, source in enumerate(cells) if "export_and_compare(" in source) + 1
     needed = (
+        "import n10_flaws",
         "import guess",
         "at_hand = ",
         "import with_guesses",
