@@ -13,7 +13,7 @@ from effdet_lite.places import cells_folder
 # The experiments of which a run takes less than 40 processor seconds, and whose own tests train
 # none of the stored runs. `pruning` and `recipe` train the detector of `necks`, half a minute each;
 # whether a run of `pruning` finds what it is asked for hangs on the last digits of a sum besides.
-CHEAP = ("compound", "necks", "reach", "transfer")
+CHEAP = ("compound", "necks", "reach", "stability", "transfer")
 # On one kind of processor, with one state of the code, the rows are equal. Else the last digits of
 # a sum differ, and after some hundred steps a figure by some hundredths, as
 # assets/results/README.md says.
@@ -29,7 +29,7 @@ def differs(name, now, before):
         return max(differs(name, *pair) for pair in zip(now, before, strict=True))
     if not isinstance(before, float):
         return 0 if now == before else float("inf")
-    allowed = LOSS * before if "loss" in name else FIGURE
+    allowed = LOSS * before if "loss" in name or "factor" in name else FIGURE
     return abs(now - before) / allowed
 
 

@@ -14,7 +14,7 @@ from effdet_lite.data import PatternedMarks
 from effdet_lite.experiments.run import stored_results
 from effdet_lite.training import train
 
-TRAINED = ["way_up", "fpn_parts", "one_level"]
+TRAINED = ["way_up", "round_trip", "pairs", "fpn_parts", "one_level"]
 
 
 @pytest.fixture(params=TRAINED)

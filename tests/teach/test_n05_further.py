@@ -70,8 +70,16 @@ def test_diverged_trainings_are_told_apart():
         for way, times, norms, seed in settings
     ]
     view = drawn(further.stability_view(rows))
-    bad = {name for name, words in view.numbers.items() if not words.startswith("0 of")}
-    assert bad == {"diverged, unbounded, without norms, 100 × the rate"}
+    bad = {
+        name: words
+        for name, words in view.numbers.items()
+        if name.startswith("diverged") and not words.startswith("0 of")
+    }
+    assert bad == {
+        "diverged, unbounded": "3 of 18",
+        "diverged, unbounded, without norms, 100 × the rate": "3 of 3",
+    }
+    assert view.numbers["largest factor, fast"] == "100.0"
     with_norms, without = view.figure.axes
     assert not with_norms.texts and [text.get_text() for text in without.texts] == [
         "3 of 3 diverged"

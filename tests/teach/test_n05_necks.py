@@ -149,19 +149,27 @@ def test_pruning_saves_what_the_papers_graphs_say(capsys):
     assert "19 of 19" in capsys.readouterr().out
 
 
+ENDS = {  # AP50 and loss at the end
+    "PANet": (0.5, 1.0),
+    "PANet, pruned": (0.7, 0.9),
+    "BiFPN, not pruned": (0.5, 1.0),
+    "BiFPN": (0.6, 0.7),
+}
+
+
+def four_graphs(seeds, raised=0.0):
+    """Rows of each graph and task. raised: more AP50 in graphs that are not pruned."""
+    return [
+        {"graph": graph, "task": task, "seed": seed, "asked": asked, "losses": [loss]}
+        for graph, (end, loss) in ENDS.items()
+        for asked in [end if graph in ("BiFPN", "PANet, pruned") else end + raised]
+        for task in pairs.TASKS
+        for seed in seeds
+    ]
+
+
 def test_an_effect_is_the_mean_of_its_pairs():
-    rows = []
-    for graph, asked, loss in (
-        ("PANet", 0.5, 1.0),
-        ("PANet, pruned", 0.7, 0.9),
-        ("BiFPN, not pruned", 0.5, 1.0),
-        ("BiFPN", 0.6, 0.7),
-    ):
-        for task in pairs.TASKS:
-            for seed in range(3):
-                rows.append(
-                    {"graph": graph, "task": task, "seed": seed, "asked": asked, "losses": [loss]}
-                )
+    rows = four_graphs(range(3))
     told = switches.effect(rows, "prune")
     assert told["pruning, change of AP50"] == "+0.150"  # (0.2 + 0.1) / 2
     assert told["pruning, change of the final loss"] == "-0.200"
@@ -176,6 +184,17 @@ def test_an_effect_is_the_mean_of_its_pairs():
         "PANet, pruned,\ndots",
         "PANet, pruned,\ndiscs",
     ]
+
+
+def test_fresh_seeds_are_told_apart(monkeypatch):
+    """The first three seeds gain 0.15 by pruning, and the two fresh ones nothing."""
+    tables = []
+    monkeypatch.setattr(switches, "table", lambda head, rows: tables.append((head, rows)))
+    switches.fresh_table(four_graphs(range(3)) + four_graphs(pairs.MORE_SEEDS, raised=0.15))
+    ((head, (every, fresh)),) = tables
+    assert head[1] == "pruning: change of AP50"
+    assert (every[1], every[-1]) == ("+0.090", "20")  # (12 * 0.15 + 8 * 0) / 20
+    assert (fresh[1], fresh[-1]) == ("+0.000", "8")
 
 
 # --- there and back ---
@@ -428,7 +447,15 @@ def test_a_claim_turns_with_its_numbers():
     assert claims.claims_on_ways(exchanged, pairs.all_rows(), patterns)[0].verdict != "confirmed"
 
 
+def test_claim_19_turns_with_its_numbers():
+    positions = {"one cell": "9 of 1,024", "two cells": "1,024 of 1,024"}
+    rows = stored_results("round_trip")["runs"]
+    assert claims.claim_on_repeats(positions, rows).verdict == "confirmed, with care"
+    exchanged = [row | {"cells": {1: 2, 2: 1}.get(row["cells"], 3)} for row in rows]
+    assert claims.claim_on_repeats(positions, exchanged).verdict == NOT_SEEN
+
+
 def test_claim_21_has_three_verdicts():
-    rows = stored_results("necks")["runs"]
-    told = [claim.verdict for claim in claims.claims_on_weighting(rows)]
+    rows, raised = stored_results("necks")["runs"], stored_results("stability")["runs"]
+    told = [claim.verdict for claim in claims.claims_on_weighting(rows, raised)]
     assert told == [NOT_SEEN, NOT_SEEN, "confirmed, with care"]

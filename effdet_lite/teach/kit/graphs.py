@@ -34,12 +34,12 @@ def graph_drawing(
     places = node_places(graph)
     right = max(x for x, _ in places.values())
     if axis is None:
-        size = {"width": 2.0 + 1.6 * right, "height": 0.6 + 0.75 * len(graph.levels)}
+        size = {"width": 2.3 + 1.6 * right, "height": 0.6 + 0.75 * len(graph.levels)}
         axis = new_figure(**size)[1][0, 0]
     widths = {edge: 1.3 if weights is None else 0.4 + 4 * weights[edge] for edge in graph.edges}
     draw_nodes(axis, places, node_kinds(graph), widths)
     limits = (min(graph.levels) - 0.5, max(graph.levels) + 0.8)
-    axis.set(xlim=(-0.5, 0.5 + right), ylim=limits)
+    axis.set(xlim=(-0.5, 0.75 + right), ylim=limits)
     # A place that is given need not be looked for at each drawing.
     write_plainly(axis.set_title(graph.name, y=1.0))
     axis.set_axis_off()
@@ -63,10 +63,23 @@ def draw_nodes(
         x, y = [places[name][0] for name in names], [places[name][1] for name in names]
         look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
         axis.plot(x, y, marker=marker, linestyle="", **look)
-    for name, (x, y) in places.items():
-        words = axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9)
-        words.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-        write_plainly(words)
+    for name in places:
+        name_node(axis, name, places)
+
+
+def name_node(axis: Axes, name: str, places: Places, color: str = "black") -> None:
+    """Write a node's name: beside it in the last column, where no arrow runs to the right, and
+    else below it.
+    """
+    x, y = places[name]
+    if x == max(column for column, _ in places.values()):
+        offset, look = (12, 0), {"ha": "left", "va": "center"}
+    else:
+        offset, look = (-6, -6), {"ha": "right", "va": "top"}
+    look |= {"xytext": offset, "textcoords": "offset points", "fontsize": 9, "color": color}
+    words = axis.annotate(name, (x, y), **look)
+    words.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    write_plainly(words)
 
 
 def node_kinds(graph: FusionGraph) -> dict[str, str]:
@@ -105,7 +118,7 @@ def arrow(edge: tuple[str, str], places: Places, width: float) -> FancyArrowPatc
     bend = 0.0
     if across or along:
         look = {"color": PALETTE["vermillion"], "linestyle": "--"}
-        bend = 0.3 if along and to_y > y else -0.3
+        bend = 0.24 if along and to_y > y else -0.24
     look |= {"linewidth": width, "arrowstyle": "-|>", "mutation_scale": 9}
     look |= {"shrinkA": 11, "shrinkB": 11, "connectionstyle": f"arc3,rad={bend}"}
     return FancyArrowPatch((x, y), (to_x, to_y), **look)

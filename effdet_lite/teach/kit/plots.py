@@ -50,7 +50,9 @@ STYLE = {
     "figure.facecolor": "white",
     "font.size": 10,
     "grid.color": "#DDDDDD",
-    "legend.frameon": False,
+    "legend.edgecolor": "#CCCCCC",
+    "legend.fancybox": False,
+    "legend.framealpha": 0.9,  # a frame, so that its signs are not taken for data
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
     # Letters as they are, not fitted to pixels: a quarter less time for a figure, much alike.

@@ -64,6 +64,6 @@ def _draw_rule(axis: Axes, kind: str) -> None:
     middle = (own_left + right) / 2, (own_top + bottom) / 2
     axis.text(*middle, "shared", fontsize=9, ha="center", va="center")
     axis.text(own_right + 2, top + 1, "tight box around\nthe shape", fontsize=9, va="top")
-    told = "covered: all that is\ninside a box, or both"
+    told = "covered: all that is\ninside at least one box"
     axis.text(own_right + 2, (top + own_bottom) / 2, told, fontsize=9, va="center", color="#555555")
     axis.text(own_right + 2, own_bottom - 1, "detector's box", fontsize=9, color=LOOKS[kind].color)

@@ -56,9 +56,10 @@ def convolution_view(
         "memory traffic, at least": f"{traffic / 1e6:,.3f} MB",
         "arithmetic intensity": f"{one.flops / traffic:,.2f} FLOP/byte",
     }
+    apart = f", in {groups} groups" if groups > 1 else ""
     words = (
         f"A convolution from {side} × {side} × {c_in} numbers to "
-        f"{out_side} × {out_side} × {c_out}, to scale."
+        f"{out_side} × {out_side} × {c_out}{apart}, to scale."
     )
     return View(figure, words, numbers)
 

@@ -120,7 +120,10 @@ def claim_on_steps() -> Claim:
         | told
         | {f"formula's network › B{i}": f"{formula_growths()[i]:.2f}" for i in numbers}
         | {f"1.92^i › {NAMES[i].upper()}": f"{PRODUCT**i:.2f}" for i in numbers},
-        (counted(round(PRODUCT, 2), 2, NEARLY), held(len(near), len(numbers))),
+        (
+            counted(round(PRODUCT, 2), 2, NEARLY),
+            held(len(near), len(numbers), f"{_named(far)} are not near 1.92^i"),
+        ),
         care="1.92 by the formula, and more in networks whose blocks are rounded up",
         says=f"The product is {PRODUCT:.2f}, but the formula's own network of ϕ = 1 takes "
         f"{formula_growths()[1]:.2f} × B0's MACs; of the published ones {_named(near)} are within "
@@ -139,7 +142,7 @@ def claims_on_the_grid(rows: Rows) -> tuple[Claim, Claim]:
             MIXTURE: str(spread(list(papers_mixture(rows).values()))),
         },
         (gained(gains_of_the_mixture(rows)),),
-        says=f"{len(candidates())} triples come near 2; ten other mixtures and the paper's, "
+        says=f"{len(candidates())} triples come near 2; ten other triples and the paper's, "
         "trained with three seeds each, overlap too much to tell which is best",
     )
     largest = own_phis(EFFICIENTNETS["b7"])

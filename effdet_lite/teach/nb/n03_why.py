@@ -160,8 +160,10 @@ def show_windows() -> None:
         axis.set(xlim=(0, resolution), ylim=(resolution, 0), aspect="equal")
         axis.set(xticks=[0, resolution], yticks=[])
         axis.grid(visible=False)
-        sees = "both" if run.field > run.gap else "never both"
-        axis.set_title(f"{resolution} px: gap {run.gap:.0f} px\nit sees {sees}", fontsize=9)
+        sees_both = run.field > run.gap
+        sees = "both" if sees_both else "never both"
+        seen = "it sees both" if sees_both else "it never sees both"
+        axis.set_title(f"{resolution} px: gap {run.gap:.0f} px\n{seen}", fontsize=9)
         told.append(f"{resolution} px: a gap of {run.gap:.0f} px, {sees}")
     figure.suptitle(f"The window of one block, {run.field} px, over two marks", fontsize=11)
     show(figure, f"Two marks and a window of {run.field} px. {'; '.join(told)}.")

@@ -52,7 +52,7 @@ def show_blocks(coarse: Tensor, copied: Tensor, smoothed: Tensor) -> None:
     )
     plot.set(xlabel="column", ylabel="value", title="one row of both", ylim=(-0.05, 1.6))
     plot.title.set_fontsize(11)
-    plot.legend(fontsize=9, loc="upper right")
+    plot.legend(fontsize=9, loc="upper left")
     show(
         figure,
         "Enlarged by copies, a smooth map becomes a staircase of flat blocks; behind a smoothing "

@@ -184,7 +184,7 @@ def sizes_view(rows: Rows, guess: str | None = None) -> View:
     for place in range(len(SIZES)):
         best.append(max(ARMS, key=lambda arm, place=place: by_size(rows, arm)[place].mean))
     if len(set(best)) == 1:
-        axis.set_title(f"Ahead at every size: {ARMS[best[0]]}", fontsize=11)
+        axis.set_title(f"Highest mean at every size: {ARMS[best[0]]}", fontsize=11)
     for number, (arm, words) in enumerate(ARMS.items()):
         found = by_size(rows, arm)
         means = [one.mean for one in found]

@@ -36,7 +36,25 @@ TWO = (
 # What P2 sees behind the neck, without fusion: the backbone's window, and 4 px on each side for the
 # neck's 3 x 3. (The head's two convolutions, which see further, come after the probe.)
 PROBED = field_of(LEVELS[0]) + 2 * 4
+STRIDE = 2 ** LEVELS[0]
 CORNERS = (98, 48), (108, 58)  # (left, top) of the two windows that a figure shows
+
+
+def nearest_position(x: float, y: float) -> tuple[int, int]:
+    """(row, column) of the position of P2 whose window has its middle nearest to (x, y) px."""
+    last = SIDE // STRIDE - 1
+    row, column = (min(max(round((place - 0.5) / STRIDE), 0), last) for place in (y, x))
+    return row, column
+
+
+def seen_by(index: int) -> tuple[int, int]:
+    """The pixels (first, behind the last) that a position of P2 with this row or column sees.
+
+    Its window has pixel STRIDE * index in its middle: each layer of the backbone reads one row and
+    column before its position, and one behind.
+    """
+    first = STRIDE * index - PROBED // 2
+    return first, first + PROBED
 
 
 class Listener:
@@ -61,9 +79,8 @@ class Listener:
         self.lowest = min(0.0, *(sums.min().item() for sums in every))
         self.highest = max(1.0, *(sums.max().item() for sums in every))
 
-    def says(self, name: str, x: float, y: float) -> list[float]:
-        """Of each color, what the probe of this detector's P2 gives at (x, y) px."""
-        row, column = (min(int(place // 4), SIDE // 4 - 1) for place in (y, x))
+    def says(self, name: str, row: int, column: int) -> list[float]:
+        """Of each color, what the probe of this detector's P2 gives at one of its positions."""
         return self.sums[name][row, column].tolist()
 
     def pad(self) -> WindowPad:
@@ -99,13 +116,13 @@ class Listener:
     def _drawn(self, inside: Axes, bars: Axes, window: Sequence[float]) -> dict[str, str]:
         """Draw the window's pixels and the probes' sums; returns what they say."""
         left, top, right, bottom = window
-        x, y = (left + right) / 2, (top + bottom) / 2
+        row, column = nearest_position((left + right) / 2, (top + bottom) / 2)
         draw_picture(inside, self.image)
-        inside.set(xlim=(left, right), ylim=(bottom, top))
-        inside.set_title("in the window", fontsize=11, y=1.0)
+        inside.set(xlim=seen_by(column), ylim=seen_by(row)[::-1])
+        inside.set_title("what P2 sees there", fontsize=11, y=1.0)
         numbers = {"the ring is": self.color}
         for number, name in enumerate(self.sums):
-            sums = self.says(name, x, y)
+            sums = self.says(name, row, column)
             for place, (value, look) in enumerate(zip(sums, LOOKS, strict=True)):
                 bars.bar(number + 0.27 * (place - 1), value, 0.25, ec="black", **look)
             best = max(range(len(sums)), key=sums.__getitem__)

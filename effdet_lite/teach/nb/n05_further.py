@@ -1,5 +1,5 @@
 """Further trainings of notebook 05, drawn: a task for the neck alone, one that a cell cannot solve,
-weights at raised rates, and what each way of weighing takes in time.
+weights at raised rates, and what each rule of weighing takes in time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from effdet_lite.experiments import round_trip, stability, way_up, weighting_tim
 from effdet_lite.experiments.comparing import spread
 from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.page import show
-from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, styled
+from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_ways import GUESSING
 
@@ -82,8 +82,10 @@ def way_up_view(rows: Rows, guess: float | None = None) -> View:
 
 
 @styled
-def cells_view(rows: Rows) -> View:
-    """Each training of `experiments.round_trip`, by its number of cells and steps."""
+def cells_view(rows: Rows, guess: float | None = None) -> View:
+    """Each training of `experiments.round_trip`, by its number of cells and steps. guess: how many
+    of those with two cells find the far mark.
+    """
     figure, (axis,) = new_panels(7.6, 3.4, (0.24, 0.17, 0.74, 0.7))
     arms = {}
     for (cells, steps), values in sorted(round_trip.asked_by_cells(rows).items()):
@@ -96,49 +98,83 @@ def cells_view(rows: Rows) -> View:
         fontsize=11,
     )
     numbers = {f"runs that find the far mark, {name}": words for name, words in told.items()}
+    if guess is not None:
+        numbers["your guess, 2 cells"] = f"{guess:g} of {len(round_trip.SEEDS)}"
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"From fine to coarse and back. {words}.", numbers)
+
+
+def found_by_two_cells(rows: Rows) -> int:
+    """How many trainings of `experiments.round_trip` with two cells find the far mark."""
+    values = round_trip.asked_by_cells(rows)[2, round_trip.STEPS]
+    return sum(way_up.solved({"asked": value}) for value in values)
+
+
+def setting_told(weighting: str, times: int, norms: bool) -> str:
+    """A setting of `experiments.stability`, in words."""
+    return f"{weighting}, {'with' if norms else 'without'} norms, {times} × the rate"
+
+
+def told_of_raised_rates(rows: Rows) -> dict[str, str]:
+    """How many trainings of `experiments.stability` diverged, with each rule and in each setting
+    where one did; and the largest factor that any edge had with each rule.
+    """
+    numbers = {}
+    for way in stability.WEIGHTINGS:
+        own = [row for row in rows if row["weighting"] == way]
+        numbers[f"diverged, {way}"] = f"{sum(map(stability.diverged, own))} of {len(own)}"
+        numbers[f"largest factor, {way}"] = f"{max(row['largest_factor'] for row in own):.1f}"
+    for setting, found in stability.by_setting(rows).items():
+        if found["diverged"]:
+            label = f"diverged, {setting_told(*setting)}"
+            numbers[label] = f"{found['diverged']} of {found['runs']}"
+    return numbers
 
 
 @styled
 def stability_view(rows: Rows) -> View:
     """How many trainings of `experiments.stability` diverged, and the largest factor of each."""
-    figure, axes = new_panels(8.8, 3.4, (0.09, 0.17, 0.4, 0.68), (0.57, 0.17, 0.4, 0.68))
+    figure, axes = new_panels(8.8, 3.6, (0.09, 0.16, 0.4, 0.62), (0.57, 0.16, 0.4, 0.62))
     found = stability.by_setting(rows)
-    numbers = {}
     for axis, norms in zip(axes, (True, False), strict=True):
         for number, way in enumerate(stability.WEIGHTINGS):
-            values = [found[way, times, norms]["largest_factor"] for times in stability.TIMES]
-            look = {"color": COLORS[number], "marker": MARKERS[number]}
-            axis.plot(range(len(values)), values, **look, linestyle="-", label=way)
-            for place, times in enumerate(stability.TIMES):
-                one = found[way, times, norms]
-                if one["diverged"]:
-                    axis.annotate(
-                        f"{one['diverged']} of {one['runs']} diverged",
-                        (place, values[place]),
-                        xytext=(0, 9),
-                        textcoords="offset points",
-                        ha="right" if place else "left",
-                        fontsize=9,
-                        color=PALETTE["black"],
-                    )
-                label = f"{way}, {'with' if norms else 'without'} norms, {times} × the rate"
-                numbers[f"diverged, {label}"] = f"{one['diverged']} of {one['runs']}"
+            some = [found[way, times, norms] for times in stability.TIMES]
+            _draw_factors(axis, some, {"label": way, **line_look(number)})
         axis.set(yscale="log", xticks=range(3), xlim=(-0.3, 2.3))
         axis.set_xticklabels([f"{times} ×" for times in stability.TIMES])
-        axis.set(xlabel="rate of the fusion weights", ylabel="largest factor")
-        axis.set_title("with norms" if norms else "without norms", fontsize=11)
+        axis.set(xlabel="learning rate of the fusion weights", ylabel="largest factor")
+        axis.set_title("with the neck's norms" if norms else "without norms", fontsize=11)
         low, high = axis.get_ylim()
         axis.set_ylim(low, 2.5 * high)
     axes[0].legend(fontsize=9, loc="upper left")
+    numbers = told_of_raised_rates(rows)
+    diverged = sum(map(stability.diverged, rows))
+    finding = f"{diverged} of {len(rows)} trainings diverge"
+    figure.suptitle(f"{finding}; unbounded factors grow with the rate", fontsize=11)
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"Trainings at raised rates. {words}.", numbers)
 
 
+def _draw_factors(axis: Axes, found: Sequence[Mapping], look: Mapping) -> None:
+    """The largest factors of one rule at each rate, with the number of those that diverged."""
+    values = [one["largest_factor"] for one in found]
+    axis.plot(range(len(values)), values, **look)
+    for place, one in enumerate(found):
+        if one["diverged"]:
+            axis.annotate(
+                f"{one['diverged']} of {one['runs']} diverged",
+                (place, values[place]),
+                xytext=(0, 9),
+                textcoords="offset points",
+                ha="right" if place else "left",
+                fontsize=9,
+                color=PALETTE["black"],
+            )
+
+
 @styled
 def times_view(rows: Rows) -> View:
-    """The time that each way takes over the fast way's, turn by turn; of
+    """The time that each way takes over the fast rule's, turn by turn; of
     `experiments.weighting_times`.
     """
     figure, axes = new_panels(8.4, 3.0, (0.14, 0.2, 0.4, 0.64), (0.58, 0.2, 0.4, 0.64))
@@ -152,7 +188,7 @@ def times_view(rows: Rows) -> View:
         axis.axvline(1, color="black", linestyle="--", marker="", lw=1)
         names = list(ratios) if work == weighting_times.WORK[0] else [""] * len(ratios)
         axis.set(yticks=range(len(ratios)), yticklabels=names, ylim=(len(ratios) - 0.5, -0.5))
-        axis.set(xlabel="seconds, in those of the fast way")
+        axis.set(xlabel="seconds, in those of the fast rule")
         axis.set_title(f"a step of {work}" if work == "training" else work, fontsize=11)
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
-    return View(figure, f"D0 with each way of weighing, in turns. {words}.", numbers)
+    return View(figure, f"D0 with each rule of weighing, in turns. {words}.", numbers)

@@ -32,7 +32,7 @@ def show_factors(model: EfficientDet) -> None:
         axis.add_artist(line)
     draw_nodes(axis, places, kinds, {})
     right = max(x for x, _ in places.values())
-    axis.set(xlim=(-0.5, right + 0.5), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.5))
+    axis.set(xlim=(-0.5, right + 0.6), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.5))
     axis.set_axis_off()
     for edge in dead:
         middle = _middle(axis, edge, places)

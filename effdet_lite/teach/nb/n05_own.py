@@ -191,7 +191,7 @@ def among_all(
     axis.axhline(GUESSING, color="#555555", linestyle=":", marker="")
     axis.text(axis.get_xlim()[0], GUESSING - 0.02, " guessing", fontsize=9, va="top")
     axis.set(ylim=(0, 1.05), ylabel=f"AP50 of the {asks}")
-    axis.set(xlabel="million MACs of the whole detector")
+    axis.set(xlabel="million MACs of the whole detector (marks moved aside a little)")
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=10)
     title = "Necks with one cell, three trainings each"
     axis.set_title(title if mine is None else f"{title}; the star: one of {name}", fontsize=11)

@@ -9,7 +9,7 @@ from effdet_lite.experiments import pairs
 from effdet_lite.experiments.comparing import sign_flip_p, spread
 from effdet_lite.fusion import FusionGraph, bifpn
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.graphs import arrow, draw_nodes, node_kinds, node_places
+from effdet_lite.teach.kit.graphs import arrow, draw_nodes, name_node, node_kinds, node_places
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
@@ -141,9 +141,9 @@ def draw_switched(axis: Axes, graph: FusionGraph, whole: FusionGraph) -> None:
     for name in names - set(alive) - {"in"}:
         x, y = places[name]
         axis.plot(x, y, marker="X", markersize=11, color=GHOST, linestyle="")
-        axis.text(x - 0.09, y - 0.12, name, ha="right", va="top", fontsize=9, color="#666666")
+        name_node(axis, name, places, color="#666666")
     right = max(x for x, _ in places.values())
-    axis.set(xlim=(-0.5, right + 0.5), ylim=(SMALL.levels[0] - 0.5, SMALL.levels[-1] + 1.1))
+    axis.set(xlim=(-0.5, right + 0.75), ylim=(SMALL.levels[0] - 0.5, SMALL.levels[-1] + 1.1))
     axis.set_axis_off()
 
 
@@ -243,6 +243,24 @@ def effect(rows: Rows, switch: str) -> dict[str, str]:
         f"{name}, p for less loss": f"{sign_flip_p(lower):.3f}",
         f"{name}, pairs": f"{len(asked)}",
     }
+
+
+def fresh_table(rows: Rows) -> None:
+    """What each switch changes over all seeds, and over the two alone that nobody had seen when the
+    comparison was chosen. rows: `experiments.pairs.all_rows`.
+    """
+    fresh = [row for row in rows if row["seed"] in pairs.MORE_SEEDS]
+    lines = []
+    for words, some in (("all five", rows), ("the two fresh ones", fresh)):
+        line = [words]
+        for switch, name in SWITCHES.items():
+            told = effect(some, switch)
+            line += [told[f"{name}, change of AP50"], told[f"{name}, p for more AP50"]]
+        lines.append([*line, told[f"{name}, pairs"]])
+    heads = [
+        head for name in SWITCHES.values() for head in (f"{name}: change of AP50", f"{name}: p")
+    ]
+    table(["seeds", *heads, "pairs for each"], lines)
 
 
 def draw_costs(axis: Axes, mine: float, name: str, room: float = 1.25) -> None:

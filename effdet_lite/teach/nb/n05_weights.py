@@ -109,7 +109,7 @@ def death_view(traces: Mapping[str, Sequence[float]], guess: str | None) -> View
         told["your guess"] = guess
     axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
     axis.set(xlabel="training steps", ylabel="B's weight", ylim=(-0.8, 1.35))
-    axis.set_title("Below zero, the fast way cannot move the weight", fontsize=11)
+    axis.set_title("Below zero, the fast rule cannot move the weight", fontsize=11)
     axis.legend(loc="center right", fontsize=10)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())
     return View(figure, f"B's weight begins at {traces['fast'][0]:+.2f}. {words}.", told)

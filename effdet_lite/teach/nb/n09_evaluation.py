@@ -15,13 +15,17 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import KINDS, error_kinds
 from effdet_lite.teach.kit.boxes import draw_outlines, draw_picture
 from effdet_lite.teach.kit.labels import label_where_free
-from effdet_lite.teach.kit.plots import COLORS, DASHES, as_array, new_panels, styled
+from effdet_lite.teach.kit.plots import DASHES, PALETTE, as_array, new_panels, styled
 from effdet_lite.teach.kit.shared import detect_once
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.kit.words import writable
 from effdet_lite.teach.nb.n09_results import detector, kept_from, pictures_of
 
-GLYPHS = "●■▲◆▼✚✖"  # of KINDS
+GLYPHS = "●■▲◆▼✚?"  # of KINDS
+# In their order, too. Right, double and missed look as in `kit.judged`.
+KIND_COLORS = tuple(
+    PALETTE[name] for name in ("blue", "green", "vermillion", "purple", "orange", "sky", "black")
+)
 NAMED = 14  # boxes with words, where there is room; every letter takes time
 
 
@@ -105,7 +109,7 @@ def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence
     """
     numbers = [KINDS.index(kind) for kind in kinds]
     looks = {
-        "colors": [COLORS[number] for number in numbers],
+        "colors": [KIND_COLORS[number] for number in numbers],
         "linestyles": [DASHES[number] for number in numbers],
     }
     places = as_array(boxes["boxes"]).tolist()
@@ -118,13 +122,13 @@ def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence
         name = f"{GLYPHS[number]} {writable(classes[label], label)}"
         score = f" {scores[at]:.2f}" if scores else ""
         wordings = (name + score, GLYPHS[number] + score, GLYPHS[number])
-        label_where_free(axis, places[at], wordings, COLORS[number], outside=True)
+        label_where_free(axis, places[at], wordings, KIND_COLORS[number], outside=True)
 
 
 def _draw_counts(axis: Axes, counts: dict[str, int]) -> None:
     """Counts as bars, each below its words, which are the key to symbols and colors."""
     rows = range(len(counts))
-    axis.barh(rows, list(counts.values()), height=0.25, color=COLORS[: len(counts)])
+    axis.barh(rows, list(counts.values()), height=0.25, color=KIND_COLORS[: len(counts)])
     for row, (kind, count) in zip(rows, counts.items(), strict=True):
         axis.text(0, row - 0.22, f"{GLYPHS[row]} {kind}: {count}", fontsize=9)
     axis.set(xlim=(0, max(1, *counts.values())), ylim=(len(counts) - 0.7, -0.8))

@@ -182,7 +182,7 @@ def draw_curve(axis: Axes, result: Ranked, heights: bool = False) -> None:
     if heights:
         tops = [max((y for x, y in zip(xs, ys, strict=True) if x >= r), default=0) for r in RECALLS]
         axis.vlines(RECALLS, 0, tops, color=PALETTE["blue"], linewidth=0.5)
-    for kind, marker in (("right", "o"), ("double", "D"), ("wrong", "X")):
+    for kind, marker in (("right", "o"), ("double", "s"), ("wrong", "X")):
         at = [number for number, own in enumerate(result.kinds) if own == kind]
         look = {"color": LOOKS[kind].color, "marker": marker, "linestyle": "", "markersize": 9}
         axis.plot(result.recall[at], result.precision[at], label=kind, zorder=4, **look)

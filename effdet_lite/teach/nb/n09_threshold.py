@@ -53,10 +53,11 @@ def rates_view(guesses: Mapping) -> View:
     ):
         axis.plot(SCORES, 100 * values, dashes, color=color, marker="", label=words)
     axis.axvline(ASKED, color="black", linestyle=":", linewidth=1, marker="")
+    axis.text(ASKED + 0.01, 3, f"threshold {ASKED}", fontsize=9)
     axis.set(xlim=(0, 1), ylim=(-2, 104), xlabel="threshold: the lowest score that you believe")
     axis.set(ylabel="%", xticks=np.arange(0, 1.01, 0.1))
     axis.set_title("Precision and recall pull in opposite directions", fontsize=11)
-    axis.legend(loc="lower center", fontsize=9)
+    axis.legend(loc="center left", bbox_to_anchor=(0.02, 0.72), fontsize=9)
     draw_guess(axis, guesses["09.c"], x=ASKED)
     numbers = {}
     for score in (0.1, ASKED, 0.5, 0.7):

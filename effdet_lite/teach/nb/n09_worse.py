@@ -81,5 +81,6 @@ def show_worse() -> None:
         draw_judged(axis, found, target, CLASSES, result)
         axis.set_title(f"{name.split(',')[0]} {amount:g}", fontsize=11, y=1.0)
         told.append(f"{name} {amount:g}: {result.count('right')} of {len(target['labels'])}")
+    figure.suptitle(f"Boxes with a score of {SCORE} or more", fontsize=11, y=0.99)
     draw_key(figure)
     show(figure, f"One picture in four bad versions; objects found: {'; '.join(told)}.", photo=True)

@@ -150,11 +150,11 @@ def edges_figure(
 ) -> Figure:
     """Nodes at places (column, row) by kind, and an arrow for each edge [from, to]."""
     columns, rows = zip(*places.values(), strict=True)
-    width = 2.0 + 1.4 * (max(columns) - min(columns))
+    width = 2.3 + 1.4 * (max(columns) - min(columns))
     height = 0.8 + 0.75 * (max(rows) - min(rows))
     axis = new_figure(width=width, height=height)[1][0, 0]
     draw_nodes(axis, places, kinds, {tuple(edge): 1.3 for edge in edges})
-    axis.set(xlim=(min(columns) - 0.5, max(columns) + 0.5))
+    axis.set(xlim=(min(columns) - 0.5, max(columns) + 0.75))
     axis.set(ylim=(min(rows) - 0.5, max(rows) + 0.5))
     axis.set_axis_off()
     return axis.figure
