@@ -131,7 +131,10 @@ def test_the_window_asks_the_position_in_its_middle(listener):
     for left, top in ((0, 0), (97, 97), (40, 60)):
         view = listener.view([left, top, left + 31, top + 31])
         view.figure.draw_without_rendering()
-        row, column = int((top + 15.5) // 4), int((left + 15.5) // 4)
+        row, column = (
+            min(range(32), key=lambda index, middle=corner + 15.5: abs(4 * index + 0.5 - middle))
+            for corner in (top, left)
+        )
         sums = listener.sums["FPN"][row, column]
         best = int(sums.argmax())
         assert (
@@ -140,6 +143,19 @@ def test_the_window_asks_the_position_in_its_middle(listener):
         assert view.numbers["the ring is"] == "red"
     assert listener.view(listener.pad().value)
     listener.view([-15, -15, 16, 16])  # its middle is in the picture
+
+
+@pytest.mark.parametrize("index", [5, 15, 26])
+def test_what_a_position_of_p2_sees_is_what_its_gradient_reaches(index):
+    """Oracle: torch.autograd through two 3x3 of stride 2, and the neck's 3x3."""
+    line = torch.ones(1, 1, 1, 128, requires_grad=True)
+    ones = torch.ones(1, 1, 1, 3)
+    x = line
+    for stride in (2, 2, 1):
+        x = torch.nn.functional.conv2d(x, ones, stride=(1, stride), padding=(0, 1))
+    (gradient,) = torch.autograd.grad(x[..., index].sum(), line)
+    (seen,) = gradient[0, 0, 0].nonzero(as_tuple=True)
+    assert window.seen_by(index) == (int(seen[0]), int(seen[-1]) + 1)
 
 
 def test_two_windows_are_shown(listener, monkeypatch):

@@ -187,14 +187,14 @@ def test_an_effect_is_the_mean_of_its_pairs():
 
 
 def test_fresh_seeds_are_told_apart(monkeypatch):
-    """The first three seeds gain 0.15 by pruning, and the two fresh ones nothing."""
+    """The first three seeds gain 0.15 by pruning, and the two fresh ones lose 0.05."""
     tables = []
     monkeypatch.setattr(switches, "table", lambda head, rows: tables.append((head, rows)))
-    switches.fresh_table(four_graphs(range(3)) + four_graphs(pairs.MORE_SEEDS, raised=0.15))
+    switches.fresh_table(four_graphs(range(3)) + four_graphs(pairs.MORE_SEEDS, raised=0.2))
     ((head, (every, fresh)),) = tables
     assert head[1] == "pruning: change of AP50"
-    assert (every[1], every[-1]) == ("+0.090", "20")  # (12 * 0.15 + 8 * 0) / 20
-    assert (fresh[1], fresh[-1]) == ("+0.000", "8")
+    assert (every[1], every[-1]) == ("+0.070", "20")  # (12 * 0.15 - 8 * 0.05) / 20
+    assert (fresh[1], fresh[-1]) == ("-0.050", "8")
 
 
 # --- there and back ---

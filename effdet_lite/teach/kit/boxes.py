@@ -186,6 +186,6 @@ def image_grid(
     lines = -(-len(keys) // (2 * columns))
     names = [key.get_label() for key in keys]
     columns = -(-len(keys) // lines)
-    legend = figure.legend(keys, names, loc="outside lower center", ncols=columns)
+    legend = figure.legend(keys, names, loc="outside lower center", ncols=columns, frameon=False)
     write_plainly(*legend.get_texts())
     return figure

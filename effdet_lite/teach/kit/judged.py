@@ -161,4 +161,6 @@ def draw_key(
         keys.append(Line2D([], [], marker="", **line))
         names.append(name)
     look = {"handlelength": 3, "fontsize": 9}
-    figure.legend(keys, names, loc="lower center", ncols=columns or len(names), **look)
+    figure.legend(
+        keys, names, loc="lower center", ncols=columns or len(names), **look, frameon=False
+    )

@@ -202,7 +202,7 @@ def _explain(figure: Figure, place: str) -> None:
         "positions that see the whole image": Line2D([], [], **squares),
         "positions that do not": Line2D([], [], **others),
     }
-    figure.legend(meanings.values(), meanings.keys(), loc=place, ncols=2, fontsize=9)
+    figure.legend(meanings.values(), meanings.keys(), loc=place, ncols=2, fontsize=9, frameon=False)
 
 
 @styled

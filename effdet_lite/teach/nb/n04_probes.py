@@ -227,7 +227,7 @@ def knowledge_view(fpn: Knowledge, guess: float | None = None) -> View:
     panels[1].plot(LEVELS, limits, color="#555555", marker="_", ms=14, ls="-", lw=1.2)
     panels[1].annotate("the oracle's ceiling", (4.55, 82), fontsize=10, color="#333333")
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="upper center", ncols=2, fontsize=11)
+    figure.legend(handles, names, loc="upper center", ncols=2, fontsize=11, frameon=False)
     draw_guess(panels[0], guess, x=2)
     before, after = (100 * fpn.at(when, "what", 2) for when in MAPS)
     words = (

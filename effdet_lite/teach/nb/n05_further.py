@@ -120,10 +120,11 @@ def told_of_raised_rates(rows: Rows) -> dict[str, str]:
     where one did; and the largest factor that any edge had with each rule.
     """
     numbers = {}
-    for way in stability.WEIGHTINGS:
-        own = [row for row in rows if row["weighting"] == way]
-        numbers[f"diverged, {way}"] = f"{sum(map(stability.diverged, own))} of {len(own)}"
-        numbers[f"largest factor, {way}"] = f"{max(row['largest_factor'] for row in own):.1f}"
+    own = {way: [row for row in rows if row["weighting"] == way] for way in stability.WEIGHTINGS}
+    for way, some in own.items():
+        numbers[f"largest factor, {way}"] = f"{max(row['largest_factor'] for row in some):.1f}"
+    for way, some in own.items():
+        numbers[f"diverged, {way}"] = f"{sum(map(stability.diverged, some))} of {len(some)}"
     for setting, found in stability.by_setting(rows).items():
         if found["diverged"]:
             label = f"diverged, {setting_told(*setting)}"

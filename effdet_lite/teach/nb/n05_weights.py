@@ -72,7 +72,9 @@ def _dress(figure: Figure, left, right) -> None:
     right.set_title("pull at A's weight", fontsize=11, y=1.0)
     bars = [left.barh(0, 0, color=color) for color in HUES]
     names = [f"{name} (the number {value:g})" for name, value in zip("AB", INPUTS, strict=True)]
-    figure.legend(bars, names, loc="upper left", ncols=2, fontsize=9, bbox_to_anchor=(0.1, 1.0))
+    figure.legend(
+        bars, names, loc="upper left", ncols=2, fontsize=9, bbox_to_anchor=(0.1, 1.0), frameon=False
+    )
 
 
 @styled

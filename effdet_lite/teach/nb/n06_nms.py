@@ -103,12 +103,12 @@ def _draw_key(figure: Figure) -> None:
     looks = {
         "taken now": {"color": PALETTE["blue"], "linewidth": 2.8},
         "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
-        "goes (spread, to be seen)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
+        "goes (spread)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
         "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},
     }
     keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
     style = {"ncols": len(looks), "fontsize": 9, "handlelength": 2.2, "columnspacing": 1.2}
-    figure.legend(keys, list(looks), loc="lower center", **style)
+    figure.legend(keys, list(looks), loc="lower center", **style, frameon=False)
 
 
 def _words_of(now: Step, found: Mapping[str, Tensor]) -> str:

@@ -266,5 +266,7 @@ def both_figure(pair: Pair, image: Tensor) -> Figure:
         "yours": {"color": PALETTE["black"], "linewidth": 1.6},
     }
     lines = [axis.plot([], [], marker="", linestyle="-", **look)[0] for look in looks.values()]
-    figure.legend(lines, list(looks), loc="lower center", ncols=2, fontsize=10, handlelength=3)
+    figure.legend(
+        lines, list(looks), loc="lower center", ncols=2, fontsize=10, handlelength=3, frameon=False
+    )
     return figure

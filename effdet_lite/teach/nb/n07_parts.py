@@ -59,7 +59,9 @@ def show_shares() -> None:
             below = [low + more for low, more in zip(below, high, strict=True)]
         axis.set(ylabel=f"share of the {words} (%)", ylim=(0, 100))
         axis.tick_params(axis="x", labelsize=9)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(
+        *axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+    )
     first, last = counted["D0"], counted["D7"]
     show(
         figure,

@@ -155,5 +155,5 @@ def charts_figure(clinic: Clinic) -> Figure:
     for axis in axes[1]:
         axis.set_xlabel("training step")
     lines = axes[0, 0].get_lines()
-    figure.legend(handles=lines, loc="outside upper right", ncols=2, fontsize=9)
+    figure.legend(handles=lines, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
     return figure

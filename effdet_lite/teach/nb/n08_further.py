@@ -100,7 +100,7 @@ def show_precisions(steps: int = 20) -> None:
         losses = [row["loss"] for row in rows]
         axes[0, 0].plot(range(1, steps + 1), losses, label=words, markevery=4, **line_look(number))
     axes[0, 0].set(xlabel="training step", ylabel="training loss", xticks=range(0, steps + 1, 5))
-    axes[0, 0].set_title("Half the digits, nearly the same curve", loc="left")
+    axes[0, 0].set_title("Half the bits, nearly the same curve", loc="left")
     axes[0, 0].legend()
     show(figure, "Two loss curves that fall together: the same steps in float32 and in bf16.")
     pairs = zip(runs["bf16"], runs["no"], strict=True)

@@ -76,7 +76,7 @@ def climb_view(rates: Sequence[float], losses: Sequence[float], guesses: Mapping
     numbers = {
         "the smoothed loss is lowest": f"{read['lowest']:.2f} at a rate of {lowest:.2g}",
         "a tenth to a third of that rate": f"{lowest / 10:.2g} to {lowest / 3:.2g}",
-        "from here on the loss is above the first": f"a rate of {breaks:.2g}",
+        "from here on the loss of each step is above the first": f"a rate of {breaks:.2g}",
     }
     words = (
         f"With a climbing rate the loss falls to {read['lowest']:.2f} at {lowest:.2g}, and breaks "
@@ -175,7 +175,7 @@ def trials_figure(runs: Mapping[float, Sequence[float]]) -> Figure:
     axis.set(yscale="log", ylim=(0.8, 1.25 * TOP), xlabel="training step", ylabel="loss (log axis)")
     axis.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "over 100"])
     axis.yaxis.minorticks_off()
-    axis.set_title("A fresh detector, always the same pictures", loc="left", fontsize=11)
+    axis.set_title("A fresh detector, the same batches for every rate", loc="left", fontsize=11)
     axis.legend(title="rate", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 

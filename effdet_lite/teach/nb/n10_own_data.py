@@ -85,7 +85,9 @@ def show_suspects(report: FolderReport) -> None:
         )
         for n, name in enumerate(writable_names(report.classes))
     ]
-    legend = figure.legend(handles=keys[:12], loc="outside lower center", ncols=6, fontsize=10)
+    legend = figure.legend(
+        handles=keys[:12], loc="outside lower center", ncols=6, fontsize=10, frameon=False
+    )
     write_plainly(*legend.get_texts())
     told = "; ".join(f"{report.samples[index].path.name}: {title}" for index, title, _ in panels)
     show(figure, f"Pictures to look at. {told.replace(chr(10), ', ')}.", photo=True)
