@@ -91,10 +91,16 @@ def switch(rows: Rows, name: str) -> dict[str, Finding]:
     """Claims 17 ("skip") and 18 ("prune"), of `pairs.all_rows`: what the switch gains in AP50 of
     what is asked for, and by how much the final loss is lower.
     """
-    asked = pairs.gains(rows, name)
+    asked = {_told(pair): gains for pair, gains in pairs.gains(rows, name).items()}
     losses = pairs.gains(rows, name, pairs.final_loss)
     lower = {pair: [-change for change in changes] for pair, changes in losses.items()}
     return {"asked": gained(asked), "final loss": gained(lower)}
+
+
+def _told(pair: str) -> str:
+    """ "PANet → PANet, pruned, bottom-up" ends "on the discs": what is asked for there."""
+    graphs, _, task = pair.rpartition(", ")
+    return f"{graphs} on the {'dots' if task == 'top-down' else 'discs'}"
 
 
 def repeats(rows: Rows) -> Finding:

@@ -93,6 +93,7 @@ def _on_pruning(rows: Rows) -> Claim:
         for node, one in saved.items():
             told[f"saved in {title} by leaving out {node}"] = f"{100 * one['saved']:.1f} %"
     changes = effect(rows, "prune")
+    fresh = effect([row for row in rows if row["seed"] in pairs.MORE_SEEDS], "prune")
     labels = ("pruning, change of AP50", "pruning, p for more AP50")
     told |= {label: changes[label] for label in labels}
     return Claim(
@@ -101,9 +102,11 @@ def _on_pruning(rows: Rows) -> Claim:
         told,
         (neck_findings.switch(rows, "prune")["asked"],),
         care="with skips one of the two nodes has two inputs, and it is the one that saves",
-        says=f"Pruning saves {both[0]} of PANet's MACs and {both[1]} with skips, "
-        f"{told['saved in PANet with skips by leaving out P6_td']} of them by P6_td; AP50 changes "
-        f"by {changes[labels[0]]} over {changes['pruning, pairs']} pairs",
+        says=f"Pruning saves {both[0]} of PANet's MACs and {both[1]} with skips; "
+        f"P6_td alone saves {told['saved in PANet with skips by leaving out P6_td']}. AP50 changes "
+        f"by {changes[labels[0]]} over {changes['pruning, pairs']} pairs, and by "
+        f"{fresh[labels[0]]} (p {fresh[labels[1]]}) over the {fresh['pruning, pairs']} of seeds "
+        "that nobody had seen before",
     )
 
 

@@ -152,8 +152,9 @@ def stability_view(rows: Rows) -> View:
     diverged = sum(map(stability.diverged, rows))
     finding = f"{diverged} of {len(rows)} trainings diverge"
     figure.suptitle(f"{finding}; unbounded factors grow with the rate", fontsize=11)
-    words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
-    return View(figure, f"Trainings at raised rates. {words}.", numbers)
+    factors = [f"{numbers[f'largest factor, {way}']} {way}" for way in stability.WEIGHTINGS]
+    words = f"Trainings at raised rates. {finding}. The largest factors: {', '.join(factors)}."
+    return View(figure, words, numbers)
 
 
 def _draw_factors(axis: Axes, found: Sequence[Mapping], look: Mapping) -> None:
