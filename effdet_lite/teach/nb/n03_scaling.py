@@ -144,7 +144,7 @@ def formula_table() -> None:
 def _told(phi: float, size: str, shared: float | None) -> str:
     """The ϕ of one size, and where the size was rounded far from a shared ϕ, what it had been."""
     if size == "width" and shared is not None and abs(phi - shared) > 0.25:
-        return f"{phi:.1f} ({BETA**shared:.3f}, rounded)"
+        return f"{phi:.1f} ({shared:g} gives {BETA**shared:.3f}, rounded)"
     return f"{phi:.1f}"
 
 

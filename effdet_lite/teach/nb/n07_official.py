@@ -240,10 +240,10 @@ def show_both_detectors(mine: nn.Module, trained: EfficientDet, image: Tensor) -
     apart = pair.farthest()
     show(
         both_figure(pair, image),
-        f"{count} boxes of the official code, wide and orange, and {count} of your detector, thin "
+        f"{count} boxes of effdet, wide and orange, and {count} of your detector, thin "
         "and dark, each in the middle of an official one.",
     )
-    print(f"boxes: {count} of yours, {len(pair.official['boxes'])} of the official code")
+    print(f"boxes: {count} of yours, {len(pair.official['boxes'])} of effdet")
     print(f"edges of the same box differ by less than 0.01 px: {apart < 0.01}")
 
 
@@ -260,9 +260,9 @@ def both_figure(pair: Pair, image: Tensor) -> Figure:
     draw_outlines(axis, pair.official["boxes"], PALETTE["orange"], **band)
     draw_outlines(axis, pair.mine["boxes"], PALETTE["black"], linewidths=1.6)
     count = len(pair.mine["boxes"])
-    axis.set_title(f"Your twelve lines and the official code: the same {count} boxes", fontsize=12)
+    axis.set_title(f"Your twelve lines and effdet: the same {count} boxes", fontsize=12)
     looks = {
-        "official code": {"color": PALETTE["orange"], "linewidth": 6},
+        "effdet": {"color": PALETTE["orange"], "linewidth": 6},
         "yours": {"color": PALETTE["black"], "linewidth": 1.6},
     }
     lines = [axis.plot([], [], marker="", linestyle="-", **look)[0] for look in looks.values()]

@@ -20,7 +20,7 @@ from effdet_lite.teach.nb.n08_small import Batch, fresh_detector, training_batch
 STEPS = 30
 LOWEST, HIGHEST = -4, 0  # powers of ten that the slider goes over
 SHOWN = 6  # runs that are drawn
-RESTS = (0.01, 0.32)  # one that learns, and one that does not
+RESTS = (0.01, 0.1, 0.32)  # one that learns, one near the lowest point, one that breaks
 TOP = 100.0  # of the plots; what is above is drawn at their edge
 OVER = 2  # steps over which the climb is smoothed, to each side
 
@@ -132,7 +132,7 @@ class RateTrials:
         """
         for rate in self.rates:
             self.start(rate)
-        rest = "Without a kernel it shows two rates: " + ", ".join(map(number_text, self.runs))
+        rest = "Without a kernel it shows three rates: " + ", ".join(map(number_text, self.runs))
         put_on_page(self.box, f"<p><em>{rest}</em></p>{self.page.value}", f"thirty steps; {rest}")
 
     def render(self) -> str:
