@@ -259,7 +259,9 @@ def _progress(options: argparse.Namespace, rest: list[str]) -> None:
 def _site(options: argparse.Namespace, rest: list[str]) -> None:
     from effdet_lite.teach.site.build import build_site
 
-    folder = build_site(options.output)
+    folder = options.output
+    for note in build_site(folder, explorers=() if options.still else None):
+        print(note, file=sys.stderr)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     say(f"{counted(len(files), 'file')}, {size / 1e6:.0f} MB. Open {folder / 'index.html'}.")

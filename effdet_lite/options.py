@@ -262,6 +262,11 @@ def _add_output(parser: argparse.ArgumentParser, what: str, default: str | None 
     parser.add_argument(
         "--output", default=default, required=not default, type=expanded, help=words
     )
+    parser.add_argument(
+        "--still",
+        action="store_true",
+        help="leave every explorer as a picture: seconds in the place of minutes",
+    )
 
 
 def _add_what_counts(parser: argparse.ArgumentParser) -> None:

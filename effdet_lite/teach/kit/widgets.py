@@ -107,7 +107,10 @@ class Explorer:
     `Explorer(view, phi=slider("ϕ", -3, 7, 0, 0.25)).show()` as a cell's last line. A `view` that
     raises ValueError
     answers with that sentence: some settings of a network are not legal, and why is worth reading.
+    shown: is told of each explorer that is put on a page.
     """
+
+    shown: Callable[["Explorer"], object] | None = None
 
     def __init__(self, view: Callable[..., View], **controls: ipywidgets.Widget):
         self.view, self.controls = view, controls
@@ -118,10 +121,12 @@ class Explorer:
 
     def render(self) -> str:
         """The page for the controls' present values, as HTML."""
+        return self.drawn({name: control.value for name, control in self.controls.items()})
+
+    def drawn(self, values: Mapping[str, object]) -> str:
+        """The page for these values of the controls, as HTML."""
         try:
-            figure, words, numbers, below = self.view(
-                **{name: control.value for name, control in self.controls.items()}
-            )
+            figure, words, numbers, below = self.view(**values)
         except ValueError as error:
             return f'<p style="min-height: 4em">Not possible: {html.escape(str(error))}</p>'
         pictures = img(figure, words) + (f"<div>{below}</div>" if below else "")
@@ -144,6 +149,8 @@ class Explorer:
         rest = f"Without a kernel the controls rest at: {html.escape(settings)}"
         still = f"<p><em>{rest}</em></p>{self.page.value}"
         put_on_page(self.box, still, f"explorer at {settings}")
+        if Explorer.shown:
+            Explorer.shown(self)
 
     def _update(self, change: object) -> None:
         # An exception in a callback would vanish into JupyterLab's log, and leave the old picture

@@ -6,6 +6,8 @@ their folder.
 
 import re
 import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -16,6 +18,7 @@ from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.minutes import minutes_of_course
 from effdet_lite.teach.site import search
 from effdet_lite.teach.site.exercises import add_forms
+from effdet_lite.teach.site.explorers import add_explorers
 from effdet_lite.teach.site.export import (
     FOLDER,
     PageExporter,
@@ -23,11 +26,15 @@ from effdet_lite.teach.site.export import (
     pictures_to_files,
     texts_as_html,
 )
+from effdet_lite.teach.site.frames import MOST
 from effdet_lite.teach.site.markdown import Markdown
 from effdet_lite.teach.site.pages import Pages, page_of, relative
+from effdet_lite.teach.site.running import draw, explorers_of
 from effdet_lite.teach.site.stored import prepared, read, title_of
 
 PICTURE = re.compile(r"^!\[[^\]]+\]\([^)]+\)$", re.MULTILINE)  # the README's, with its words
+NOTEBOOKS = "notebooks/[0-9][0-9]_*.ipynb"
+SCRIPTS = ("static/answers.js", "static/explorers.js")
 CONTENTS = """# EfficientDet, piece by piece
 
 From the cost of one convolution to a detector that you trained on your own computer: the course
@@ -48,19 +55,22 @@ as pages. They need no Python and no network.
 
 ## What works here, and what does not
 
-Outputs are stored: they are what each cell printed and drew when it ran last. Code does not run
-here. To run it, open the course in JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
+Outputs are stored: they are what each cell printed and drew when it ran last. The controls of most
+explorers move, in larger steps than in JupyterLab; sheets to draw on stand still. Exercises whose
+answer is a number check it. Code does not run here. To run it, open the course in JupyterLab:
+[how to set it up](notebooks/workshop/SETUP.md).
 """
 
 
 class Site:
     """The site in the making.
 
-    folder: where it is written. course: the folder of what it is made from.
+    folder: where it is written. course: the folder of what it is made from. drawn: the folder with
+    the explorers' frames.
     """
 
-    def __init__(self, folder: Path, course: Path):
-        self.folder, self.course = folder, course
+    def __init__(self, folder: Path, course: Path, drawn: Path):
+        self.folder, self.course, self.drawn = folder, course, drawn
         self.pages = Pages(course)
         self.exporter = PageExporter()
         self.titles: dict[PurePosixPath, str] = {}
@@ -87,9 +97,11 @@ class Site:
         page = page_of(source)
         title = title_of("\n".join(one.source for one in notebook.cells[:1])) or source.name
         prepared(notebook)
-        is_notebook = source.suffix == ".ipynb"
+        is_notebook, scripts = source.suffix == ".ipynb", []
         if is_notebook:
             add_forms(notebook)
+            frames = add_explorers(notebook, page, self.drawn, self.folder)
+            scripts = [*SCRIPTS, *map(str, frames)]
         headings = texts_as_html(notebook, Markdown(lambda url: self.pages.link(source, url)))
         before, behind = (self._neighbor(source, one) for one in self.pages.neighbors(source))
         solutions = PurePosixPath("notebooks/solutions") / f"{source.name[:2]}.py"
@@ -98,7 +110,7 @@ class Site:
             "title": title,
             "root": "../" * (len(page.parts) - 1),
             "headings": [one for one in headings if one.level == 2],
-            "scripts": ["answers.js"] if is_notebook else [],
+            "scripts": scripts,
             "before": before,
             "behind": behind,
             "solutions": link_of(source, solutions) if has_solutions else "",
@@ -139,13 +151,44 @@ class Site:
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
 
-def build_site(output: str | Path) -> Path:
-    """Write the site into the folder `output`, which is made where it is missing. Returns it.
+def build_site(
+    output: str | Path, *, explorers: Sequence[str] | None = None, most: int = MOST
+) -> list[str]:
+    """Write the site into the folder `output`, which is made where it is missing.
+
+    explorers: the numbers of the notebooks whose explorers move, ("03", "05") for instance; by
+    default all. The others stand still. most: settings that an explorer has. Returns a sentence
+    about each notebook whose explorers could not be drawn.
 
     Raises WriteError where `output` is a file, or a folder that is not empty; ValueError for a link
     in the course that leads to nothing.
     """
     course = course_folder()
-    with whole_folder(output) as folder:
-        Site(folder, course).write()
-    return Path(output)
+    with whole_folder(output) as folder, tempfile.TemporaryDirectory() as drawn:
+        notes = _draw_explorers(course, Path(drawn), explorers, most)
+        Site(folder, course, Path(drawn)).write()
+    return notes
+
+
+def _draw_explorers(
+    course: Path, drawn: Path, numbers: Sequence[str] | None, most: int
+) -> list[str]:
+    """Draw the frames of these notebooks' explorers, with a bar."""
+    found = {path: explorers_of(read(path)) for path in sorted(course.glob(NOTEBOOKS))}
+    chosen = [
+        path
+        for path, places in found.items()
+        if places and (numbers is None or path.name[:2] in numbers)
+    ]
+    if not chosen:
+        return []
+    total = sum(len(found[path]) for path in chosen)
+    frames = []
+    with tqdm(total=total, desc="explorers", unit="explorer") as bar:
+
+        def tell(number: int) -> None:
+            frames.append(number)
+            bar.set_postfix_str(f"{sum(frames)} pictures", refresh=False)
+            bar.update()
+
+        return draw(chosen, drawn, tell, most)

@@ -15,8 +15,26 @@ from lessons import NOTEBOOKS, ROOT, read
 
 from effdet_lite import cli
 from effdet_lite.teach.kit.checks import judge, load_exercises
+from effdet_lite.teach.nb.n03_bet import bet_view
+from effdet_lite.teach.site.build import build_site
 from effdet_lite.teach.site.exercises import task_of
 
+DRAWN = ("03",)  # the notebooks whose explorers move in the usual run
+# In a whole site; pads that are drawn on, and notebooks without explorers, have none.
+MOVING = {
+    "00": 0,
+    "01": 3,
+    "02": 4,
+    "03": 2,
+    "04": 2,
+    "05": 2,
+    "06": 5,
+    "07": 1,
+    "08": 0,
+    "09": 2,
+    "10": 1,
+}
+FRAME = "(box) => box.querySelector('.shown').innerHTML"
 SHOWN = """() => [...document.querySelectorAll("main img")].map(
     (image) => [image.alt, image.complete && image.naturalWidth > 0])"""
 PAPER = "getComputedStyle(document.body).backgroundColor"
@@ -25,6 +43,13 @@ WORDS_OF_HITS = "() => [...document.querySelectorAll('#found a')].map((link) => 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course") / "site"
+    assert build_site(folder, explorers=DRAWN, most=8) == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course") / "site"
     cli.main(["site", "--output", str(folder)])
     return folder
@@ -187,6 +212,93 @@ def test_search_finds_the_notebooks_that_have_the_words(offline, site, words):
     else:
         offline.keyboard.press("Escape")
         assert not offline.locator("#found").is_visible()
+
+
+# --- explorers ---
+
+
+def moves(box, control):
+    """Move a control through all its values; what the explorer shows at each."""
+    kind = control.evaluate("(one) => one.type")
+    seen = [box.evaluate(FRAME)]
+    if kind == "range":
+        control.focus()
+        control.press("Home")
+        for _ in range(int(control.get_attribute("max"))):
+            seen.append(box.evaluate(FRAME))
+            control.press("ArrowRight")
+    elif kind == "select-one":
+        for place in range(control.evaluate("(one) => one.options.length")):
+            control.select_option(index=place)
+            seen.append(box.evaluate(FRAME))
+    else:  # a box to tick, a button
+        control.focus()
+        control.press("Space")
+    return [*seen, box.evaluate(FRAME)]
+
+
+def all_controls_move(page, folder, number):
+    """Every control of every explorer of a notebook changes its picture, by keyboard. Returns how
+    many explorers move.
+    """
+    (path,) = (folder / "notebooks").glob(f"{number}_*.html")
+    page.goto(path.as_uri())
+    boxes = page.locator(".explorer").all()
+    for box in boxes:
+        controls = box.locator("input, select, button").all()
+        assert controls and not box.locator(".rest").count()
+        for control in controls:
+            assert len(set(moves(box, control))) > 1, control.evaluate("(one) => one.outerHTML")
+            assert not box.evaluate(
+                "(box) => [...box.querySelectorAll('img')].some((one) => !one.alt)"
+            )
+            assert box.get_by_role("status").inner_text()
+    return len(boxes)
+
+
+def test_every_control_changes_its_picture_by_keyboard(offline, site):
+    assert all_controls_move(offline, site, "03") == 2
+
+
+def test_an_explorers_numbers_are_pythons(offline, site):
+    """Oracle: the view itself, asked here at every setting that the page has."""
+    offline.goto((site / "notebooks" / "03_compound_scaling.html").as_uri())
+    box = offline.locator(".explorer").first
+    names = ("depth, d", "width, w", "resolution, r")
+    controls = [box.get_by_label(name) for name in names]
+    for control in controls:
+        control.press("Home")
+    for places in itertools.product(
+        *(range(int(one.get_attribute("max")) + 1) for one in controls)
+    ):
+        for control, place in zip(controls, places, strict=True):
+            control.fill(str(place))
+        depth, width, resolution = (float(one.get_attribute("aria-valuetext")) for one in controls)
+        view = bet_view(depth=depth, width=width, resolution=resolution)
+        rows = box.locator("tr").evaluate_all(
+            "(rows) => rows.map((row) => [...row.cells].map((one) => one.innerText))"
+        )
+        assert rows == [list(row) for row in view.numbers.items()]
+        assert box.locator("img").first.get_attribute("alt") == view.words
+        assert box.get_by_role("status").inner_text() == view.words
+
+
+def test_an_explorer_that_was_not_drawn_is_its_still_picture(offline, site):
+    offline.goto((site / "notebooks" / "02_efficientnet.html").as_uri())
+    assert not offline.locator(".explorer").count()
+    assert offline.get_by_text("Without a kernel the controls rest at").count() == 4
+
+
+@pytest.mark.slow
+def test_the_whole_site_fits_on_a_stick_and_all_its_explorers_move(offline, whole_site, browser):
+    size = sum(path.stat().st_size for path in whole_site.rglob("*") if path.is_file())
+    assert size <= 40e6
+    with new_page(browser, offline=True) as page:
+        moving = {
+            path.name[:2]: all_controls_move(page, whole_site, path.name[:2]) for path in NOTEBOOKS
+        }
+        assert not page.complaints
+    assert moving == MOVING
 
 
 # --- how they look ---

@@ -1,0 +1,49 @@
+"""Explorers on a page of the site: where the controls go, and the script with the frames."""
+
+import json
+from pathlib import Path, PurePosixPath
+
+import nbformat
+
+from effdet_lite.teach.site.export import pictures_to_files
+from effdet_lite.teach.site.running import EXPLORER, explorers_of, frames_file, is_explorer
+
+FEWEST = 2  # frames: with one there is nothing to move
+SCRIPTS = PurePosixPath("frames")
+
+
+def add_explorers(
+    notebook: nbformat.NotebookNode, page: PurePosixPath, drawn: Path, folder: Path
+) -> list[PurePosixPath]:
+    """Put a place for controls around each explorer whose frames were drawn, and write its frames
+    into the site's folder. Returns the scripts that the page needs for them.
+
+    drawn: the folder with the frames, as `running.draw` left it. page: where the page will lie.
+    """
+    scripts = []
+    for place in explorers_of(notebook):
+        path = frames_file(drawn, Path(page.name), place)
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"frames": []}
+        if len(found["frames"]) < FEWEST:
+            continue
+        for output in notebook.cells[place].outputs:
+            if is_explorer(output):
+                output.data["text/html"] = _with_place(path.stem, output.data["text/html"])
+        found["frames"] = [pictures_to_files(one, page, folder) for one in found["frames"]]
+        name = SCRIPTS / f"{path.stem}.js"
+        (folder / SCRIPTS).mkdir(exist_ok=True)
+        data = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        text = f'window.course.frames("{path.stem}", {data});\n'
+        (folder / name).write_text(text, encoding="utf-8")
+        scripts.append(name)
+    return scripts
+
+
+def _with_place(name: str, still: str) -> str:
+    """The explorer as it is without a script, with a place for controls and one for words."""
+    rest, _, picture = still.partition("</p>")
+    rest = EXPLORER.sub('<p class="rest"><em>Without scripts the controls rest at', rest)
+    return (
+        f'<section class="explorer" aria-label="Explorer" data-name="{name}">{rest}</p>'
+        f'<div class="shown">{picture}</div><p class="told" role="status"></p></section>'
+    )
