@@ -55,11 +55,15 @@ as pages. They need no Python and no network.
 
 ## What works here, and what does not
 
-Outputs are stored: they are what each cell printed and drew when it ran last. The controls of most
-explorers move, in larger steps than in JupyterLab; sheets to draw on stand still. Exercises whose
-answer is a number check it. Code does not run here. To run it, open the course in JupyterLab:
-[how to set it up](notebooks/workshop/SETUP.md).
+Outputs are stored: they are what each cell printed and drew when it ran last. {explorers}
+Exercises whose answer is a number check it. Code does not run here. To run it, open the course in
+JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
+MOVING = (
+    "The controls of most explorers move, in larger steps than in JupyterLab; sheets to draw on "
+    "stand still."
+)
+STILL = "Explorers stand still."
 
 
 class Site:
@@ -146,7 +150,10 @@ class Site:
             ]
         }
         text = CONTENTS.format(
-            picture=picture[0] if picture else "", notebooks="\n".join(rows), **titles
+            picture=picture[0] if picture else "",
+            notebooks="\n".join(rows),
+            explorers=MOVING if any(self.drawn.iterdir()) else STILL,
+            **titles,
         )
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
