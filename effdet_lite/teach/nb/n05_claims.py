@@ -1,7 +1,6 @@
 """The closing table of notebook 05: what its numbers say of claims 16 to 21."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from effdet_lite.experiments import (
     knocked,
@@ -13,7 +12,7 @@ from effdet_lite.experiments import (
     weighting_times,
 )
 from effdet_lite.experiments.comparing import spread
-from effdet_lite.experiments.verdicts import Finding, counted, gained, held, solved
+from effdet_lite.experiments.verdicts import Finding, counted, held, solved
 from effdet_lite.fusion import bifpn, fpn, panet
 from effdet_lite.teach.kit.claims import Claim
 from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
@@ -154,11 +153,11 @@ def claim_on_weights(rows: Rows) -> Claim:
     )
 
 
-def claims_on_weighting(rows: Rows, raised: Rows) -> tuple[Claim, Claim, Claim]:
+def claims_on_weighting(rows: Rows, raised: Rows, times: Rows) -> tuple[Claim, Claim, Claim]:
     """Claim 21 in its three parts. rows: of `experiments.necks`. raised: of
-    `experiments.stability`.
+    `experiments.stability`. times: of `experiments.weighting_times`.
     """
-    return _on_unbounded(rows, raised), _on_softmax(rows), _on_the_average()
+    return _on_unbounded(rows, raised), _on_softmax(times), _on_the_average()
 
 
 def _on_unbounded(rows: Rows, raised: Rows) -> Claim:
@@ -177,22 +176,20 @@ def _on_unbounded(rows: Rows, raised: Rows) -> Claim:
     )
 
 
-def _on_softmax(rows: Rows) -> Claim:
-    seconds = weighting_times.seconds_of_trainings(rows)
-    slower = [
-        soft / fast - 1 for soft, fast in zip(seconds["softmax"], seconds["fast"], strict=True)
-    ]
-    told = {
-        f"seconds of a training › {way}": f"{spread(seconds[way]).mean:.1f}"
-        for way in ("fast", "softmax")
-    }
+def _on_softmax(times: Rows) -> Claim:
+    told = {}
+    for work in weighting_times.WORK:
+        ratio = spread(weighting_times.ratios(times, work)["softmax"]).mean
+        told[f"{work}, softmax over fast"] = f"{ratio:.3f}"
+    training, inference = told.values()
     return Claim(
         "C21b",
         "softmax slowed the training down",
         told,
-        (replace(gained(slower), exception=""),),
-        care="three trainings each, on a processor",
-        says="A training took {} s by the fast rule, and {} s with softmax".format(*told.values()),
+        tuple(neck_findings.softmax_slows(times).values()),
+        care="D0 on one core of a processor",
+        says=f"With softmax a training step of D0 takes {training} times as long as by the fast "
+        f"rule, and an inference {inference} times",
     )
 
 
