@@ -52,19 +52,23 @@ def test_the_parts_of_the_test_are_the_twins_and_the_others():
     twins = n10_scenes.twins(pairs_of(0.95, SAME_SCENE, 0.8, 0.5))
     assert [pair.first for pair in twins] == ["t0", "t1"]
     notes = {
-        f"t{number}": n10_flaws.Note((9, 9), [], ["WBC"] if number == 2 else ["RBC"])
+        f"t{number}": n10_flaws.Note((9, 9), [], ["WBC"] if number in (1, 2) else ["RBC"])
         for number in range(4)
     }
     parts = n10_costs.test_parts(["t3", "t2", "t1", "t0"], notes, twins)
     assert parts[n10_costs.UNSEEN] == [0, 1] and parts[n10_costs.SEEN] == [2, 3]
-    assert parts[n10_costs.LABELED] == [0, 2, 3] and parts[n10_costs.ALL] == [0, 1, 2, 3]
+    assert parts[n10_costs.LABELED] == [0, 3] and parts[n10_costs.SEEN_LABELED] == [3]
+    assert parts[n10_costs.ALL] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("guess", [None, 0, 40])
 def test_the_gap_is_told(guess):
     view = n10_scenes.twins_view(pairs_of(0.95, 0.9, 0.7, 0.6), guess)
     view.figure.draw_without_rendering()
-    assert view.numbers == {"test photographs with a twin": "2 of 4"}
+    assert view.numbers == {
+        "test photographs with a twin": "2 of 4",
+        "test + training": "t0 + x, t1 + x",
+    }
     assert view.figure.axes[0].get_title() == "After 2 photographs there is a gap of 0.20"
 
 

@@ -4,6 +4,7 @@ Oracles: scenes whose errors are known by pencil, torchvision's own names, geome
 """
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,7 +238,8 @@ class Report:
     def __init__(self, suspects):
         self.suspects, self.twins = suspects, [(0.95, 3, 1)]
         self.samples = [
-            Sample(f"{n}.jpg", n, (9, 9), np.zeros((2, 4)), np.array([0, 1])) for n in range(9)
+            Sample(Path(f"{n}.jpg"), n, (9, 9), np.zeros((2, 4)), np.array([0, 1]))
+            for n in range(9)
         ]
 
     def __len__(self):
@@ -258,3 +260,20 @@ def test_twins_come_first_then_the_worst_of_each_kind():
     assert panels[2][1] == f"b: {TWICE}" and panels[2][2] == some[0]
     alone = n10_own_data.panels_of(Report([]))
     assert [index for index, *_ in alone] == [3, 1, 0, 2, 4, 5]
+
+
+def test_each_picture_stands_below_its_files_name(monkeypatch):
+    """So that one knows which file to mend. A formula in a name is no formula."""
+    shown = []
+    monkeypatch.setattr(n10_own_data, "_draw", lambda *some: None)
+    monkeypatch.setattr(n10_own_data, "show", lambda figure, *_, **__: shown.append(figure))
+    report = Report([])
+    report.samples[0].path = Path("$a_0$.jpg")
+    report.samples[2].path = Path(f"{'long' * 20}_2.jpg")
+    report.samples[4].path = Path("\U00010600.jpg")  # no font has it
+    n10_own_data.show_suspects(report)
+    shown[0].draw_without_rendering()
+    names = [axis.get_title().partition("\n")[0] for axis in shown[0].axes]
+    assert names[:3] == ["3.jpg", "1.jpg", "$a_0$.jpg"]
+    assert names[3].startswith("long") and names[3].endswith("_2.jpg") and len(names[3]) == 34
+    assert names[4:] == ["picture 4", "5.jpg"]

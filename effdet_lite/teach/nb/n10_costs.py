@@ -17,13 +17,14 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n10_flaws import Note
 
 RED = 0  # the label of red cells
-ALL, UNSEEN, SEEN, LABELED = (
+ALL, UNSEEN, SEEN, LABELED, SEEN_LABELED = (
     "all",
     "without the twins",
     "the twins alone",
     "with red labels",
+    "the twins with red labels",
 )
-OF_TWINS = (ALL, UNSEEN, SEEN)
+OF_TWINS = (ALL, UNSEEN, SEEN, SEEN_LABELED)
 
 
 def photographs_of(folder: Path, split: str, size: tuple[int, int]) -> BCCDDetection:
@@ -39,11 +40,13 @@ def test_parts(
     """Parts of the test by name, as the numbers of their photographs. names: of the test."""
     seen = {pair.first for pair in twins}
     numbers = range(len(names))
+    labeled = [number for number in numbers if "RBC" in notes[names[number]].names]
     return {
         ALL: list(numbers),
         UNSEEN: [number for number in numbers if names[number] not in seen],
         SEEN: [number for number in numbers if names[number] in seen],
-        LABELED: [number for number in numbers if "RBC" in notes[names[number]].names],
+        LABELED: labeled,
+        SEEN_LABELED: [number for number in labeled if names[number] in seen],
     }
 
 

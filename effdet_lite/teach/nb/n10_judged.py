@@ -48,7 +48,11 @@ def judge(model: EfficientDet, test_set: Dataset, least: float = 0.4) -> Counter
     )
     figure.set_size_inches(9, 9 * figure.get_figheight() / figure.get_figwidth())
     told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)
-    show(figure, f"Held-out pictures, true boxes solid, found ones dashed. In all: {told}.")
+    show(
+        figure,
+        f"Held-out pictures, true boxes solid, found ones dashed: {number} of {len(test_set)}. "
+        f"In all: {told}.",
+    )
     return counts
 
 

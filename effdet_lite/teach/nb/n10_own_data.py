@@ -27,9 +27,10 @@ from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.kit.words import writable_names, write_plainly
+from effdet_lite.teach.kit.words import writable, writable_names, write_plainly
 
 PANELS = 6  # pictures of a look
+LONGEST_NAME = 34  # characters of a file's name above a picture
 DRAWN_SIDE = 400  # px; a picture of the look has no more
 EXAMPLES = 40  # pictures of the folder that stands in
 TWINS = ("BloodImage_00227", "BloodImage_00260")  # one scene
@@ -65,7 +66,7 @@ def trained_view(history: Sequence[dict], guess: float | None = None) -> View:
 @styled
 def show_suspects(report: FolderReport) -> None:
     """Six pictures: a pair of twins and the worst suspects, if there are any; the others are the
-    first ones.
+    first ones. Each has its file's name, so that it can be mended.
     """
     panels = panels_of(report)
     figure, axes = new_figure(2, 3, width=9.2, height=6)
@@ -73,7 +74,8 @@ def show_suspects(report: FolderReport) -> None:
         axis.set_axis_off()
     for axis, (index, title, suspect) in zip(axes.flat, panels, strict=False):
         _draw(axis, report, index, suspect)
-        axis.set_title(title, fontsize=10)
+        axis.set_title(f"{_drawn_name(report.samples[index].path, index)}\n{title}", fontsize=10)
+        write_plainly(axis.title)
     keys = [
         Line2D(
             [],
@@ -91,6 +93,15 @@ def show_suspects(report: FolderReport) -> None:
     write_plainly(*legend.get_texts())
     told = "; ".join(f"{report.samples[index].path.name}: {title}" for index, title, _ in panels)
     show(figure, f"Pictures to look at. {told.replace(chr(10), ', ')}.", photo=True)
+
+
+def _drawn_name(path: Path, number: int) -> str:
+    """A file's name as a figure can show it: of a long one both ends, and where no font has its
+    letters, "picture 3".
+    """
+    name = path.name if len(path.name) <= LONGEST_NAME else f"{path.name[:16]}…{path.name[-17:]}"
+    drawn = writable(name, number)
+    return f"picture {number}" if drawn == f"class {number}" else drawn
 
 
 def panels_of(report: FolderReport) -> list[tuple[int, str, Suspect | None]]:

@@ -52,7 +52,12 @@ def twins_view(pairs: Sequence[Pair], guess: float | None = None) -> View:
         f"Of {len(values)} test photographs {found} have a twin in training, from correlation "
         f"{values[0]:.2f} to {values[found - 1]:.2f}; then comes {values[found]:.2f}."
     )
-    return View(figure, words, {"test photographs with a twin": f"{found} of {len(values)}"})
+    told = ", ".join(f"{short(one.first)} + {short(one.second)}" for one in twins(pairs))
+    numbers = {
+        "test photographs with a twin": f"{found} of {len(values)}",
+        "test + training": told,
+    }
+    return View(figure, words, numbers)
 
 
 @styled
