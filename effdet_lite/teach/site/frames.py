@@ -21,9 +21,8 @@ from PIL import Image
 from effdet_lite.teach.kit.widgets import CountingButton, Explorer
 from effdet_lite.teach.site.export import DATA
 
-MOST = 96  # settings of one explorer
+MOST = 72  # settings of one explorer: with more, the site would not fit into 40 MB
 PRESSES = 12  # of a button
-PHOTO = 4096  # colors: a picture with more is a photograph
 
 
 class Axis(NamedTuple):
@@ -118,7 +117,7 @@ def _smaller(found: re.Match) -> str:
     picture = Image.open(io.BytesIO(base64.b64decode(found[2]))).convert("RGB")
     file = io.BytesIO()
     if found[1] == "jpeg":
-        picture.save(file, "webp", quality=80, method=2)
+        picture.save(file, "webp", quality=72, method=2)
     else:
         picture.save(file, "webp", lossless=True, quality=30, method=2)
     return f'src="data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"'
