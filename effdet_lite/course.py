@@ -25,7 +25,10 @@ BUSY = 0.4  # of the cores: with so many at work already, training takes noticea
 # What is otherwise a minute later: the doctor tells it, and a page that is stored does not.
 PASSING = ("cores",)
 OPTIONAL = ("cores", "memory", "disk", "blood cells", "published weights")
-INSTALL = "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there"
+INSTALL = (
+    "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there (by the short way "
+    "for Linux: `uv pip install --torch-backend cpu -e .`)"
+)
 
 
 class Finding(NamedTuple):
@@ -202,7 +205,10 @@ def _checkpoints() -> tuple[bool, str]:
         for name in SHIPPED:
             load_detector(shipped_detector(name))
     except (OSError, ValueError) as error:
-        again = "get it back with `git checkout -- assets/checkpoints`"
+        again = (
+            "get it back with `git checkout -- assets/checkpoints`, or without git copy that "
+            "folder again from the ZIP or the stick"
+        )
         return False, f"{str(error).rstrip('.')}: {again}."
     return True, f"All {len(SHIPPED)} load."
 

@@ -222,8 +222,8 @@ def _add_progress(commands) -> None:
         "--merge",
         metavar="FILE",
         nargs="+",
-        help="for teachers: from copies of learners' files, or folders of them, tell which "
-        "exercises were hard; no names",
+        help="for teachers: from copies of learners' files, or folders of them with all that is "
+        "in those, tell which exercises were hard; no names",
     )
 
 

@@ -36,4 +36,6 @@ def bring_kit(
     yield f"{made.folder} holds {made.size / 1e9:.2f} GB. On a laptop, from the stick:"
     yield "  Windows        powershell -ExecutionPolicy ByPass -File E:\\install.ps1"
     yield "  macOS, Linux   sh install.sh"
-    yield f"For the room: python -m http.server --bind ADDRESS --directory {made.folder} 8000"
+    yield "For the room:"
+    serve = "uv run --no-project python -m http.server"
+    yield f"  {serve} --bind ADDRESS --directory {made.folder} 8000"

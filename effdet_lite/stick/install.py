@@ -8,6 +8,8 @@ import argparse
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -48,10 +50,9 @@ def install(kit: str, folder: Path, system: str, uv: str) -> int:
         unpack(kit, "cells.tar.gz", folder / "data" / "bccd")
     for name in about["weights"]:
         put_weights(kit, name)
-    command = program(folder)
     print("Is all well?", flush=True)
-    status = subprocess.run([command, "doctor"], cwd=folder, check=False).returncode
-    print(f"\nThe course is in {folder}. Open it there, from now on, with:\n{command} lab")
+    status = subprocess.run([program(folder), "doctor"], cwd=folder, check=False).returncode
+    print(farewell(folder))
     return status
 
 
@@ -59,6 +60,25 @@ def program(folder: Path) -> Path:
     """The command `effdet-lite` of the course in this folder."""
     windows = os.name == "nt"
     return folder / ".venv" / ("Scripts" if windows else "bin") / f"effdet-lite{'.exe' * windows}"
+
+
+def farewell(folder: Path) -> str:
+    """How to open the course, and how to type its other commands: this laptop has no uv."""
+    command = typed(str(program(folder)))
+    return (
+        f"\nThe course is in {folder}. Where a page says `effdet-lite` or `uv run effdet-lite`,\n"
+        f"type this in its place, in a second terminal:\n{command} progress\n"
+        f"Open the course, from now on, with:\n{command} lab"
+    )
+
+
+def typed(path: str) -> str:
+    """A program's path as one types it into PowerShell, or elsewhere into sh."""
+    if os.name != "nt":
+        return shlex.quote(path)
+    if re.fullmatch(r"[\w.:\\/-]+", path):
+        return path
+    return "& '" + path.replace("'", "''") + "'"
 
 
 def check_room(folder: Path, packages: int) -> None:

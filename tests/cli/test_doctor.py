@@ -211,6 +211,7 @@ def test_a_checkpoint_is_missing(copy):
     (copy / "assets" / "checkpoints" / "shapes.safetensors").unlink()
     sentence, essential = wrong()["trained detectors"]
     assert "shapes.safetensors: get it back with `git checkout" in sentence and essential
+    assert "without git copy that folder again" in sentence  # a ZIP or a stick brings no .git
 
 
 def test_a_checkpoint_is_cut_short(copy):

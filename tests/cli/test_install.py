@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -129,3 +130,31 @@ def test_the_program_is_where_each_system_has_it(monkeypatch):
     folder = Path("c")
     monkeypatch.setattr(os, "name", "nt")
     assert install.program(folder).as_posix() == "c/.venv/Scripts/effdet-lite.exe"
+
+
+@pytest.mark.parametrize("name", ["ana", "Ana Lima", "O'Neill", "ana;exit 3", "$(exit 3)"])
+def test_the_last_lines_can_be_typed_as_they_stand(tmp_path, name):
+    """Oracle: sh. No uv is left on the laptop, so no line may need it."""
+    folder = tmp_path / name
+    program = install.program(folder)
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "asked for $1"\n', encoding="utf-8")
+    program.chmod(0o755)
+    *_, progress, _, lab = install.farewell(folder).splitlines()
+    for line, asked in ((progress, "progress"), (lab, "lab")):
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+        assert done.stdout == f"asked for {asked}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (r"C:\Users\ana\c\effdet-lite.exe", r"C:\Users\ana\c\effdet-lite.exe"),
+        (r"C:\Users\Ana Lima\effdet-lite.exe", r"& 'C:\Users\Ana Lima\effdet-lite.exe'"),
+        (r"C:\Users\O'Neill\effdet-lite.exe", r"& 'C:\Users\O''Neill\effdet-lite.exe'"),
+    ],
+)
+def test_powershell_runs_a_path_in_quotes_by_its_call_operator(monkeypatch, path, line):
+    """learn.microsoft.com: "about_Operators" (the call operator), "about_Quoting_Rules"."""
+    monkeypatch.setattr(os, "name", "nt")
+    assert install.typed(path) == line

@@ -390,7 +390,7 @@ def test_a_laptop_without_network_installs_from_the_stick(index, sources, tmp_pa
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     folder = Path(environment["HOME"]) / "effdet_lite"
     told = done.stdout + done.stderr
-    assert f"Open it there, from now on, with:\n{folder}/.venv/bin/effdet-lite lab" in told
+    assert f"Open the course, from now on, with:\n{folder}/.venv/bin/effdet-lite lab" in told
     # The small course has no torch, and doctor says so; its status is the installation's.
     assert done.returncode == 1
     assert "FIX   device" in told and "ok    Python" in told

@@ -46,6 +46,16 @@ def test_the_command_tells_it_and_changes_no_file(folder, capsys):
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_folder_for_each_learner_is_read(tmp_path, capsys):
+    """Every learner's file has one name, so copies lie side by side in folders only."""
+    for learner, result in (("01", "correct"), ("02", "tried"), ("row 3/01", "tried")):
+        (tmp_path / learner).mkdir(parents=True)
+        written(tmp_path / learner / "progress.json", e08_1=result)
+    cli.main(["progress", "--merge", str(tmp_path)])
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split() == ["08.1", "1", "2", "0"]
+
+
 def test_a_file_that_is_named_twice_counts_once(folder):
     assert len(classroom.files([folder / "a.json", folder, folder / "." / "a.json"])) == 3
 

@@ -25,15 +25,16 @@ class Tally(NamedTuple):
 
 
 def files(places: Iterable[str | Path]) -> list[Path]:
-    """The files that are named, and every .json file of the folders that are; each of them once.
+    """The files that are named, and every .json file of the folders that are, each of them once.
 
-    Raises ValueError for a place that is not there, and where nothing is left.
+    Subfolders are read too: every learner's file is called progress.json, so that the copies lie in
+    a folder each. Raises ValueError for a place that is not there, and where nothing is left.
     """
     found = {}
     for place in map(Path, places):
         if not place.exists():
             raise ValueError(f"there is no {place}: name progress files, or a folder of them.")
-        some = sorted(place.glob("*.json")) if place.is_dir() else [place]
+        some = sorted(place.rglob("*.json")) if place.is_dir() else [place]
         found |= {path.resolve(): path for path in some}
     if not found:
         raise ValueError("there is no .json file in these folders: copy progress files there.")
