@@ -145,6 +145,8 @@ def softmax_slows(rows: Rows) -> dict[str, Finding]:
     training and in inference. Less than 1 % would not matter.
     """
     return {
-        work: gained([ratio - 1 for ratio in weighting_times.ratios(rows, work)["softmax"]], SLOWER)
+        work: gained(
+            {work: [ratio - 1 for ratio in weighting_times.ratios(rows, work)["softmax"]]}, SLOWER
+        )
         for work in weighting_times.WORK
     }

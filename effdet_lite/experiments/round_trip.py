@@ -65,9 +65,12 @@ def asked_by_cells(rows: Sequence[Mapping]) -> dict[tuple[int, int], list[float]
 
 
 def one_and_more_cells(rows: Sequence[Mapping]) -> tuple[list[bool], list[bool]]:
-    """Whether each run solved the task (`way_up.solved`): of two and three cells, and of one."""
-    more = [solved(row) for row in rows if row["cells"] > 1]
-    one = [solved(row) for row in rows if row["cells"] == 1]
+    """Whether each run of STEPS solved the task (`way_up.solved`): of two and three cells, and of
+    one. The longer runs of three cells have no partner with one cell, and are left out.
+    """
+    as_long = [row for row in rows if row["steps"] == STEPS]
+    more = [solved(row) for row in as_long if row["cells"] > 1]
+    one = [solved(row) for row in as_long if row["cells"] == 1]
     return more, one
 
 

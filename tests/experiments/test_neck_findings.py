@@ -38,14 +38,14 @@ def test_a_way_up_is_counted_by_fishers_test(findings):
 
 
 def test_repeats_are_two_and_three_cells_against_one(findings):
-    asked = {(1, 1000): 0.36, (2, 1000): 1.0, (3, 1000): 0.4, (3, 2000): 1.0}
+    asked = {(1, 1000): 0.36, (2, 1000): 1.0, (3, 1000): 0.9, (3, 2000): 0.4}
     rows = [
         {"cells": cells, "steps": steps, "seed": seed, "asked": value}
         for (cells, steps), value in asked.items()
         for seed in SEEDS
     ]
-    # 10 of 15 against 0 of 5.
-    assert findings.repeats(rows).p_for == pytest.approx(math.comb(15, 10) / math.comb(20, 10))
+    # 10 of 10 against 0 of 5; the longer runs are left out.
+    assert findings.repeats(rows).p_for == pytest.approx(1 / math.comb(15, 10))
     assert verdict(findings.repeats(rows)) == CONFIRMED
     assert verdict(findings.repeats(exchanged(rows, "cells", 1, 2))) != CONFIRMED
 

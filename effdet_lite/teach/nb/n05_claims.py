@@ -1,6 +1,7 @@
 """The closing table of notebook 05: what its numbers say of claims 16 to 21."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from effdet_lite.experiments import (
     knocked,
@@ -130,7 +131,7 @@ def claim_on_repeats(seen: Mapping[str, str], rows: Rows) -> Claim:
         says=f"D0 has {cells['D0']} cells and D7 {cells['D7']}; one output of P2 depends on "
         f"{seen['one cell']} positions of P2 after one cell, on {seen['two cells']} after two; "
         f"a task that needs this is solved by {sum(more)} of {len(more)} trainings with two or "
-        f"three cells, and {sum(one)} of {len(one)} with one",
+        f"three cells, and {sum(one)} of {len(one)} with one, {round_trip.STEPS:,} steps each",
     )
 
 
@@ -179,7 +180,7 @@ def _on_unbounded(rows: Rows, raised: Rows) -> Claim:
 def _on_softmax(times: Rows) -> Claim:
     told = {}
     for work in weighting_times.WORK:
-        ratio = spread(weighting_times.ratios(times, work)["softmax"]).mean
+        ratio = median(weighting_times.ratios(times, work)["softmax"])
         told[f"{work}, softmax over fast"] = f"{ratio:.3f}"
     training, inference = told.values()
     return Claim(
@@ -189,7 +190,7 @@ def _on_softmax(times: Rows) -> Claim:
         tuple(neck_findings.softmax_slows(times).values()),
         care="D0 on one core of a processor",
         says=f"With softmax a training step of D0 takes {training} times as long as by the fast "
-        f"rule, and an inference {inference} times",
+        f"rule, and an inference {inference} times, in the middle of {len(times)} turns",
     )
 
 

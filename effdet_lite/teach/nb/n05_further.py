@@ -3,12 +3,12 @@ weights at raised rates, and what each rule of weighing takes in time.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from matplotlib.axes import Axes
 
 from effdet_lite.data import PatternedMarks
 from effdet_lite.experiments import round_trip, stability, way_up, weighting_times
-from effdet_lite.experiments.comparing import spread
 from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, line_look, new_panels, styled
@@ -93,8 +93,8 @@ def cells_view(rows: Rows, guess: float | None = None) -> View:
     told = _strips(axis, arms)
     more, one = round_trip.one_and_more_cells(rows)
     axis.set_title(
-        f"One cell: {sum(one)} of {len(one)} trainings find the far mark, more cells: "
-        f"{sum(more)} of {len(more)}",
+        f"In {round_trip.STEPS:,} steps {sum(one)} of {len(one)} trainings with one cell find the "
+        f"far mark, and {sum(more)} of {len(more)} with more",
         fontsize=11,
     )
     numbers = {f"runs that find the far mark, {name}": words for name, words in told.items()}
@@ -186,11 +186,11 @@ def times_view(rows: Rows) -> View:
         for place, (way, values) in enumerate(ratios.items()):
             look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
             axis.plot(values, [place] * len(values), **look, markersize=6, alpha=0.7)
-            numbers[f"{work}, {way} over fast"] = f"{spread(values).mean:.3f}"
+            numbers[f"{work}, {way} over fast"] = f"{median(values):.3f}"
         axis.axvline(1, color="black", linestyle="--", marker="", lw=1)
         names = list(ratios) if work == weighting_times.WORK[0] else [""] * len(ratios)
         axis.set(yticks=range(len(ratios)), yticklabels=names, ylim=(len(ratios) - 0.5, -0.5))
-        axis.set(xlabel="seconds, in those of the fast rule")
+        axis.set(xlabel="time, as a multiple of the fast rule's")
         axis.set_title(f"a step of {work}" if work == "training" else work, fontsize=11)
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"D0 with each rule of weighing, in turns. {words}.", numbers)

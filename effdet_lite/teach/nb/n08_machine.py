@@ -156,7 +156,7 @@ def course_view(guesses: Mapping) -> View:
     losses = [class_loss + BOX_WEIGHT * box for class_loss, box in recording()["losses"]]
     left.plot(range(1, len(losses) + 1), losses, marker="", linewidth=1.2)
     left.set(xlabel="training step", ylabel="loss of each batch", ylim=(0, None))
-    left.set_title("The loss falls at once", loc="left")
+    left.set_title("The loss falls early", loc="left")
     lines = {
         "a box of any class": ([one.placed() for one in moments], "--", PALETTE["orange"]),
         "a box of the right class": ([one.count("right") for one in moments], "-", PALETTE["blue"]),
