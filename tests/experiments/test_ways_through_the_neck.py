@@ -141,7 +141,7 @@ def test_runs_are_counted_by_what_their_neck_can(way_up, round_trip):
         {"cells": 2, "steps": 1000, "asked": 1.0},
         {"cells": 3, "steps": 2000, "asked": 0.9},
     ]
-    assert round_trip.one_and_more_cells(rows) == ([False, True, True], [False])
+    assert round_trip.one_and_more_cells(rows) == ([False, True], [False])
     assert round_trip.asked_by_cells(rows)[3, 2000] == [0.9]
 
 
