@@ -19,10 +19,12 @@ class Names(ast.NodeVisitor):
         self.read, self.changed, self.bound = set(), set(), set(bound)
 
     def visit_all(self, nodes):
+        """Visit some nodes, one after the other."""
         for node in nodes:
             self.visit(node)
 
     def visit_Name(self, node):
+        """A name by itself: read, given a value, or deleted."""
         if isinstance(node.ctx, ast.Load):
             self.read |= {node.id} - self.bound
         elif isinstance(node.ctx, ast.Store):
@@ -32,6 +34,7 @@ class Names(ast.NodeVisitor):
             self.bound.discard(node.id)
 
     def bind(self, name):
+        """Note a name that is given a value here."""
         self.changed.add(name)
         self.bound.add(name)
 
@@ -43,16 +46,19 @@ class Names(ast.NodeVisitor):
             self.changed.add(node.id)
 
     def visit_Assign(self, node):
-        self.visit(node.value)  # before its targets: `x = x + 1` reads x
+        """The value is read before its targets get it: `x = x + 1` reads x."""
+        self.visit(node.value)
         self.visit_all(node.targets)
 
     def visit_AugAssign(self, node):
+        """`x += 1` reads x, and gives it a value."""
         self.visit(node.value)
         if isinstance(node.target, ast.Name):
             self.read |= {node.target.id} - self.bound
         self.visit(node.target)
 
     def visit_Attribute(self, node):
+        """Whoever assigns to a part of something changes it in place."""
         if not isinstance(node.ctx, ast.Load):
             self.change_in_place(node)
         self.generic_visit(node)
@@ -70,6 +76,7 @@ class Names(ast.NodeVisitor):
         self.visit(node.value)
 
     def visit_If(self, node):
+        """Only what both branches give a value has one for sure."""
         self.visit(node.test)
         before = set(self.bound)
         self.visit_all(node.body)
@@ -78,11 +85,13 @@ class Names(ast.NodeVisitor):
         self.bound &= in_body
 
     def visit_For(self, node):
+        """A loop gives its target a value, and what its body does."""
         self.visit(node.iter)
         self.visit(node.target)
         self.visit_all(node.body + node.orelse)
 
     def visit_comprehension_of(self, node):
+        """A comprehension has names of its own."""
         inner = Names(self.bound)
         for loop in node.generators:
             inner.visit(loop.iter)
@@ -95,6 +104,7 @@ class Names(ast.NodeVisitor):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of
 
     def visit_function(self, node):
+        """A function has names of its own, and is bound to its name."""
         own = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
         self.visit(node.args)  # the defaults
         self.visit_all(getattr(node, "decorator_list", []))
@@ -107,6 +117,7 @@ class Names(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = visit_function
 
     def visit_ClassDef(self, node):
+        """A class has names of its own, and is bound to its name."""
         self.visit_all(node.bases + node.decorator_list)
         inner = Names(self.bound)
         inner.visit_all(node.body)
@@ -119,13 +130,15 @@ class Names(ast.NodeVisitor):
         self.changed |= inner.changed - inner.bound
 
     def visit_Import(self, node):
+        """An import gives each of its names a value."""
         for alias in node.names:
             self.bind((alias.asname or alias.name).partition(".")[0])
 
     visit_ImportFrom = visit_Import
 
 
-def names_of(source):
+def names_of(source: str) -> Names:
+    """The names of this code. Raises SyntaxError where it is none."""
     names = Names()
     names.visit(ast.parse(source))
     return names
