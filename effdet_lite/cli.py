@@ -7,7 +7,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effdet_lite.console import (
@@ -65,10 +64,10 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
     from functools import partial
 
     from effdet_lite.course import PUBLISHED
-    from effdet_lite.data.bccd import fetch_cells
+    from effdet_lite.fetching import fetch_cells, fetch_weights
 
     wanted = {"blood cells": fetch_cells}
-    wanted |= {name: partial(_fetch_weights, name) for name in PUBLISHED}
+    wanted |= {name: partial(fetch_weights, name) for name in PUBLISHED}
     failed = []
     for name, bring in wanted.items():
         try:
@@ -84,24 +83,17 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _kit(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.data.bccd import fetch_cells
+    from effdet_lite.fetching import fetch_cells, fetch_weights
     from effdet_lite.stick.asking import bring_kit
 
-    for line in bring_kit(options, fetch_cells, _fetch_weights):
+    for line in bring_kit(options, fetch_cells, fetch_weights):
         say(line)
-
-
-def _fetch_weights(name: str) -> Path:
-    with stopping_at_once():  # torch is loaded
-        from effdet_lite.pretrained import fetch, published_url
-
-    return fetch(published_url(name))
 
 
 def _train(options: argparse.Namespace, rest: list[str]) -> None:
     from dataclasses import fields
 
-    from effdet_lite.data.bccd import fetch_cells
+    from effdet_lite.fetching import fetch_cells
     from effdet_lite.places import expanded
     from effdet_lite.training import TrainConfig, train
 

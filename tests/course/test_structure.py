@@ -60,6 +60,7 @@ ORDER = [
     "experiments",
     "teach",
     "console",
+    "fetching",
     "values",
     "options",
     "cli",

@@ -222,6 +222,9 @@ def moves(box, control):
     else:  # a box to tick, a button
         control.focus()
         control.press("Space")
+        seen.append(box.evaluate(FRAME))
+        if kind == "checkbox":  # as it was, since others may do nothing without it
+            control.press("Space")
     return [*seen, box.evaluate(FRAME)]
 
 
