@@ -28,6 +28,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="with its solutions put in, run the whole notebook and not only what they touch",
     )
+    parser.addoption(
+        "--whole-site",
+        action="store_true",
+        help="also build the site of all notebooks, and move each of its explorers (minutes)",
+    )
 
 
 def pytest_configure(config):

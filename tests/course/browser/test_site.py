@@ -37,7 +37,9 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole_site(tmp_path_factory):
+def whole_site(request, tmp_path_factory):
+    if not request.config.getoption("--whole-site"):
+        pytest.skip("the site of all notebooks takes minutes: pytest --whole-site builds it")
     folder = tmp_path_factory.mktemp("course") / "site"
     cli.main(["site", "--output", str(folder)])
     return folder
