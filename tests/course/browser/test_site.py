@@ -208,8 +208,11 @@ def test_search_finds_the_notebooks_that_have_the_words(offline, site, words):
 
 
 def moves(box, control):
-    """Move a control through all its values; what the explorer shows at each."""
+    """Move a control through all its values, and back to where it rests, since others may do
+    nothing elsewhere; what the explorer shows at each.
+    """
     kind = control.evaluate("(one) => one.type")
+    rests = control.evaluate("(one) => one.value")
     seen = [box.evaluate(FRAME)]
     if kind == "range":
         control.focus()
@@ -224,10 +227,14 @@ def moves(box, control):
     else:  # a box to tick, a button
         control.focus()
         control.press("Space")
-        seen.append(box.evaluate(FRAME))
-        if kind == "checkbox":  # as it was, since others may do nothing without it
-            control.press("Space")
-    return [*seen, box.evaluate(FRAME)]
+    seen.append(box.evaluate(FRAME))
+    if kind == "range":
+        control.fill(rests)
+    elif kind == "select-one":
+        control.select_option(rests)
+    elif kind == "checkbox":
+        control.press("Space")
+    return seen
 
 
 def all_controls_move(page, folder, number):
