@@ -88,6 +88,25 @@ def test_the_runs_that_still_learned_are_counted(scored):
     assert found.startswith(f"{own} of {len(scored)} runs were still learning after 2,000 steps")
 
 
+def test_longer_trainings_stand_beside_the_same_seed(monkeypatch, scored):
+    shown = []
+    monkeypatch.setattr(results, "table", lambda head, lines: shown.extend(lines))
+    keys = {(row["task"], row["direction"], row["factor"]) for row in scored}
+    largest = [key for key in keys if key[2] == (1 if key[1] == "base" else results.MOST)]
+    names = ("task", "direction", "factor")
+    more = {"draw": "test", "seed": 0, "accuracy": 0.875}
+    long_rows = [dict(zip(names, key, strict=True)) | more for key in largest]
+    results.longer_table(long_rows, scored)
+    assert [line[0] for line in shown] == ["base", *results.DIRECTIONS]
+    own = {
+        row["task"]: row["accuracy"]
+        for row in scored
+        if (row["direction"], row["factor"], row["seed"]) == ("depth", results.MOST, 0)
+    }
+    (depth,) = [line for line in shown if line[0] == "depth"]
+    assert depth[1:] == [f"{own[task]:.2f} → 0.88" for task in results.TASKS]
+
+
 def test_the_bet_is_marked_in_both_figures(validation, scored):
     figure = results.accuracy_view(scored, "more channels").figure
     figure.draw_without_rendering()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from effdet_lite.experiments import longer
 from effdet_lite.experiments.bottlenecks import TASKS
 from effdet_lite.experiments.comparing import Spread, spread
 from effdet_lite.experiments.learning import STEPS, STILL_LEARNING
@@ -202,6 +203,23 @@ def learning_left(rows: Rows) -> str:
         f"{late} of {len(rows)} runs were still learning after {STEPS:,} steps: the last fifth "
         f"lowered their loss by {STILL_LEARNING} or more"
     )
+
+
+def longer_table(long_rows: Rows, rows: Rows) -> None:
+    """A line for each network: its accuracy on each task, and that after four times the steps.
+
+    long_rows: of `experiments.longer`, one seed. rows: of `directions`; the same seed is read.
+    """
+    gained = longer.gains(long_rows, rows)
+    accuracy = {(row["task"], row["direction"]): row["accuracy"] for row in long_rows}
+    lines = []
+    for direction, factor in [("base", 1), *((direction, MOST) for direction in DIRECTIONS)]:
+        cells = []
+        for task in TASKS:
+            after = accuracy[task, direction]
+            cells.append(f"{after - gained[task, direction, factor]:.2f} → {after:.2f}")
+        lines.append([direction, *cells])
+    table(["one seed, four times the steps", *TASKS], lines)
 
 
 def width_table(rows: Rows) -> None:
