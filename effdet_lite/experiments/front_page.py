@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 
 from effdet_lite.beginning import new_model, open_sets
 from effdet_lite.data import BCCDDetection, eval_transforms
@@ -28,6 +29,7 @@ SEARCH_SEED = 10
 SEEDS = (0, 1, 2)
 QUICK_STEPS = 4
 FIGURES = ("ap", "ap50")
+NAMES = {"ap": "AP", "ap50": "AP50"}
 
 SHAPES = {
     "data": "shapes",
@@ -86,6 +88,20 @@ SETTINGS = {
         "wider neck": LARGE_CELLS | {"phi": -2.0, "steps": 1860},
     },
 }
+
+
+# What each command is to reach on its test pictures, by the mean of the seeds.
+AIMS = {
+    "shapes": {"ap50": 0.90},
+    "cells": {"ap50": 0.88},
+    "cells, ten minutes": {"ap50": 0.91, "ap": 0.60},
+}
+TESTS = {
+    "shapes": "shapes, 200 drawn pictures",
+    "cells": "blood cells, all 72 test photographs",
+    "cells, ten minutes": "the same, ten minutes",
+}
+UNSEEN_TEST = "of these the 63 whose scene it never saw"
 
 
 @dataclass(frozen=True)
@@ -175,6 +191,48 @@ def unseen(config: TrainConfig) -> BCCDDetection:
 def rounded(figures: Mapping) -> dict[str, float]:
     """AP and AP50 with four decimals."""
     return {name: round(figures[name], 4) for name in FIGURES}
+
+
+def figures(rows: Sequence[Mapping], command: str, *, only_unseen: bool = False) -> list[dict]:
+    """AP and AP50 of a command's final runs, seed by seed; on the unseen scenes alone if asked."""
+    found = [row for row in rows if (row["command"], row["split"]) == (command, "test")]
+    found.sort(key=lambda row: row["seed"])
+    return [row["unseen"] if only_unseen else row for row in found]
+
+
+def reached(rows: Sequence[Mapping], command: str) -> bool:
+    """Whether the mean of the seeds, on all test pictures, is up to every aim."""
+    found = figures(rows, command)
+    return all(fmean(one[name] for one in found) >= aim for name, aim in AIMS[command].items())
+
+
+def readme_table(rows: Sequence[Mapping]) -> str:
+    """The README's table, in Markdown, of every command whose seeds are all there: the mean of the
+    seeds, and in brackets the lowest and the highest.
+    """
+    lines = ["| test pictures | AP50 | AP | aim, by the mean |", "| --- | --- | --- | --- |"]
+    for command in SETTINGS:
+        if len(figures(rows, command)) < len(SEEDS):
+            continue
+        aim = " and ".join(f"{NAMES[name]} {value:.2f}" for name, value in AIMS[command].items())
+        verdict = "reached" if reached(rows, command) else "not reached"
+        lines.append(_line(TESTS[command], figures(rows, command), f"{aim}: {verdict}"))
+        if figures(rows, command)[0]["unseen"]:
+            lines.append(_line(UNSEEN_TEST, figures(rows, command, only_unseen=True), ""))
+    return "\n".join(lines)
+
+
+def _line(name: str, found: Sequence[Mapping], aim: str) -> str:
+    cells = [name]
+    for figure in ("ap50", "ap"):
+        values = [one[figure] for one in found]
+        cells.append(f"{no_zero(fmean(values))} ({no_zero(min(values))} – {no_zero(max(values))})")
+    return f"| {' | '.join([*cells, aim])} |"
+
+
+def no_zero(value: float) -> str:
+    """Three decimals without the zero before the point: .915."""
+    return f"{value:.3f}".removeprefix("0")
 
 
 def plan(quick: bool = False) -> Plan:

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from effdet_lite.places import cells_folder
+from effdet_lite.experiments.run import stored_results
+from effdet_lite.places import cells_folder, course_folder, results_file
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,29 @@ def test_a_search_sees_no_test_photograph_and_a_final_run_two_lists(front_page):
 def test_a_short_run_gives_a_row(front_page):
     row = front_page.trained(front_page.Run("shapes", "as it was", "validation", 10), steps=1)
     assert 0 <= row["ap"] <= row["ap50"] <= 1 and row["unseen"] is None and len(row["losses"]) == 1
+
+
+def final(command, seed, ap, ap50, unseen=None):
+    run = {"command": command, "setting": "as it was", "split": "test", "seed": seed}
+    return run | {"ap": ap, "ap50": ap50, "unseen": unseen}
+
+
+def test_the_table_tells_mean_and_range_and_an_aim_is_reached_by_the_mean_alone(front_page):
+    cells = {"ap": 0.5, "ap50": 0.8}
+    rows = [final("shapes", seed, 0.6, ap50) for seed, ap50 in enumerate((0.95, 0.88, 0.90))]
+    rows += [final("cells", seed, 0.52, 0.87, cells) for seed in range(3)]
+    rows += [final("cells, ten minutes", seed, 0.6, 0.9, cells) for seed in range(2)]
+    lines = front_page.readme_table(rows).splitlines()
+    assert lines[2].startswith("| shapes, 200 drawn pictures | .910 (.880 – .950) | .600 (.600 ")
+    assert lines[2].endswith("| AP50 0.90: reached |")
+    assert lines[3].endswith("| AP50 0.88: not reached |")
+    assert ".800 (.800 – .800) | .500 (.500 – .500)" in lines[4]
+    assert len(lines) == 5  # one seed of the ten minutes is missing
+
+
+def test_the_readme_says_what_the_file_holds(front_page):
+    if not results_file("front_page").exists():
+        pytest.skip("there are no results yet")
+    rows = stored_results("front_page")["runs"]
+    page = (course_folder() / "README.md").read_text(encoding="utf-8")
+    assert front_page.readme_table(rows) in page
