@@ -98,9 +98,11 @@ def switch(rows: Rows, name: str) -> dict[str, Finding]:
 
 
 def _told(pair: str) -> str:
-    """ "PANet → PANet, pruned, bottom-up" ends "on the discs": what is asked for there."""
-    graphs, _, task = pair.rpartition(", ")
-    return f"{graphs} on the {'dots' if task == 'top-down' else 'discs'}"
+    """ "PANet → PANet, pruned, bottom-up" is "PANet on the discs": what the switch is turned on in,
+    and what is asked for there.
+    """
+    graph, _, rest = pair.partition(" → ")
+    return f"{graph} on the {'dots' if rest.endswith('top-down') else 'discs'}"
 
 
 def repeats(rows: Rows) -> Finding:

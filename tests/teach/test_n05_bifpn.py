@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oracles import macs
 
 from effdet_lite.fusion import FusionGraph, FusionNetwork, Node, bifpn, fpn, fusion_weights, panet
-from effdet_lite.teach.nb.n05_bifpn import SMALL, factors, reach, switched
+from effdet_lite.teach.nb.n05_bifpn import SMALL, factors, is_skip, neck_places, reach, switched
 from effdet_lite.teach.nb.n05_switches import neck_macs
 
 SWITCHES = list(itertools.product([False, True], repeat=3))
@@ -68,6 +68,25 @@ def test_the_papers_necks():
     for graph, nodes, edges in ((panet(SMALL.levels), 10, 18), (bifpn(SMALL.levels), 8, 19)):
         assert (len(graph.nodes), len(graph.edges)) == (nodes, edges)
         assert reach(graph) == {level: set(SMALL.levels) for level in SMALL.levels}
+
+
+def test_a_node_is_drawn_where_its_name_says():
+    """What comes in to the left, then the way down, and the way up to the right."""
+    columns = {"in": 0, "td": 1, "out": 2}
+    for graph in (fpn(SMALL.levels), panet(SMALL.levels), bifpn(SMALL.levels)):
+        places = neck_places(graph)
+        assert set(places) == {*graph.incoming, *(node.name for node in graph.nodes)}
+        for name, (column, level) in places.items():
+            assert (column, level) == (columns[name.partition("_")[2]], int(name[1]))
+
+
+def test_skips_are_what_the_switch_adds():
+    """Five in PANet, and three where P6_td and P2_out are taken away."""
+    for prune, count in ((False, 5), (True, 3)):
+        graph = bifpn(SMALL.levels, prune=prune)
+        added = set(graph.edges) - set(bifpn(SMALL.levels, skip=False, prune=prune).edges)
+        assert {edge for edge in graph.edges if is_skip(edge, graph)} == added
+        assert len(added) == count
 
 
 @pytest.mark.parametrize("weighting", ["sum", "fast"])

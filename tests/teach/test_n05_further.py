@@ -29,6 +29,7 @@ def test_necks_with_a_way_up_are_counted():
         "runs that find the pattern, PANet": "1 of 1",
         "runs that find the pattern, BiFPN": "2 of 3",
     }
+    assert further.found_with_a_way_up(rows) == 3
     title = view.figure.axes[0].get_title()
     assert title == "With a way up 3 of 4 trainings find it, without 1 of 3"
 
@@ -46,7 +47,11 @@ def test_cells_are_counted_by_their_steps():
     view = drawn(further.cells_view(rows))
     assert view.numbers["runs that find the far mark, 1 cell, 1,000 steps"] == "0 of 2"
     assert view.numbers["runs that find the far mark, 3 cells, 2,000 steps"] == "1 of 1"
-    assert view.figure.axes[0].get_title().endswith("find the far mark, and 1 of 1 with more")
+    title = view.figure.axes[0].get_title()
+    assert "0 of 2 trainings" in title and title.endswith("more cells in 1 of 1")
+    width = view.figure.canvas.get_width_height()[0]
+    drawn_title = view.figure.axes[0].title.get_window_extent()
+    assert drawn_title.x0 >= 0 and drawn_title.x1 <= width
 
 
 def unstable(weighting, times, norms, seed, diverges):
@@ -105,3 +110,5 @@ def test_pooling_erases_the_patterns(asks, monkeypatch):
     image = torch.as_tensor(PatternedMarks("test", 128, 1, seed=1, asks=asks)[0][0])
     expected = torch.nn.functional.avg_pool2d(image[None].as_subclass(torch.Tensor), 2)[0]
     assert torch.allclose(further._pooled(image, 2), expected, atol=1e-6)
+    names = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+    assert names == {"disc": ["the mark"], "far": ["plain mark", "its pattern"]}[asks]

@@ -55,6 +55,19 @@ def test_pairs_are_filled_where_a_way_is(guess):
     assert len(filled.get_xdata()) == 15
 
 
+def test_fpn_is_drawn_before_anybody_counts(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ways, "show", lambda figure, words: seen.append((figure, words)))
+    ways.show_fpn()
+    ((figure, words),) = seen
+    figure.draw_without_rendering()
+    named = {text for text in texts(figure.axes[0]) if text}
+    assert named == {f"P{level}_{kind}" for level in LEVELS for kind in ("in", "td")}
+    arrows = [patch for patch in figure.axes[0].patches if hasattr(patch, "get_arrowstyle")]
+    assert len(arrows) == 5 + 4
+    assert "No arrow leads up" in words
+
+
 def made_up(graph, *asked):
     return [{"graph": graph, "asked": value, "task": "bottom-up"} for value in asked]
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from effdet_lite.teach.kit import progress
 from effdet_lite.teach.kit.answering import control_for
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.keys import OwnKeys
+from effdet_lite.teach.kit.keys import own_keys
 from effdet_lite.teach.kit.known import GUESSES, NO_GUESS, Guess, refresh, watch
 from effdet_lite.teach.kit.page import table_html, text_table
 from effdet_lite.teach.kit.plots import PALETTE
@@ -176,7 +176,7 @@ class _Panel:
         )
         row = ipywidgets.HBox([self.control.box, button], layout=ROW)
         self.box = ipywidgets.VBox(
-            [ipywidgets.HTML(words), row, self.status, OwnKeys()],
+            [ipywidgets.HTML(words), row, self.status, own_keys()],
             layout=ipywidgets.Layout(border_left=EDGE, padding="0.3em 0.8em", margin="0.3em 0"),
         )
         self._changed(note)

@@ -15,7 +15,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from effdet_lite.teach.kit.keys import OwnKeys
+from effdet_lite.teach.kit.keys import own_keys
 from effdet_lite.teach.kit.page import img, show, table, table_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -115,7 +115,7 @@ class Explorer:
     def __init__(self, view: Callable[..., View], **controls: ipywidgets.Widget):
         self.view, self.controls = view, controls
         self.page = ipywidgets.HTML(self.render())
-        self.box = ipywidgets.VBox([*controls.values(), self.page, OwnKeys()])
+        self.box = ipywidgets.VBox([*controls.values(), self.page, own_keys()])
         for control in controls.values():
             control.observe(self._update, names="value")
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from effdet_lite.fusion import FusionGraph, bifpn
+from effdet_lite.fusion import FusionGraph, bifpn, panet
+from effdet_lite.teach.kit.graphs import Places, node_places
 
 
 class Pyramid(NamedTuple):
@@ -51,6 +52,22 @@ def switched(
     """`fusion.bifpn` with its three switches, under the name that the result goes by."""
     graph = bifpn(levels, bottom_up, skip, prune)
     return FusionGraph(NAMES[skip, prune] if bottom_up else "FPN", graph.nodes)
+
+
+def neck_places(graph: FusionGraph) -> Places:
+    """Where a neck's maps are drawn, (column, level): a node stands where PANet has it, so that no
+    node moves from one drawing to the next.
+    """
+    names = {*graph.incoming, *(node.name for node in graph.nodes)}
+    places = node_places(panet(graph.levels))
+    return {name: place for name, place in places.items() if name in names}
+
+
+def is_skip(edge: tuple[str, str], graph: FusionGraph) -> bool:
+    """Whether an edge passes by a node between: from the map that comes in to the output."""
+    level = edge[0].partition("_")[0]
+    names = {one.name for one in graph.nodes}
+    return edge == (f"{level}_in", f"{level}_out") and f"{level}_td" in names
 
 
 def factors(

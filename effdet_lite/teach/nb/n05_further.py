@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from effdet_lite.data import PatternedMarks
 from effdet_lite.experiments import round_trip, stability, way_up, weighting_times
-from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
+from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_ways import GUESSING
 
 Rows = Sequence[Mapping]
+NAMES = {"disc": ("", "the mark"), "far": ("plain mark", "its pattern")}  # as boxes come
 TASKS = {"disc": "the disc has its mark's class", "far": "a plain mark has the far one's class"}
 
 
@@ -32,10 +35,19 @@ def show_patterns(asks: str, number: int = 0) -> None:
         small = image if not doublings else _pooled(image, side)
         draw_picture(axis, small)
         axis.set_title("as it is" if not doublings else f"pooled by {side}", fontsize=11)
-    labels = target["labels"].tolist()
-    draw_boxes(None, target["boxes"], labels, [""] * 6, axis=axes[0], words=False)
+    for box, name in zip(target["boxes"].tolist(), NAMES[asks], strict=True):
+        _name_box(axes[0], box, name)
     words = f"{TASKS[asks]}; pooling by 2 turns every pattern into one gray."
     show(figure, f"A picture with patterned marks: {words}")
+
+
+def _name_box(axis: Axes, box: Sequence[float], name: str) -> None:
+    """A box with its name above it."""
+    left, top, right, bottom = box
+    look = {"fill": False, "edgecolor": PALETTE["orange"], "linewidth": 1.4}
+    axis.add_artist(Rectangle((left, top), right - left, bottom - top, **look))
+    words = axis.text((left + right) / 2, top - 3, name, ha="center", va="bottom", fontsize=10)
+    words.set_path_effects([withStroke(linewidth=3, foreground="white")])
 
 
 def _pooled(image, side: int):
@@ -86,15 +98,15 @@ def cells_view(rows: Rows, guess: float | None = None) -> View:
     """Each training of `experiments.round_trip`, by its number of cells and steps. guess: how many
     of those with two cells find the far mark.
     """
-    figure, (axis,) = new_panels(7.6, 3.4, (0.24, 0.17, 0.74, 0.7))
+    figure, (axis,) = new_panels(7.6, 3.6, (0.24, 0.16, 0.74, 0.68))
     arms = {}
     for (cells, steps), values in sorted(round_trip.asked_by_cells(rows).items()):
         arms[f"{cells} cell{'s' if cells > 1 else ''}, {steps:,} steps"] = values
     told = _strips(axis, arms)
     more, one = round_trip.one_and_more_cells(rows)
     axis.set_title(
-        f"In {round_trip.STEPS:,} steps {sum(one)} of {len(one)} trainings with one cell find the "
-        f"far mark, and {sum(more)} of {len(more)} with more",
+        f"In {round_trip.STEPS:,} steps one cell finds the far mark in {sum(one)} of {len(one)} "
+        f"trainings,\nmore cells in {sum(more)} of {len(more)}",
         fontsize=11,
     )
     numbers = {f"runs that find the far mark, {name}": words for name, words in told.items()}
@@ -102,6 +114,11 @@ def cells_view(rows: Rows, guess: float | None = None) -> View:
         numbers["your guess, 2 cells"] = f"{guess:g} of {len(round_trip.SEEDS)}"
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return View(figure, f"From fine to coarse and back. {words}.", numbers)
+
+
+def found_with_a_way_up(rows: Rows) -> int:
+    """How many trainings of `experiments.way_up` with a way up find the pattern."""
+    return sum(way_up.by_way_up(rows)[0])
 
 
 def found_by_two_cells(rows: Rows) -> int:
@@ -145,8 +162,9 @@ def stability_view(rows: Rows) -> View:
         axis.set_xticklabels([f"{times} ×" for times in stability.TIMES])
         axis.set(xlabel="learning rate of the fusion weights", ylabel="largest factor")
         axis.set_title("with the neck's norms" if norms else "without norms", fontsize=11)
-        low, high = axis.get_ylim()
-        axis.set_ylim(low, 2.5 * high)
+    every = [row["largest_factor"] for row in rows]
+    for axis in axes:
+        axis.set_ylim(min(every) / 2, 2.5 * max(every))
     axes[0].legend(fontsize=9, loc="upper left")
     numbers = told_of_raised_rates(rows)
     diverged = sum(map(stability.diverged, rows))

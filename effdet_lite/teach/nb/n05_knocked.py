@@ -8,10 +8,11 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments import knocked
 from effdet_lite.experiments.necks import edge_weights
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.graphs import Places, arrow, draw_nodes, node_kinds, node_places
+from effdet_lite.teach.kit.graphs import Places, arrow, draw_nodes, node_kinds
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n05_bifpn import neck_places
 
 Rows = Sequence[Mapping]
 ASKED = ("P6_in", "P5_td")  # the edge that notebook 05 asks about
@@ -22,7 +23,7 @@ TASKS = {"top-down": "dots", "bottom-up": "discs", "shapes": "shapes"}
 def show_factors(model: EfficientDet) -> None:
     """The neck, each arrow as wide as its factor; a dead edge is gray and dotted, with a cross."""
     graph, learned = model.fusion.graph, edge_weights(model)
-    places, kinds = node_places(graph), node_kinds(graph)
+    places, kinds = neck_places(graph), node_kinds(graph)
     figure, (axis,) = new_panels(6.6, 4.4, (0, 0, 1, 0.9))
     dead = [edge for edge in graph.edges if learned[edge] == 0]
     for edge in graph.edges:

@@ -13,7 +13,7 @@ from effdet_lite.teach.kit.graphs import arrow, draw_nodes, name_node, node_kind
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n05_bifpn import SMALL, switched
+from effdet_lite.teach.nb.n05_bifpn import SMALL, is_skip, switched
 
 Rows = Sequence[Mapping]
 # One cell of BiFPN on P3-P7 in the official settings (`fpn_configs.py`, "bifpn"): what each node
@@ -136,6 +136,7 @@ def draw_switched(axis: Axes, graph: FusionGraph, whole: FusionGraph) -> None:
     for edge in graph.edges:
         line = arrow(edge, places, 1.3 if edge in plain else 2.2)
         line.set(color=PALETTE["blue"] if edge in plain else PALETTE["vermillion"])
+        line.set(linestyle="--" if is_skip(edge, graph) else "-")
         axis.add_artist(line)
     draw_nodes(axis, alive, node_kinds(graph), {})
     for name in names - set(alive) - {"in"}:

@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from effdet_lite.data import ShapesInContext
 from effdet_lite.experiments import way_up
 from effdet_lite.experiments.run import stored_results
-from effdet_lite.fusion import FusionGraph
+from effdet_lite.fusion import FusionGraph, fpn
 from effdet_lite.teach.kit.boxes import draw_picture
-from effdet_lite.teach.kit.graphs import graph_drawing
+from effdet_lite.teach.kit.graphs import LOOKS, arrow, draw_nodes, node_kinds
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
+from effdet_lite.teach.nb.n05_bifpn import SMALL, neck_places
 
 Rows = Sequence[Mapping]
 GUESSING = 0.35  # AP50 of who finds every box and guesses one of three classes
@@ -78,6 +79,37 @@ def _guessing_line(axis: Axes, y: float) -> None:
 
 # --- which maps reach which outputs ---
 
+SIGNS = {"in": "a map that comes in", "between": "a node between", "out": "an output (a node too)"}
+
+
+@styled
+def show_fpn() -> None:
+    """FPN as a graph, and what its signs mean."""
+    figure, (left, right) = new_panels(7.2, 3.7, (0, 0, 0.5, 0.93), (0.56, 0, 0.44, 0.93))
+    draw_neck(left, fpn(SMALL.levels))
+    figure.suptitle("FPN: every arrow leads to the right or down, and none up", fontsize=11)
+    for place, (kind, words) in enumerate(SIGNS.items()):
+        marker, face = LOOKS[kind]
+        look = {"markersize": 13, "markerfacecolor": face, "markeredgecolor": "black"}
+        right.plot(0, -place, marker=marker, linestyle="", **look)
+        right.text(0.3, -place, words, va="center", fontsize=10)
+    right.set(xlim=(-0.2, 3), ylim=(-3.2, 1.2))
+    right.set_axis_off()
+    down = "each level's node reads the map that comes in and the next coarser level's node"
+    show(figure, f"FPN's graph, P2 to P6: {down}. All five nodes are outputs. No arrow leads up.")
+
+
+def draw_neck(axis: Axes, graph: FusionGraph) -> None:
+    """A neck as a graph, its nodes where PANet has them."""
+    places = neck_places(graph)
+    draw_nodes(axis, places, node_kinds(graph), {})
+    for edge in graph.edges:
+        axis.add_artist(arrow(edge, places, 1.3))
+    right = max(x for x, _ in places.values())
+    limits = (min(graph.levels) - 0.5, max(graph.levels) + 0.8)
+    axis.set(xlim=(-0.5, 0.75 + right), ylim=limits)
+    axis.set_axis_off()
+
 
 @styled
 def pairs_view(
@@ -99,7 +131,7 @@ def pairs_view(
     )
     told = {}
     for place, (name, graph) in enumerate(graphs.items()):
-        graph_drawing(graph, axis=axes[place])
+        draw_neck(axes[place], graph)
         axes[place].set_title(name, fontsize=12, y=1.0, pad=-8)
         pairs = sum(map(len, reached[name].values()))
         told[f"pairs reached, {name}"] = f"{pairs} of {len(graph.levels) ** 2}"

@@ -78,7 +78,7 @@ def _dress(figure: Figure, left, right) -> None:
 
 
 @styled
-def show_factor_curves(weight_b: float = 1.0) -> None:
+def show_factor_curves(weight_b: float = 0.5) -> None:
     """A's factor for every weight of A, in the three ways; B's weight stays where it is."""
     figure, (axis,) = new_panels(7.4, 3.3, (0.11, 0.16, 0.86, 0.72))
     every = np.linspace(-2, 3, 201)
@@ -89,7 +89,7 @@ def show_factor_curves(weight_b: float = 1.0) -> None:
         axis.plot(every, own[:, 0], **line_look(number), markevery=20, label=way)
         ends.append(f"{way} {own[0, 0]:.2f} to {own[-1, 0]:.2f}")
     axis.set(xlabel=f"weight of A (B has {weight_b:g})", ylabel="factor of A", xlim=(-2, 3))
-    axis.set_title("What each weight of A makes of its factor", fontsize=11)
+    axis.set_title("Below zero, the fast factor of A is 0 and stays 0", fontsize=11)
     axis.legend(loc="upper left", fontsize=10)
     words = f"A's factor, for weights from -2 to 3: {', '.join(ends)}. Below 0 the fast one is 0."
     show(figure, words)

@@ -10,7 +10,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from effdet_lite.teach.kit.flags import draw_guess
-from effdet_lite.teach.kit.keys import OwnKeys
+from effdet_lite.teach.kit.keys import own_keys
 from effdet_lite.teach.kit.page import img, table_html
 from effdet_lite.teach.kit.plots import COLORS, DASHES, PALETTE, new_figure, styled
 from effdet_lite.teach.kit.typed import number_text
@@ -108,7 +108,7 @@ class RateTrials:
         self.button = button(f"Start {steps} steps")
         self.status, self.page = ipywidgets.HTML(), ipywidgets.HTML()
         self.button.observe(lambda change: self.start(), names="value")
-        self.box = ipywidgets.VBox([self.slider, self.button, self.status, self.page, OwnKeys()])
+        self.box = ipywidgets.VBox([self.slider, self.button, self.status, self.page, own_keys()])
 
     def start(self, rate: float | None = None) -> None:
         """Train at this rate, by default the slider's, and draw the run beside those before it."""
