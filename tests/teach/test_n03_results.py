@@ -65,13 +65,16 @@ def test_the_regrets_are_the_differences_at_eight_times_the_macs(monkeypatch, va
 
 def test_the_accuracies_are_those_of_the_rows(monkeypatch, scored):
     _, lines = printed(monkeypatch, results.accuracy_table, scored)
-    assert lines["depth"] == [
+    assert lines["depth"][:4] == [
         "0.900 (0.900 – 0.900)",
         "0.600 (0.600 – 0.600)",
         "0.600 (0.600 – 0.600)",
         "0.700 (0.700 – 0.700)",
     ]
     assert lines["base"][0] == "0.500 (0.500 – 0.500)"
+    # README.md of the results: the base has 7 channels, 4 blocks and 32 px.
+    assert lines["base"][4] == "4 blocks, 7 channels, 32 px"
+    assert lines["depth"][4].endswith(" blocks, 7 channels, 32 px")
 
 
 def test_each_doubling_has_its_gain(monkeypatch, scored):

@@ -107,7 +107,10 @@ def show_four_ways() -> None:
         axis.set_title(f"{multiples}; {counted}", fontsize=9, loc="left", y=0.92)
         slabs = f"{row.blocks} blocks of {side} × {side} × {row.channels}"
         told.append(f"{name}: {slabs}, {spent(*sizes):.2f} times the MACs")
-    figure.suptitle(f"Four ways to spend {BUDGET} times B0's MACs: stage {STAGE}", fontsize=11)
+    figure.suptitle(
+        f"{BUDGET} times B0's MACs buy more slabs, thicker ones, taller ones, or a little of each",
+        fontsize=11,
+    )
     show(figure, f"Stage {STAGE} of B0, and what the budget makes of it. {'; '.join(told)}.")
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from effdet_lite.experiments import longer
+from effdet_lite.experiments.arms import arms
+from effdet_lite.experiments.balance import EXAMPLE
 from effdet_lite.experiments.bottlenecks import TASKS
 from effdet_lite.experiments.comparing import Spread, spread
 from effdet_lite.experiments.learning import STEPS, STILL_LEARNING
@@ -25,6 +27,7 @@ from effdet_lite.teach.kit.page import table
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n03_paper import BETS
+from effdet_lite.teach.nb.n03_tasks import in_words
 
 Rows = Sequence[Mapping]
 MOST = FACTORS[-1]
@@ -78,7 +81,7 @@ def accuracy_view(rows: Rows, bet: str | None) -> View:
         axis.set_xticks([1, *FACTORS], [str(factor) for factor in (1, *FACTORS)])
         axis.minorticks_off()
         told.append(f"{task}: {best} {mean_by_task(rows, best, MOST)[task]:.3f}")
-    axes[0].set_ylabel("test accuracy (0–1)")
+    axes[0].set_ylabel("accuracy (0–1); pale: a seed")
     axes[1].legend(loc="lower right", fontsize=9)  # nothing is drawn there
     words = f"Most accurate at {MOST} times the MACs. {'; '.join(told)}."
     return View(figure, words, {"your bet": f"{bet}: {mine}"} if mine else {})
@@ -97,15 +100,17 @@ def _draw_seeds(axis, rows: Rows, task: str, direction: str, look: Mapping) -> N
 
 
 def accuracy_table(rows: Rows) -> None:
-    """A line for each direction at the most MACs: its accuracy on each task, and the mean of the
-    three; the base stands first.
+    """A line for each direction at the most MACs: its accuracy on each task, the mean of the three,
+    and its network; the base stands first.
     """
+    sizes = {(arm.direction, arm.factor): arm.size for arm in arms(EXAMPLE)}
     lines = []
     for name, factor in [("base", 1), *((name, MOST) for name in DIRECTIONS)]:
         own = [arm_spread(rows, (task, name, factor)) for task in TASKS]
-        lines.append([name, *map(str, own), str(over_tasks(rows, name, factor))])
-    head = f"{MOST} × the MACs, accuracy"
-    table([head, *TASKS, "mean of the three"], lines)
+        mean = over_tasks(rows, name, factor)
+        lines.append([name, *map(str, own), str(mean), in_words(sizes[name, factor])])
+    print("mean of five seeds (the lowest – the highest)")
+    table([f"{MOST} × the MACs, accuracy", *TASKS, "mean of the three", "network"], lines)
 
 
 def over_tasks(rows: Rows, direction: str, factor: int) -> Spread:
@@ -133,19 +138,21 @@ def regret_view(validation: Rows, rows: Rows, bet: str | None) -> View:
             mean = spread(own[direction]).mean
             axis.plot([at], [mean], **look, markersize=9, label=label)
     for place, direction in enumerate(DIRECTIONS):
-        axis.hlines(worst[direction][1].mean, place - 0.35, place + 0.35, color="black")
+        label = "its worst task" if place == 0 else "_other"
+        ends = place - 0.35, place + 0.35
+        axis.hlines(worst[direction][1].mean, *ends, color="black", label=label)
     axis.axhline(0, color="#777777", linestyle=":", marker="")
     mine = BETS.get(bet)
     names = [f"{name}\n(your bet)" if name == mine else name for name in DIRECTIONS]
     axis.set(xticks=range(len(DIRECTIONS)), xticklabels=names, xlim=(-0.5, 3.5))
-    axis.set_ylabel("accuracy lost against the best")
+    axis.set_ylabel("accuracy lost; pale: a seed")
     best = safest(validation, rows)
     axis.set_title(
-        f"Where it does worst, {best} loses least on average: {worst[best][1].mean:.3f}",
+        f"The worst task of {best} costs {worst[best][1].mean:.3f}, the least of the four",
         fontsize=11,
     )
     axis.set_ylim(top=1.3 * axis.get_ylim()[1])  # room for the legend
-    axis.legend(loc="upper center", ncols=len(TASKS), fontsize=9)
+    axis.legend(loc="upper center", ncols=len(TASKS) + 1, fontsize=9)
     told = ", ".join(f"{name} {loss.mean:.3f} on {task}" for name, (task, loss) in worst.items())
     return View(figure, f"The largest mean loss of each direction: {told}.", {})
 

@@ -96,8 +96,10 @@ def formula_view(guess: float | None) -> View:
     left.plot(numbers, [PRODUCT**number for number in numbers], **line_look(0), label="1.92^i")
     dots = {"linestyle": "none", "markersize": 6}
     made = line_look(5) | dots
-    left.plot(numbers, formula_growths(), **made, label="the formula's network, ϕ = i")
-    left.plot(numbers, growths(), **line_look(1) | dots, label="published, B0 to B7")
+    # Side by side, since both lie near the line.
+    before, behind = ([number + away for number in numbers] for away in (-0.15, 0.15))
+    left.plot(before, formula_growths(), **made, label="the formula's network, ϕ = i")
+    left.plot(behind, growths(), **line_look(1) | dots, label="published, B0 to B7")
     left.set(yscale="log", ylim=(0.8, 300), ylabel="MACs in those of B0")
     left.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     left.minorticks_off()
@@ -189,7 +191,7 @@ def scaling_view(phi: float, alpha: float, beta: float, gamma: float) -> View:
     total, published = sum(costs), published_costs()
     times = total.macs / published["B0"].macs
     figure, (left, right) = new_panels(9.0, 3.4, (0, 0.04, 0.6, 0.9), (0.69, 0.16, 0.3, 0.76))
-    draw_stages(left, stages[STAGE], maps[STAGE].side)
+    draw_stages(left, stages[STAGE], maps[STAGE].side, "this network")
     left.set_title(f"Stage {STAGE} of B0, and of this network", fontsize=10, y=0.95)
     _cost_plot(right, total)
 
@@ -218,7 +220,7 @@ def _cost_plot(axis: Axes, total: Cost) -> None:
     axis.plot(*places.T, markersize=3, label="B0 to B7")
     for name, (x, y) in zip(published_costs(), places, strict=True):
         if name in ("B0", "B3", "B5", "B7"):
-            axis.annotate(name, (x, y), (4, -11), textcoords="offset points", fontsize=9)
+            axis.annotate(name, (x, y), (0, -12), textcoords="offset points", fontsize=9)
     star = np.log10([total.macs, total.params])
     look = {"marker": "*", "markersize": 13, "color": PALETTE["vermillion"], "linestyle": ""}
     axis.plot(*star, zorder=5, **look, label="this network")

@@ -131,7 +131,7 @@ def show_equal_macs(rows: Sequence[Mapping]) -> None:
         axis.set_xticks(sorted(set(places)))
         more = _rises(places, list(own.values()))
         axis.set_title(f"{task}: {COMPARED[need][not more]} is better", fontsize=10)
-    axes[0, 0].set_ylabel("validation accuracy (0–1)")
+    axes[0, 0].set_ylabel("accuracy (0–1)")
     axes[0, 0].legend(loc="lower right", fontsize=9)
     best = best_sizes(rows)
     told = "; ".join(f"{task}: {in_words(size)}" for task, size in best.items())
@@ -144,12 +144,11 @@ def show_equal_macs(rows: Sequence[Mapping]) -> None:
     macs = [size.cost().macs / 1e6 for size in accuracy_by_size(rows, "span")]
     print(f"MACs of these networks: {min(macs):.2f} to {max(macs):.2f} million")
     means = mean_accuracies(rows)
-    ranked = sorted(means, key=means.get, reverse=True)
     lines = []
-    for size in [*best.values(), *ranked[:2]]:
+    for size in [*best.values(), base]:
         own = [accuracy_by_size(rows, task)[size] for task in TASKS]
         lines.append([in_words(size), *(f"{one:.3f}" for one in own), f"{means[size]:.3f}"])
-    names = [f"best on {task}" for task in best] + ["best on average", "second on average"]
+    names = [f"best on {task}" for task in best] + ["best on average"]
     table(
         ["", "network", *TASKS, "mean of the three"],
         [[name, *line] for name, line in zip(names, lines, strict=True)],

@@ -165,7 +165,7 @@ def show_windows() -> None:
         seen = "it sees both" if sees_both else "it never sees both"
         axis.set_title(f"{resolution} px: gap {run.gap:.0f} px\n{seen}", fontsize=9)
         told.append(f"{resolution} px: a gap of {run.gap:.0f} px, {sees}")
-    figure.suptitle(f"The window of one block, {run.field} px, over two marks", fontsize=11)
+    figure.suptitle(f"Sharper images move two marks out of a window of {run.field} px", fontsize=11)
     show(figure, f"Two marks and a window of {run.field} px. {'; '.join(told)}.")
 
 
@@ -185,7 +185,7 @@ def window_table(rows: Sequence[Mapping]) -> None:
         cells += [f"{more.blocks}", f"{more.field}", str(spread(list(deeper[resolution].values())))]
         lines.append([f"{resolution} px", len(own), *cells])
     heads = ["seeds", "gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
-    heads += ["more blocks", "their window, px", "accuracy, more blocks"]
+    heads += ["blocks that see nearly all of it", "their window, px", "accuracy, more blocks"]
     print("accuracy: mean (lowest – highest)")
     table(["image", *heads], lines)
 
