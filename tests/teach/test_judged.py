@@ -166,3 +166,58 @@ def test_no_label_lies_over_another(side):
         width = min(one.x1, other.x1) - max(one.x0, other.x0)
         height = min(one.y1, other.y1) - max(one.y0, other.y0)
         assert width <= 1 or height <= 1  # pixels
+
+
+def crowded(labels):
+    """Ten boxes on three objects, drawn with labels of this kind."""
+    draw = torch.Generator().manual_seed(3)
+    corners = 5 + 50 * torch.rand(10, 2, generator=draw)
+    places = torch.cat([corners, corners + 10 + 25 * torch.rand(10, 2, generator=draw)], 1)
+    rows = [(box, number % 2, 0.9 - number / 20) for number, box in enumerate(places.tolist())]
+    target = {"boxes": places[:3], "labels": torch.tensor([0, 1, 1])}
+    figure, (axis,) = new_panels(3.5, 3.5, (0, 0, 1, 1))
+    draw_picture(axis, torch.full((3, 100, 100), 0.5))
+    boxes = found(*rows)
+    draw_judged(axis, boxes, target, CLASSES, judged(boxes, target), labels=labels)
+    return figure, axis
+
+
+def test_on_clear_ground_no_label_lies_on_a_line():
+    figure, axis = crowded("on clear ground")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    frames = [text.get_window_extent(renderer) for text in axis.texts]
+    assert frames
+    for frame, patch in itertools.product(frames, axis.patches):
+        box = patch.get_window_extent(renderer)
+        beside = min(frame.x1, box.x1) <= max(frame.x0, box.x0)
+        above = min(frame.y1, box.y1) <= max(frame.y0, box.y0)
+        within = box.x0 < frame.x0 and frame.x1 < box.x1 and box.y0 < frame.y0 and frame.y1 < box.y1
+        assert beside or above or within
+
+
+def test_without_labels_every_box_is_drawn_all_the_same():
+    _, with_labels = crowded("where there is room")
+    _, without = crowded("none")
+    assert len(with_labels.texts) > 0 and not without.texts
+    assert len(without.patches) == len(with_labels.patches)
+
+
+def test_a_wrong_box_on_a_right_one_stands_a_little_outside():
+    place = [30, 30, 60, 60]
+    target = {"boxes": torch.tensor([place]).float(), "labels": torch.tensor([0])}
+    both = found((place, 0, 0.9), (place, 1, 0.8))
+    _, (axis,) = new_panels(3.5, 3.5, (0, 0, 1, 1))
+    draw_picture(axis, torch.full((3, 100, 100), 0.5))
+    draw_judged(axis, both, target, CLASSES, judged(both, target), labels="none")
+    wrong, right = (
+        next(one for one in axis.patches if to_rgb(one.get_edgecolor()) == to_rgb(look.color))
+        for look in (LOOKS["wrong"], LOOKS["right"])
+    )
+    assert right.get_x() == 30 and right.get_width() == 30
+    assert wrong.get_x() < 29 and wrong.get_width() > 32
+
+
+def test_a_key_can_do_without_signs():
+    figure, _ = crowded("none")
+    draw_key(figure, ("right", "wrong"), signed=False)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["right", "wrong"]

@@ -3,8 +3,9 @@ sign, and not by their colors alone.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -74,6 +75,7 @@ def draw_judged(
     classes: Sequence[str],
     result: Judged,
     names_missed: bool = True,
+    labels: Literal["where there is room", "on clear ground", "none"] = "where there is room",
 ) -> None:
     """Draw the boxes of one picture as they were judged, and the objects that were missed.
 
@@ -83,7 +85,9 @@ def draw_judged(
     mostly says what is wrong. The line of a missed object stands a little outside, so that a box on
     the object hides nothing.
 
-    names_missed: whether a missed object has its class beside its sign.
+    names_missed: whether a missed object has its class beside its sign. labels: "on clear ground"
+    leaves out labels that would lie on a line or hide much of an object; there and with "none" a
+    box that lies on a right one stands a little outside, too.
     """
     boxes = [
         (kind, box, _told(kind, writable(classes[label], label), score))
@@ -99,20 +103,42 @@ def draw_judged(
         label = int(target["labels"][number])
         name = writable(classes[label], label) if names_missed else ""
         boxes.append(("missed", _widened(axis, as_array(target["boxes"])[number]), name))
+    how = {"objects": as_array(target["boxes"])}
+    if labels != "where there is room":
+        right = [box for kind, box, _ in boxes if kind == "right"]
+        boxes = [(kind, _off(axis, kind, box, right), words) for kind, box, words in boxes]
+        how |= {"lines": [box for _, box, _ in boxes], "signed": labels != "none"}
     for kind in ("wrong", "right", "missed", "double"):
         for own, box, words in boxes:
             if own == kind:
-                draw_one(axis, box, kind, words, as_array(target["boxes"]))
+                draw_one(axis, box, kind, words, **how)
+
+
+def _off(axis: Axes, kind: str, box, right: Sequence):
+    """The box, or where two of its sides or more lie on those of a right box, a wider one."""
+    start, end = axis.get_xlim()
+    near = APART * (end - start)
+    on = any((abs(np.subtract(box, one)) < near).sum() > 1 for one in right)
+    return _widened(axis, box) if on and kind in ("wrong", "double") else box
 
 
 def _told(kind: str, name: str, score: float) -> str:
     return f"{score:.2f}" if kind == "right" else f"{name} {score:.2f}"
 
 
-def draw_one(axis: Axes, box, kind: str, words: str = "", objects: Sequence = ()) -> None:
+def draw_one(
+    axis: Axes,
+    box,
+    kind: str,
+    words: str = "",
+    objects: Sequence = (),
+    lines: Sequence = (),
+    signed: bool = True,
+) -> None:
     """One box (xyxy, pixels) of a kind of LOOKS, with its sign and, where there is room, words.
 
-    objects: boxes that the words cover as little as they can.
+    objects: boxes that the words cover as little as they can. lines: boxes whose lines they stay
+    off, or are left out. signed: whether there are sign and words at all.
     """
     look = LOOKS[kind]
     left, top, right, bottom = box
@@ -126,7 +152,9 @@ def draw_one(axis: Axes, box, kind: str, words: str = "", objects: Sequence = ()
     # A double box begins near the right one, whose label is above.
     first = "below, left" if kind == "double" else "above"
     wordings = f"{look.sign} {words}".strip(), look.sign
-    label_where_free(axis, box, wordings, look.color, first, outside=True, objects=objects)
+    if signed:
+        how = {"first": first, "outside": True, "objects": objects, "lines": lines}
+        label_where_free(axis, box, wordings, look.color, **how)
 
 
 def _widened(axis: Axes, box) -> tuple[float, float, float, float]:
@@ -145,18 +173,20 @@ def draw_key(
     columns: int | None = None,
     meanings: Mapping[str, str] | None = None,
     others: Mapping[str, Mapping] | None = None,
+    signed: bool = True,
 ) -> None:
     """The key to the lines and signs, at the foot of the figure.
 
     columns: all in one row by default. meanings: of the kinds, where they are other than in LOOKS.
-    others: the looks of lines that belong to no kind, by what they mean.
+    others: the looks of lines that belong to no kind, by what they mean. signed: with the signs.
     """
     meanings = {kind: LOOKS[kind].meaning for kind in kinds} | dict(meanings or {})
     keys = [
         Line2D([], [], color=LOOKS[kind].color, linestyle=LOOKS[kind].dashes, marker="")
         for kind in kinds
     ]
-    names = [f"{LOOKS[kind].sign} {meanings[kind]}" for kind in kinds]
+    signs = {kind: f"{LOOKS[kind].sign} " if signed else "" for kind in kinds}
+    names = [signs[kind] + meanings[kind] for kind in kinds]
     for name, line in (others or {}).items():
         keys.append(Line2D([], [], marker="", **line))
         names.append(name)

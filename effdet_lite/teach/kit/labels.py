@@ -14,18 +14,22 @@ from effdet_lite.teach.kit.words import write_plainly
 POINTS = 9  # size of the letters
 APART = 2  # points, from the corner of a box to its words
 HIDDEN = 0.3  # shares of objects, added up: with more of them hidden one looks for another place
+HIDDEN_AT_MOST = 0.1  # the same for words that are rather left out
+NEAR = 1.5  # points, from words to a line that they stay off
 
 
 class _Place(NamedTuple):
     """Where words would stand: their frame (left, bottom, right, top, in points), the corner of the
     box (x, y, horizontal and vertical alignment), how many square points of them lie over other
-    words or outside the picture, and what shares of the objects they hide, added up.
+    words or outside the picture, what shares of the objects they hide, added up, and how many
+    points of lines lie below them.
     """
 
     frame: np.ndarray
     corner: tuple
     covered: float
     hidden: float
+    crossed: float
 
 
 # Where labels stand already, by axes: (left, bottom, right, top) in points of the figure.
@@ -46,6 +50,7 @@ def label_where_free(
     first: str = "above",
     outside: bool = False,
     objects: Sequence = (),
+    lines: Sequence = (),
 ) -> None:
     """The first of the wordings for which a corner of the box (xyxy, pixels) has room; none where
     all of them would lie over other labels or leave the picture.
@@ -53,20 +58,31 @@ def label_where_free(
     first: the corner that is tried before the others, by its name in `_best_place`. outside: words
     inside the box, on what it is around, only where there is no room outside. objects: boxes that
     the words hide as little as they can; before they hide much of one, a shorter wording is taken.
+    lines: boxes (in pixels) whose lines the words stay off: here words that lie on a line or hide
+    much of an object are left out.
     """
-    places = [_best_place(axis, box, words, first, outside, objects) for words in wordings]
+    places = [_best_place(axis, box, words, first, outside, objects, lines) for words in wordings]
     free = [number for number, place in enumerate(places) if place.covered < 1]
-    if free:
-        clear = [number for number in free if places[number].hidden < HIDDEN]
-        chosen = (clear or free)[0]
+    most = HIDDEN_AT_MOST if len(lines) else HIDDEN
+    clear = [n for n in free if places[n].hidden < most and places[n].crossed == 0]
+    if not len(lines):
+        clear = clear or free
+    if clear:
+        chosen = clear[0]
         _write(axis, places[chosen], wordings[chosen], color)
 
 
 def _best_place(
-    axis: Axes, box, words: str, first: str, outside: bool = False, objects: Sequence = ()
+    axis: Axes,
+    box,
+    words: str,
+    first: str,
+    outside: bool = False,
+    objects: Sequence = (),
+    lines: Sequence = (),
 ) -> _Place:
     """Where words at a corner of the box lie over the fewest others, and of such places the one
-    that hides least of the objects (boxes in pixels).
+    that lies on fewest lines and hides least of the objects (boxes in pixels).
     """
     axis.apply_aspect()  # so that pixels of the picture lie where they will be drawn
     taken = _TAKEN.setdefault(axis, [])
@@ -84,12 +100,18 @@ def _best_place(
         "beside": (right, top, "left", "top"),
         "beside, left": (left, top, "right", "top"),
     }
+    if len(lines):
+        corners |= {
+            "beside, below": (right, bottom, "left", "bottom"),
+            "beside, left, below": (left, bottom, "right", "bottom"),
+        }
     names = [first, *(name for name in corners if name != first)]
     if outside:
         names.sort(key=lambda name: "inside" in name)
     order = [corners[name] for name in names]
 
     around = [_in_points(axis, one, to_points) for one in objects]
+    frames = np.array([_in_points(axis, one, to_points) for one in lines]).reshape(-1, 4)
 
     def place(corner: tuple) -> _Place:
         x, y = axis.transData.transform(corner[:2]) * to_points
@@ -99,9 +121,12 @@ def _best_place(
         beyond = wide * high - _shared(here, frame)
         covered = sum(_shared(here, other) for other in taken) + beyond
         hidden = sum(_shared(here, one) / max(_shared(one, one), 1e-9) for one in around)
-        return _Place(here, corner, covered, hidden)
+        return _Place(here, corner, covered, hidden, _crossed(here, frames))
 
-    return min(map(place, order), key=lambda one: (round(one.covered), round(one.hidden, 2)))
+    def cost(one: _Place) -> tuple:
+        return round(one.covered), round(one.crossed), round(one.hidden, 2)
+
+    return min(map(place, order), key=cost)
 
 
 def _in_points(axis: Axes, box, to_points: float) -> np.ndarray:
@@ -134,6 +159,16 @@ def _write(axis: Axes, place: _Place, words: str, color: str, opacity: float = 1
         },
     )
     write_plainly(text)
+
+
+def _crossed(words: np.ndarray, frames: np.ndarray) -> float:
+    """How many points of the lines of these frames [n, 4] lie below the words, or very near."""
+    left, bottom, right, top = words + np.array([-NEAR, -NEAR, NEAR, NEAR])
+    wide = np.minimum(frames[:, 2], right) - np.maximum(frames[:, 0], left)
+    high = np.minimum(frames[:, 3], top) - np.maximum(frames[:, 1], bottom)
+    upright = ((frames[:, [0, 2]] > left) & (frames[:, [0, 2]] < right)).sum(1)
+    level = ((frames[:, [1, 3]] > bottom) & (frames[:, [1, 3]] < top)).sum(1)
+    return float((upright * high.clip(min=0) + level * wide.clip(min=0)).sum())
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> float:

@@ -27,6 +27,7 @@ from effdet_lite.teach.nb.n09_results import (
 SURE = 0.3  # from this score on errors are counted
 NMS = (0.1, 0.5, 0.9)
 ERRORS = KINDS[1:]
+MEANINGS = {"right": "an object", "wrong": "the box"}  # in the pictures of one box of each kind
 
 
 def tally(detections: Sequence[dict], targets: Sequence[dict]) -> dict[str, int]:
@@ -87,14 +88,15 @@ def show_prices(gains: Mapping[str, float]) -> None:
     """Bars by kind of error: how many there are from SURE on, and the AP50 that `gains` says."""
     counts = counts_from(SURE)
     names = [f"{kind} ({TIDE_NAMES[kind]})" for kind in gains]
-    figure, (many, dear) = new_panels(9.2, 3.3, (0.2, 0.16, 0.34, 0.68), (0.62, 0.16, 0.34, 0.68))
+    figure, (many, dear) = new_panels(9.2, 3.5, (0.2, 0.15, 0.34, 0.65), (0.62, 0.15, 0.34, 0.65))
     _bars(many, names, [counts[kind] for kind in gains], "{:,.0f}", PALETTE["orange"])
     _bars(dear, names, list(gains.values()), "{:+.3f}", PALETTE["blue"])
     dear.tick_params(labelleft=False)
     many.set_title(f"how many, score ≥ {SURE}", fontsize=11)
-    dear.set_title("AP50 gained if none were left", fontsize=11)
+    dear.set_title("AP50 gained if all of them were fixed", fontsize=11)
     told = "; ".join(f"{kind}: {counts[kind]:,} and {gains[kind]:+.3f}" for kind in gains)
     dearest = max(gains, key=gains.get)
+    figure.suptitle(f'The most expensive kind is "{dearest}"', fontsize=11, y=0.98)
     show(figure, f'The most expensive kind is "{dearest}". Number and AP50 gained: {told}.')
 
 
@@ -225,21 +227,37 @@ def strongest(kind: str) -> tuple[int, int]:
 
 @styled
 def show_strongest() -> None:
-    """The strongest wrong box of each kind that is a box, with the objects of its picture."""
+    """The strongest wrong box of each kind that is a box, with the objects around it."""
     detections, targets = found_in("test")
-    places = [(0.005 + 0.335 * (at % 3), 0.53 - 0.45 * (at // 3), 0.32, 0.41) for at in range(5)]
-    figure, axes = new_panels(8.8, 6.6, *places)
+    places = [(0.005 + 0.335 * (at % 3), 0.53 - 0.47 * (at // 3), 0.32, 0.39) for at in range(5)]
+    figure, axes = new_panels(8.8, 7.0, *places)
+    told = []
     for axis, kind in zip(axes, ERRORS[:-1], strict=True):
         picture, number = strongest(kind)
         found, target = kept_from(detections[picture : picture + 1], SURE)[0], targets[picture]
+        box = found["boxes"][number].tolist()
         draw_picture(axis, pictures_of("test")[picture][0])
-        for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-            draw_one(axis, box, "right", CLASSES[label])
-        label, score = int(found["labels"][number]), float(found["scores"][number])
-        draw_one(axis, found["boxes"][number].tolist(), "wrong", f"{CLASSES[label]} {score:.2f}")
-        axis.set_title(f"{kind} ({TIDE_NAMES[kind]}), picture {picture}", fontsize=11, y=1.0)
-    draw_key(figure, ("right", "wrong"), meanings={"right": "an object", "wrong": "the box"})
-    show(figure, "Five pictures, each with the strongest box of one kind of error, dashed.")
+        _show_around(axis, box)
+        for own in target["boxes"].tolist():
+            draw_one(axis, own, "right", signed=False)
+        draw_one(axis, box, "wrong", signed=False)
+        says = f"{CLASSES[int(found['labels'][number])]} {float(found['scores'][number]):.2f}"
+        title = f"{kind} ({TIDE_NAMES[kind]}), picture {picture}\nthe box says {says}"
+        axis.set_title(title, fontsize=11, y=1.0)
+        told.append(f"{kind}: {says}")
+    draw_key(figure, ("right", "wrong"), meanings=MEANINGS, signed=False)
+    words = f"Parts of five pictures, each with the strongest box of one kind: {'; '.join(told)}."
+    show(figure, words)
+
+
+def _show_around(axis: Axes, box: Sequence[float]) -> None:
+    """Show a square part of the picture, with the box in its middle where it can be."""
+    left, top, right, bottom = box
+    (_, width), (height, _) = axis.get_xlim(), axis.get_ylim()  # y counts downward
+    side = min(max(2.2 * max(right - left, bottom - top), 44), width, height)
+    x = min(max((left + right - side) / 2, 0), width - side)
+    y = min(max((top + bottom - side) / 2, 0), height - side)
+    axis.set(xlim=(x, x + side), ylim=(y + side, y))
 
 
 def ap50_moves() -> str:

@@ -72,11 +72,12 @@ def kinds_view(
     for axis, title in ((left, "objects"), (middle, f"boxes, score ≥ {score:.2f}")):
         draw_picture(axis, image)
         axis.set_title(title, loc="left", fontsize=10, y=1.0, pad=4)
-    _draw_kinds(left, target, became, dataset.classes)
-    _draw_kinds(middle, found, judged["kinds"], dataset.classes)
+    objects = as_array(target["boxes"])
+    _draw_kinds(left, target, became, dataset.classes, objects)
+    _draw_kinds(middle, found, judged["kinds"], dataset.classes, objects)
     counts = {kind: judged["kinds"].count(kind) for kind in KINDS[:-1]}
     counts["missed"] = int(judged["missed"].sum())
-    _draw_counts(right, counts)
+    _draw_counts(right, counts, dashed=True)
 
     before, after, hits = int((scores >= score).sum()), len(judged["kinds"]), counts["right"]
     numbers = {
@@ -103,9 +104,11 @@ def _what_became(judged: dict, objects: int) -> list[str]:
     return became
 
 
-def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence[str]) -> None:
-    """Boxes in the color and dashes of their kind; the best ones with words, where there is room
-    for them: no label lies over another.
+def _draw_kinds(
+    axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence[str], objects: np.ndarray
+) -> None:
+    """Boxes in the color and dashes of their kind; the best ones with words, where these lie over
+    no label and no line, and hide little of the objects.
     """
     numbers = [KINDS.index(kind) for kind in kinds]
     looks = {
@@ -122,15 +125,27 @@ def _draw_kinds(axis: Axes, boxes: dict, kinds: Sequence[str], classes: Sequence
         name = f"{GLYPHS[number]} {writable(classes[label], label)}"
         score = f" {scores[at]:.2f}" if scores else ""
         wordings = (name + score, GLYPHS[number] + score, GLYPHS[number])
-        label_where_free(axis, places[at], wordings, KIND_COLORS[number], outside=True)
+        how = {"outside": True, "objects": objects, "lines": places}
+        label_where_free(axis, places[at], wordings, KIND_COLORS[number], **how)
 
 
-def _draw_counts(axis: Axes, counts: dict[str, int]) -> None:
-    """Counts as bars, each below its words, which are the key to symbols and colors."""
+def _draw_counts(axis: Axes, counts: dict[str, int], dashed: bool = False) -> None:
+    """Counts as bars, each below its words, which are the key to symbols and colors; dashed: with a
+    piece of each kind's line, too.
+    """
     rows = range(len(counts))
     axis.barh(rows, list(counts.values()), height=0.25, color=KIND_COLORS[: len(counts)])
     for row, (kind, count) in zip(rows, counts.items(), strict=True):
         axis.text(0, row - 0.22, f"{GLYPHS[row]} {kind}: {count}", fontsize=9)
+        if dashed:
+            line = {"color": KIND_COLORS[row], "linestyle": DASHES[row], "linewidth": 1.8}
+            axis.plot(
+                (0.84, 0.99),
+                (row - 0.3,) * 2,
+                transform=axis.get_yaxis_transform(),
+                marker="",
+                **line,
+            )
     axis.set(xlim=(0, max(1, *counts.values())), ylim=(len(counts) - 0.7, -0.8))
     axis.set_axis_off()
 

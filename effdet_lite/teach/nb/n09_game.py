@@ -105,15 +105,14 @@ def _draw_box(axis: Axes, box: Sequence[float], words: str, color: str) -> None:
         marker="",
         linewidth=2,
     )
-    at_right = left > 60 and top < 30 and right > 100  # the second box on one object
-    x, y = (right, bottom) if at_right else (left, top)
+    outside = left > 60 and top < 30 and right > 100  # the second box on one object
     axis.annotate(
         words,
-        (x, y),
-        xytext=(-3, 3) if at_right else (3, -3),
+        (right if outside else left, top),
+        xytext=(4, -3),
         textcoords="offset points",
-        ha="right" if at_right else "left",
-        va="bottom" if at_right else "top",
+        ha="left",
+        va="top",
         fontsize=11,
     )
 
@@ -128,7 +127,8 @@ def right_view(guesses: Mapping) -> View:
     figure, (picture, bars) = new_panels(8.4, 4.3, (0.01, 0.12, 0.47, 0.86), (0.6, 0.2, 0.38, 0.68))
     draw_picture(picture, field())
     for box, score, kind in zip(BOXES.tolist(), SCORES.tolist(), result.kinds, strict=True):
-        draw_one(picture, box, kind, f"{score:.2f}", OBJECTS.numpy())
+        words = f"{score:.2f}"
+        draw_one(picture, box, kind, words, OBJECTS.numpy(), lines=BOXES.tolist())
     kinds = ("right", "wrong", "double")
     draw_key(figure, kinds)
     counts = [result.kinds.count(kind) for kind in kinds]

@@ -18,7 +18,7 @@ from effdet_lite.teach.nb.n09_threshold import judged as judged_pictures
 from effdet_lite.teach.nb.n09_threshold import rates
 from effdet_lite.teach.nb.n09_worse import ap50_after
 
-PICTURE = 155
+PICTURE = 55
 SCORE = 0.3  # boxes from it on are shown and counted
 
 
@@ -29,16 +29,18 @@ def show_four_grades() -> None:
     figure, (left, right) = new_panels(9.6, 4.3, (0.003, 0.1, 0.4, 0.82), (0.64, 0.2, 0.33, 0.68))
     found, target = kept_from(detections[PICTURE : PICTURE + 1], SCORE)[0], targets[PICTURE]
     draw_picture(left, pictures_of("test")[PICTURE][0])
-    draw_judged(left, found, target, CLASSES, judged(found, target))
-    left.set_title(f"boxes with a score of {SCORE} or more", fontsize=11, y=1.0)
-    draw_key(figure)
+    result = judged(found, target)
+    draw_judged(left, found, target, CLASSES, result, labels="on clear ground")
+    hits = f"{result.count('right')} of {len(result.kinds)} boxes are right"
+    left.set_title(f"One of the pictures: {hits}", fontsize=11, y=1.0)
+    draw_key(figure, ("right", "wrong"))
     precision, recall = rates(judged_pictures("test"), SCORE)
     figures = test_figures()
     grades = {
-        "objects that are found": recall,
+        f"objects that are found\n(score ≥ {SCORE})": recall,
         "AP50": figures["ap50"],
         "AP": figures["ap"],
-        "boxes that are right": precision,
+        f"boxes that are right\n(score ≥ {SCORE})": precision,
     }
     colors = (PALETTE["blue"], PALETTE["green"], PALETTE["green"], PALETTE["vermillion"])
     right.barh(list(grades), list(grades.values()), 0.55, color=colors, edgecolor="black")
@@ -47,7 +49,7 @@ def show_four_grades() -> None:
     right.set(xlim=(0, 1.15), ylim=(3.6, -0.6))
     right.set_title("One detector, four grades (200 test pictures)", fontsize=11)
     right.tick_params(axis="y", labelsize=11)
-    told = ", ".join(f"{name} {value:.2f}" for name, value in grades.items())
+    told = ", ".join(f"{' '.join(name.split())} {value:.2f}" for name, value in grades.items())
     show(figure, f"One detector has four grades: {told}.")
 
 

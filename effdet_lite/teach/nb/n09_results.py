@@ -36,7 +36,7 @@ def pictures_of(split: str) -> ShapesDetection:
 @functools.cache
 def found_in(split: str, name: str = "shapes") -> tuple[list[dict], list[dict]]:
     """(detections, targets) of a shipped detector in the 200 pictures of "test" or "val": at most
-    100 boxes of a class in a picture, down to a score of 0.001.
+    100 boxes in a picture, down to a score of 0.001.
     """
     return detect_dataset(detector(name), pictures_of(split), progress=False)
 

@@ -60,7 +60,7 @@ def rates_view(guesses: Mapping) -> View:
     axis.legend(loc="center left", bbox_to_anchor=(0.02, 0.72), fontsize=9)
     draw_guess(axis, guesses["09.c"], x=ASKED)
     numbers = {}
-    for score in (0.1, ASKED, 0.5, 0.7):
+    for score in (0.1, ASKED, 0.7):
         precision, recall = rates(val, score)
         kept = int((val.scores >= score).sum())
         right, there = f"{100 * precision:.0f} %", f"{100 * recall:.0f} %"

@@ -70,17 +70,20 @@ def show_worse_table() -> None:
 @styled
 def show_worse() -> None:
     """One picture in four bad versions, with the boxes that the detector finds."""
-    places = [(0.003 + 0.25 * column, 0.12, 0.244, 0.76) for column in range(4)]
-    figure, axes = new_panels(10.4, 3.2, *places)
+    places = [(0.003 + 0.25 * column, 0.1, 0.244, 0.68) for column in range(4)]
+    figure, axes = new_panels(10.4, 3.7, *places)
     told = []
     for axis, (name, amount) in zip(axes, WORST, strict=True):
         image, target = seeded(CHANGES[name][amount], PICTURE), pictures_of("test")[PICTURE][1]
         found = kept_from(detector().detect(image[None]), SCORE)[0]
         result = judged(found, target)
         draw_picture(axis, image)
-        draw_judged(axis, found, target, CLASSES, result)
-        axis.set_title(f"{name.split(',')[0]} {amount:g}", fontsize=11, y=1.0)
-        told.append(f"{name} {amount:g}: {result.count('right')} of {len(target['labels'])}")
-    figure.suptitle(f"Boxes with a score of {SCORE} or more", fontsize=11, y=0.99)
-    draw_key(figure)
+        draw_judged(axis, found, target, CLASSES, result, labels="none")
+        hits = f"{result.count('right')} of {len(target['labels'])}"
+        axis.set_title(
+            f"{name.split(',')[0]} {amount:g}:\n{hits} objects found", fontsize=10, y=1.0
+        )
+        told.append(f"{name} {amount:g}: {hits}")
+    figure.suptitle(f"One picture, made worse; boxes with a score of {SCORE} or more", fontsize=11)
+    draw_key(figure, signed=False)
     show(figure, f"One picture in four bad versions; objects found: {'; '.join(told)}.", photo=True)
