@@ -3,6 +3,7 @@
 import pytest
 
 from effdet_lite.teach.kit import widgets
+from effdet_lite.teach.kit.keys import OwnKeys
 from effdet_lite.teach.kit.plots import new_figure
 from effdet_lite.teach.kit.widgets import Explorer, View, button, choice, slider, switch
 
@@ -47,6 +48,18 @@ def explorer():
         on=switch("on"),
         pressed=button("new"),
     )
+
+
+def test_all_boxes_share_the_widget_that_keeps_the_keyboard(explorer):
+    """Each further one is a module that the browser has to load within two seconds."""
+    other = Explorer(view, number=slider("number", 0, 5, 1))
+    keepers = {
+        child.model_id
+        for one in (explorer, other)
+        for child in one.box.children
+        if isinstance(child, OwnKeys)
+    }
+    assert len(keepers) == 1
 
 
 def test_every_control_moves_the_page(explorer):
