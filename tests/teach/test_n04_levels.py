@@ -6,7 +6,7 @@ Oracles: the pictures' labels and pixels, gradients of the small detector's back
 import numpy as np
 import pytest
 import torch
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.plain import detector
@@ -69,15 +69,19 @@ def test_the_windows_are_where_gradients_come_from(backbone, level):
         assert (rows[0], rows[-1]) == (max(0, first), last)
 
 
-def test_the_picture_of_levels_outlines_these_windows_and_one_position_each(shown):
+def test_the_picture_of_levels_outlines_these_windows_and_marks_the_dot_on_each_grid(shown):
     levels.show_levels()
     figure, alt = shown[0]
     figure.draw_without_rendering()
     above, below = figure.axes[:5], figure.axes[5:]
-    for axes, size in ((above, levels.field_of), (below, lambda level: 1)):
-        for axis, level in zip(axes, levels.LEVELS, strict=True):
-            (frame,) = [one for one in axis.get_children() if isinstance(one, Rectangle)][:1]
-            assert frame.get_width() == size(level)
+    dots = levels.dots_of(levels.CENTERED)
+    for wide, grid, level in zip(above, below, levels.LEVELS, strict=True):
+        (frame,) = [one for one in wide.get_children() if isinstance(one, Rectangle)][:1]
+        assert frame.get_width() == levels.field_of(level)
+        (circle,) = [one for one in grid.get_children() if isinstance(one, Circle)]
+        marked = np.array(circle.center) * 2**level  # px of the picture
+        assert abs(dots - marked).max(1).min() < 1e-4
+        assert grid.get_xlim() == (0, 128 // 2**level)
     assert "7 px" in alt and "127 px" in alt
 
 
@@ -132,5 +136,5 @@ def test_the_table_of_shapes_takes_only_plain_runs(monkeypatch):
         plain | {"graph": "FPN", "task": "top-down"} | dict.fromkeys(scores, 0.9),
     ]
     dots.shapes_table(rows)
-    assert [row[-1] for row in lines] == ["+0.050"] * 4
+    assert [row[-1].split()[0] for row in lines] == ["0.150", "0.250", "0.350", "0.450"]
     assert [row[1].split()[0] for row in lines] == ["0.100", "0.200", "0.300", "0.400"]

@@ -48,7 +48,8 @@ def test_bars_are_means_and_points_are_seeds(guesses):
     assert heights(boxes) == pytest.approx(list(BOXES.values()))
     assert heights(named) == pytest.approx(list(NAMED.values()))
     assert [len(line.get_ydata()) for line in boxes.lines[:4]] == [5] * 4
-    assert "(0.97)" in view.words and "(0.35)" in view.words and "(0.02)" in view.words
+    assert "(0.970)" in view.words and "(0.350)" in view.words and "(0.020)" in view.words
+    assert view.numbers == {"trained": "200 steps, 5 seeds"}
 
 
 def test_convolutions_have_their_scores_and_blocks():
@@ -57,7 +58,7 @@ def test_convolutions_have_their_scores_and_blocks():
     scores, blocks = view.figure.axes
     assert heights(scores) == pytest.approx([0.96, 0.9, 0.6])
     assert heights(blocks) == pytest.approx([0.9, 1.5, 2.5])
-    assert "none: 0.60" in view.words and "none: 2.50" in view.words
+    assert "none: 0.600" in view.words and "none: 2.50" in view.words
 
 
 def test_tables_have_means_and_ranges(monkeypatch):

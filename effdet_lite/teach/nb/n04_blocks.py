@@ -31,12 +31,13 @@ def show_blocks(coarse: Tensor, copied: Tensor, smoothed: Tensor) -> None:
     """A coarse map, its enlarged copy, the copy behind a 3x3, and one row of the last two."""
     figure, (one, two, three, plot) = new_panels(
         8.8,
-        2.7,
-        (0.005, 0.3, 0.1, 0.33),
-        (0.13, 0.14, 0.2, 0.66),
-        (0.36, 0.14, 0.2, 0.66),
-        (0.65, 0.2, 0.34, 0.62),
+        3.0,
+        (0.005, 0.27, 0.1, 0.3),
+        (0.13, 0.12, 0.2, 0.6),
+        (0.36, 0.12, 0.2, 0.6),
+        (0.65, 0.19, 0.34, 0.55),
     )
+    figure.suptitle("Copies make stairs, and a smoothing 3 × 3 removes them", fontsize=12)
     titles = ("coarse", "copied", "after the 3 × 3")
     for axis, pixels, title in zip(
         (one, two, three), (coarse, copied, smoothed), titles, strict=True
@@ -50,9 +51,9 @@ def show_blocks(coarse: Tensor, copied: Tensor, smoothed: Tensor) -> None:
     plot.plot(
         places, smoothed[ROW], "-o", ms=4, color=PALETTE["vermillion"], label="after the 3 × 3"
     )
-    plot.set(xlabel="column", ylabel="value", title="one row of both", ylim=(-0.05, 1.6))
+    plot.set(xlabel="column", ylabel="value", title="one row of both", ylim=(-0.05, 1.9))
     plot.title.set_fontsize(11)
-    plot.legend(fontsize=9, loc="upper left")
+    plot.legend(fontsize=9, loc="upper right")
     show(
         figure,
         "Enlarged by copies, a smooth map becomes a staircase of flat blocks; behind a smoothing "

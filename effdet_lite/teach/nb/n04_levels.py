@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -131,20 +131,25 @@ def levels_table() -> None:
 @styled
 def show_levels() -> None:
     """Above, what one position of each level sees around a dot; below, the picture on the level's
-    grid, with that position outlined.
+    grid, with a circle around that dot.
     """
     image = as_array(test_pictures()[CENTERED][0])
     x, y = min(dots_of(CENTERED), key=lambda dot: abs(dot - SIDE / 2).max())
-    figure, axes = new_figure(2, len(LEVELS), width=9, height=4.2)
+    figure, axes = new_figure(2, len(LEVELS), width=9, height=4.5)
+    figure.suptitle("The coarser a map, the more of the picture one position sees", fontsize=12)
     for (above, below), level in zip(axes.T, LEVELS, strict=True):
         stride, field = 2**level, field_of(level)
-        (column, middle_x), (row, middle_y) = middle_of(level, x), middle_of(level, y)
+        (_, middle_x), (_, middle_y) = middle_of(level, x), middle_of(level, y)
         draw_picture(above, image)
         _outline(above, middle_x - field / 2, middle_y - field / 2, field)
         grid = F.avg_pool2d(test_pictures()[CENTERED][0].as_subclass(Tensor)[None], stride)[0]
         draw_picture(below, as_array(grid))
-        _outline(below, column, row, 1)
-        above.set_title(f"level {level}: {field} px", fontsize=10)
+        dot = Circle(
+            (x / stride, y / stride), DOT / stride, fill=False, ec=PALETTE["orange"], lw=1.8
+        )
+        dot.set_path_effects(RIM)
+        below.add_artist(dot)
+        above.set_title(f"level {level}\nsees {field} px", fontsize=10)
         below.set_title(f"{SIDE // stride} × {SIDE // stride} positions", fontsize=10)
     alt = (
         f"The window of one position grows from {field_of(2)} px at level 2, where it holds a part "

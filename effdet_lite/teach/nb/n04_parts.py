@@ -9,6 +9,7 @@ from matplotlib.patheffects import withStroke
 
 from effdet_lite.experiments import one_level
 from effdet_lite.experiments.comparing import Spread, spread
+from effdet_lite.experiments.fpn_parts import STEPS
 from effdet_lite.experiments.plain import CHANNELS
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import table
@@ -72,11 +73,12 @@ def parts_view(rows: Rows, guess: float | None = None, of_class: float | None = 
     """AP50 of the dots' boxes, and of box and class, for each way to take an FPN apart; a point for
     each seed. guess: of the boxes without laterals. of_class: of box and class without a way down.
     """
-    figure, panels = new_panels(8.6, 3.5, (0.08, 0.19, 0.4, 0.66), (0.58, 0.19, 0.4, 0.66))
+    figure, panels = new_panels(8.6, 3.8, (0.08, 0.17, 0.4, 0.62), (0.58, 0.17, 0.4, 0.62))
+    figure.suptitle("Laterals bring the boxes, the way down brings their classes", fontsize=12)
     means = {}
     for axis, (name, words) in zip(panels, FIGURES.items(), strict=True):
         arms = [values(rows, name, parts) for parts in PARTS]
-        _columns(axis, arms, list(PARTS.values()))
+        _columns(axis, arms, list(PARTS.values()), digits=3)
         axis.set_ylabel("AP50 of the dots")
         axis.set_title(words, fontsize=11, y=1.02)
         means[name] = [spread(arm).mean for arm in arms]
@@ -84,15 +86,17 @@ def parts_view(rows: Rows, guess: float | None = None, of_class: float | None = 
     draw_guess(panels[1], of_class, x=1)
     boxes, named = means["asked_boxes"], means["asked"]
     words = (
-        f"With both parts AP50 of the dots is {named[0]:.2f}. Without the way down the boxes are "
-        f"found ({boxes[1]:.2f}), but not the classes ({named[1]:.2f}). Without the laterals not "
-        f"even the boxes are found ({boxes[2]:.2f}), and so with neither ({boxes[3]:.2f})."
+        f"With both parts AP50 of the dots is {named[0]:.3f}. Without the way down the boxes are "
+        f"found ({boxes[1]:.3f}), but not the classes ({named[1]:.3f}). Without the laterals not "
+        f"even the boxes are found ({boxes[2]:.3f}), and so with neither ({boxes[3]:.3f})."
     )
-    numbers = {"seeds": f"{len(values(rows, 'asked'))}"}
+    numbers = {"trained": f"{STEPS} steps, {len(values(rows, 'asked'))} seeds"}
     return View(figure, words, numbers)
 
 
-def _columns(axis: Axes, arms: Sequence[Sequence[float]], names: Sequence[str]) -> None:
+def _columns(
+    axis: Axes, arms: Sequence[Sequence[float]], names: Sequence[str], digits: int = 2
+) -> None:
     """A bar for each arm's mean, and a point for each of its seeds."""
     for place, arm in enumerate(arms):
         found: Spread = spread(arm)
@@ -102,12 +106,9 @@ def _columns(axis: Axes, arms: Sequence[Sequence[float]], names: Sequence[str]) 
         axis.plot(across, arm, "o", color=PALETTE["black"], markersize=4.5, linestyle="")
         look = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": 10}
         look["path_effects"] = [withStroke(linewidth=3, foreground="white")]
-        look["bbox"] = {
-            "facecolor": "white",
-            "edgecolor": "none",
-            "pad": 0.5,
-        }  # over a line behind it
-        axis.annotate(f"{found.mean:.2f}", (place, found.highest), **look)
+        # Over a line behind it.
+        look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axis.annotate(f"{found.mean:.{digits}f}", (place, found.highest), **look)
     axis.set_xticks(range(len(names)), names, fontsize=10)
     axis.set(ylim=(0, 1.15), yticks=[0, 0.25, 0.5, 0.75, 1], xlim=(-0.5, len(names) - 0.5))
 
@@ -134,10 +135,11 @@ def convolutions_view(rows: Rows, guess: float | None = None) -> View:
     """AP50 of the dots with a 3x3, a 1x1 or no convolution in the nodes, and how much the finest
     map is made of blocks. guess: of AP50 with none.
     """
-    figure, panels = new_panels(8.6, 3.4, (0.08, 0.2, 0.4, 0.66), (0.58, 0.2, 0.4, 0.66))
+    figure, panels = new_panels(8.6, 3.8, (0.08, 0.18, 0.4, 0.6), (0.58, 0.18, 0.4, 0.6))
+    figure.suptitle("The 3 × 3 removes the blocks, and dots are found without it", fontsize=12)
     arms = [values(rows, "asked", convolution=kind) for kind in KINDS]
     blocks = [[ratios[0] for ratios in values(rows, "block_ratios", convolution=k)] for k in KINDS]
-    _columns(panels[0], arms, list(KINDS.values()))
+    _columns(panels[0], arms, list(KINDS.values()), digits=3)
     _columns(panels[1], blocks, list(KINDS.values()))
     panels[0].set_ylabel("AP50 of the dots")
     panels[0].set_title("the dots, box and class", fontsize=11, y=1.02)
@@ -149,13 +151,14 @@ def convolutions_view(rows: Rows, guess: float | None = None) -> View:
         axis.set_xlabel("convolution in the neck's nodes")
     draw_guess(panels[0], guess, x=2)
     asked = ", ".join(
-        f"{words}: {spread(arm).mean:.2f}" for words, arm in zip(KINDS.values(), arms, strict=True)
+        f"{words}: {spread(arm).mean:.3f}" for words, arm in zip(KINDS.values(), arms, strict=True)
     )
     ratios = ", ".join(
         f"{words}: {spread(arm).mean:.2f}"
         for words, arm in zip(KINDS.values(), blocks, strict=True)
     )
-    return View(figure, f"AP50 of the dots: {asked}. Block ratio of P2: {ratios}.", {})
+    numbers = {"trained": f"{STEPS} steps, {len(arms[0])} seeds"}
+    return View(figure, f"AP50 of the dots: {asked}. Block ratio of P2: {ratios}.", numbers)
 
 
 # --- one level or several ---

@@ -21,7 +21,8 @@ from effdet_lite.teach.nb.n04_levels import COLOR_NAMES, LEVELS, SIDE, test_pict
 
 ASIDE, CLEAR = 12, 10  # px: a place beside a dot lies so far from it, and so far from all others
 QUESTIONS = ("what", "where")
-MAPS = ("before", "after")  # fusion
+WORDS = {"before": "before fusion", "after": "after FPN"}
+MAPS = tuple(WORDS)
 TRAIN_PICTURES, TEST_PICTURES = 400, 300
 ANYWHERE = 8  # places in each picture for the probe that a window asks
 
@@ -190,19 +191,15 @@ def by_guessing(question: str) -> float:
     return (torch.bincount(answers, minlength=classes).max() / len(answers)).item()
 
 
-def knowledge_table(fpn: Knowledge, alone: Knowledge) -> None:
-    """Both questions at each level; and what guessing and the oracle would get."""
+def knowledge_table(fpn: Knowledge) -> None:
+    """Both questions at each level; and what the oracle would get."""
     rows = []
     for question in QUESTIONS:
-        for words, knowledge, when in (
-            ("before fusion", fpn, "before"),
-            ("after FPN", fpn, "after"),
-            ("after the neck without fusion", alone, "after"),
-        ):
-            shares = knowledge.shares[when, question]
+        for words, when in (("before fusion", "before"), ("after FPN", "after")):
+            shares = fpn.shares[when, question]
             rows.append([question, words, *(f"{share:.2f}" for share in shares)])
     rows.append(["where", "an oracle, one answer a position", *(f"{x:.2f}" for x in ceilings())])
-    table(["question", "maps", *(f"P{level}" for level in LEVELS)], rows)
+    table(["question", "maps", *(f"level {level}" for level in LEVELS)], rows)
 
 
 @styled
@@ -210,33 +207,45 @@ def knowledge_view(fpn: Knowledge, guess: float | None = None) -> View:
     """What the levels of the FPN detector know before and after fusion. guess: of "what" at P2
     after fusion, in percent.
     """
-    figure, panels = new_panels(8.6, 3.9, (0.08, 0.13, 0.4, 0.66), (0.57, 0.13, 0.4, 0.66))
+    figure, panels = new_panels(8.6, 4.3, (0.08, 0.13, 0.4, 0.6), (0.57, 0.13, 0.4, 0.6))
+    figure.suptitle(
+        "After FPN every level knows what, and coarse ones still not where", fontsize=12
+    )
     titles = ("what: the color of the ring", "where: is a dot here?")
     for axis, question, title in zip(panels, QUESTIONS, titles, strict=True):
-        for number, when in enumerate(MAPS):
+        for number, (when, words) in enumerate(WORDS.items()):
             look = line_look(number) | {"markersize": 7}
             shares = [100 * share for share in fpn.shares[when, question]]
-            axis.plot(LEVELS, shares, label=f"{when} fusion", **look)
+            axis.plot(LEVELS, shares, label=words, **look)
         chance = 100 * by_guessing(question)
         axis.axhline(chance, color="black", linestyle=":", marker="", lw=1.2)
         axis.text(5.1 if question == "what" else 2.0, chance - 2, "guessing", va="top", fontsize=10)
         axis.set(ylim=(20, 105), xlim=(1.8, 6.2), ylabel="the probe is right (%)")
-        axis.set_xticks(LEVELS, [f"P{level}" for level in LEVELS])
+        axis.set_xticks(LEVELS)
+        axis.set_xlabel("level")
         axis.set_title(title, fontsize=11, y=1.0)
     limits = [100 * limit for limit in ceilings()]
     panels[1].plot(LEVELS, limits, color="#555555", marker="_", ms=14, ls="-", lw=1.2)
-    panels[1].annotate("the oracle's ceiling", (4.55, 82), fontsize=10, color="#333333")
+    panels[1].text(6.1, 77, "the oracle", ha="right", fontsize=10, color="#333333")
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="upper center", ncols=2, fontsize=11, frameon=False)
+    figure.legend(
+        handles,
+        names,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.93),
+        ncols=2,
+        fontsize=11,
+        frameon=False,
+    )
     draw_guess(panels[0], guess, x=2)
     before, after = (100 * fpn.at(when, "what", 2) for when in MAPS)
     words = (
-        f"The finest map, P2, names the ring's color in {before:.0f} % of the cases before fusion "
-        f"and in {after:.0f} % after it. Where a dot is, P5 and P6 tell no better than guessing, "
-        f"{chance:.0f} %, and even an oracle is right there in only {limits[-1]:.0f} %."
+        f"At level 2 the probe names the ring's color in {before:.0f} % of the cases before fusion "
+        f"and in {after:.0f} % after FPN. Where a dot is, levels 5 and 6 tell no better than "
+        f"guessing, {chance:.0f} %, and even an oracle is right there in only {limits[-1]:.0f} %."
     )
     numbers = {
-        "P2 before fusion, what": f"{before:.0f} %",
-        "P2 after fusion, what": f"{after:.0f} %",
+        "what, level 2, before fusion": f"{before:.0f} %",
+        "what, level 2, after FPN": f"{after:.0f} %",
     }
     return View(figure, words, numbers)

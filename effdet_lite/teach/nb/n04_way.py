@@ -17,8 +17,8 @@ from effdet_lite.teach.nb.n04_levels import LEVELS, SIDE, ring_of, test_pictures
 
 TWINS = 5  # a test picture with a red ring; its twin has the same ring in blue
 GAP = 28  # px of the drawing between two panels, which have SIDE px each
-ROWS = (22, 22 + SIDE + 14)  # where the twins' rows begin
-TITLE = 16  # and where the titles stand
+ROWS = (38, 38 + SIDE + 14)  # where the twins' rows begin
+TITLE = ROWS[0] - 4  # and where the titles end
 WIDE, TALL = 5 * SIDE + 4 * GAP, ROWS[1] + SIDE
 
 
@@ -99,10 +99,12 @@ class WayDown:
         figure, words = self.drawn(number)
         step = self.steps[number]
         side = step.total.shape[-1]
+        is_last = number == len(self.steps) - 1
+        why = "where the twins differ most" if is_last else "which the next step enlarges"
         numbers = {
             "step": f"{number + 1} of {len(self.steps)}: P{step.level}, {side} × {side} positions",
             "channel shown": f"{self.channels[number]} of {step.total.shape[1]}",
-            "channel of the output": f"{self.out_channels[number]} of {step.total.shape[1]}",
+            "channel at the right": f"{self.out_channels[number]} of {step.total.shape[1]}, {why}",
         }
         return View(figure, words, numbers)
 
@@ -116,14 +118,18 @@ class WayDown:
         step = self.steps[number]
         panels = self.panels(number)
         sheet = np.ones((TALL, WIDE, 3))
-        figure, (axis,) = new_panels(8.8, 3.95, (0.01, 0.02, 0.98, 0.96))
+        figure, (axis,) = new_panels(8.8, 4.15, (0.01, 0.02, 0.98, 0.96))
         for column, (title, pair) in enumerate(panels.items()):
-            if pair is None:
-                continue
             left = column * (SIDE + GAP)
+            if pair is None:
+                middle = left + SIDE / 2, (ROWS[1] + ROWS[0] + SIDE) / 2
+                axis.text(
+                    *middle, "nothing\ncomes from\nabove", ha="center", va="center", fontsize=11
+                )
+                continue
             for pixels, top in zip(pair, ROWS, strict=True):
                 sheet[top : top + SIDE, left : left + SIDE] = pixels
-            axis.text(left + SIDE / 2, TITLE, title, ha="center", fontsize=11)
+            axis.text(left + SIDE / 2, TITLE, title, ha="center", va="bottom", fontsize=11)
         signs = {3: "=", 4: "→"} if step.from_above is None else {2: "+", 3: "=", 4: "→"}
         for column, sign in signs.items():
             for top in ROWS:
@@ -140,7 +146,7 @@ class WayDown:
         added = {
             f"P{step.level + 1}, enlarged": step.from_above,
             f"lateral of P{step.level}": step.lateral,
-            "sum": step.total,
+            f"sum\n(channel {channel})": step.total,
         }
         shown = {name: None if x is None else x[:, channel] for name, x in added.items()}
         values = torch.cat([x.flatten() for x in shown.values() if x is not None])
@@ -150,7 +156,9 @@ class WayDown:
             found[name] = None if x is None else _colored(x, *limits)
         out = step.out[:, self.out_channels[number]]
         limits = out.min().item(), out.max().item()
-        return found | {f"3 × 3: P{step.level}": _colored(out, *limits)}
+        return found | {
+            f"3 × 3: P{step.level}\n(channel {self.out_channels[number]})": _colored(out, *limits)
+        }
 
     def _words(self, number: int) -> str:
         step = self.steps[number]

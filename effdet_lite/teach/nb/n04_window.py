@@ -26,12 +26,12 @@ LOOKS = (  # of the three bars
     {"color": PALETTE["green"], "hatch": "//"},
     {"color": PALETTE["blue"], "hatch": ".."},
 )
-ONE = (0.02, 0.1, 0.36, 0.74), (0.5, 0.14, 0.48, 0.7)
+ONE = (0.02, 0.1, 0.36, 0.74), (0.5, 0.19, 0.48, 0.65)
 TWO = (
     (0.005, 0.08, 0.2, 0.72),
-    (0.26, 0.13, 0.22, 0.68),
+    (0.26, 0.21, 0.22, 0.6),
     (0.53, 0.08, 0.2, 0.72),
-    (0.775, 0.13, 0.22, 0.68),
+    (0.775, 0.21, 0.22, 0.6),
 )
 # What P2 sees behind the neck, without fusion: the backbone's window, and 4 px on each side for the
 # neck's 3 x 3. (The head's two convolutions, which see further, come after the probe.)
@@ -93,7 +93,7 @@ class Listener:
         """Two windows that the pad does not rest at: one with the ring at its rim, and one around
         a piece of it.
         """
-        figure, panels = new_panels(8.8, 2.7, *TWO)
+        figure, panels = new_panels(8.8, 2.9, *TWO)
         told = []
         for (inside, bars), (left, top) in zip((panels[:2], panels[2:]), CORNERS, strict=True):
             window = [left, top, left + PROBED, top + PROBED]
@@ -132,5 +132,6 @@ class Listener:
         bars.set(ylim=(self.lowest - 0.05, self.highest + 0.05), xlim=(-0.5, len(self.sums) - 0.5))
         bars.set(yticks=[0, 0.5, 1])
         bars.set_xticks(range(len(self.sums)), list(self.sums), fontsize=11)
+        bars.set_xlabel("dotted: guessing", fontsize=10)
         bars.set_title("sums for red, green, blue", fontsize=11, y=1.0)
         return numbers
