@@ -261,8 +261,9 @@ def changed(change: str) -> Ranked:
 def changes_view(guesses: Mapping) -> View:
     """The three curves after one change each. guesses: "09.b", one of CHANGES."""
     now = ranked(BOXES, SCORES).ap
-    places = [(0.075 + 0.315 * column, 0.15, 0.28, 0.64) for column in range(3)]
-    figure, axes = new_panels(9.4, 3.3, *places)
+    places = [(0.075 + 0.315 * column, 0.13, 0.28, 0.57) for column in range(3)]
+    figure, axes = new_panels(9.4, 3.8, *places)
+    figure.suptitle("The order of the boxes matters more than their number", fontsize=11, y=0.99)
     told = {}
     for axis, change in zip(axes, CHANGES, strict=True):
         result = changed(change)

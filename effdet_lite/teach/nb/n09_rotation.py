@@ -21,6 +21,7 @@ FEW = 100  # pictures
 MARGIN = 32  # px of gray around a picture, so that all of it stays inside
 ANGLES = (0, 15, 30, 45, 90)  # degrees
 PICTURE = 4
+VERDICTS = {45: ": the boxes are far too large", 90: ": they fit again"}
 COLORS_OF, HATCHES = ("orange", "vermillion", "blue"), ("..", "//", "")
 WAYS = ("all classes, boxes around corners", "circles, boxes around corners", "circles, true boxes")
 
@@ -106,7 +107,7 @@ def show_turned(angles: tuple[int, ...] = (0, 45, 90)) -> None:
         boxes = _plain(target["boxes"])
         draw_outlines(axis, boxes, "white", linewidths=3.2)
         draw_outlines(axis, boxes, PALETTE["blue"], linewidths=1.8)
-        axis.set_title(f"{angle}°", fontsize=11, y=1.0)
+        axis.set_title(f"{angle}°{VERDICTS.get(angle, '')}", fontsize=11, y=1.0)
     show(
         figure,
         "One picture upright, turned by 45°, where the boxes are far too large, and by 90°, where "
