@@ -232,10 +232,16 @@ def _add_site(commands) -> None:
         "site",
         help="write the course as pages that open in a browser, without Python or network",
         description="Write all notebooks, the notation, the claims and the guide as pages into a "
-        "folder. A double click on its index.html opens them; they need no network.",
+        "folder. A double click on its index.html opens them; they need no network. The command "
+        "does the first time, to fetch onnxruntime-web, which runs four detectors in a page.",
         allow_abbrev=False,
     )
     _add_output(parser, NEW_FOLDER)
+    parser.add_argument(
+        "--still",
+        action="store_true",
+        help="leave explorers that do not compute in the page as pictures: a minute, not several",
+    )
 
 
 def _add_slides(commands) -> None:
@@ -261,11 +267,6 @@ def _add_output(parser: argparse.ArgumentParser, what: str, default: str | None 
     words = f"{what} (default: {default})" if default else what
     parser.add_argument(
         "--output", default=default, required=not default, type=expanded, help=words
-    )
-    parser.add_argument(
-        "--still",
-        action="store_true",
-        help="leave every explorer as a picture: seconds in the place of minutes",
     )
 
 

@@ -4,8 +4,6 @@ A page that was opened by double click may load scripts and styles that lie besi
 nothing: so the network and the runtime are written as scripts that hold them as text.
 """
 
-import base64
-import gzip
 import json
 import shutil
 import string
@@ -18,6 +16,7 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.export import export_onnx
 from effdet_lite.files import whole_folder
 from effdet_lite.page.halving import halve_weights
+from effdet_lite.page.packing import write_packed
 from effdet_lite.page.runtime import VERSION, runtime_files
 
 PARTS = Path(__file__).parent / "parts"
@@ -52,20 +51,22 @@ def build_page(
     }
     with whole_folder(folder) as temporary:  # before the work, for it may refuse
         glue, wasm = runtime_files()
-        network = _network(model, about, iou_threshold, max_detections)
+        network = network_of(model, about, iou_threshold, max_detections)
         for part in PARTS.iterdir():
             shutil.copyfile(part, temporary / part.name)
         text = string.Template((PARTS / "index.html").read_text(encoding="utf-8")).substitute(
             title=escape(title), about=json.dumps(shown).replace("<", "\\u003c"), runtime=VERSION
         )
         (temporary / "index.html").write_text(text, encoding="utf-8")
-        _write_packed(temporary / "runtime.js", {"glue": glue, "wasm": wasm})
-        _write_packed(temporary / "network.js", {"network": network})
+        write_packed(temporary / "runtime.js", {"glue": glue, "wasm": wasm})
+        write_packed(temporary / "network.js", {"network": network})
         return sum(path.stat().st_size for path in temporary.iterdir())
 
 
-def _network(model: EfficientDet, about: dict, iou_threshold: float, max_detections: int) -> bytes:
-    """The exported network, as the bytes of an ONNX file."""
+def network_of(
+    model: EfficientDet, about: dict, iou_threshold: float = 0.5, max_detections: int = 100
+) -> bytes:
+    """The exported network, as the bytes of an ONNX file. model, about: of `load_detector`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "detector.onnx"
         export_onnx(
@@ -83,12 +84,3 @@ def _network(model: EfficientDet, about: dict, iou_threshold: float, max_detecti
     halve_weights(network, (tensor.cpu().numpy() for tensor in model.state_dict().values()))
     onnx.checker.check_model(network)
     return network.SerializeToString()
-
-
-def _write_packed(path: Path, contents: dict[str, bytes]) -> None:
-    """A script that keeps each content under its name, for parts/unpack.js."""
-    lines = [
-        f'packed.set("{name}", "{base64.b64encode(gzip.compress(content, mtime=0)).decode()}");\n'
-        for name, content in contents.items()
-    ]
-    path.write_text("".join(lines), encoding="ascii")

@@ -1,8 +1,9 @@
-"""An exported network with its weights in half precision, and not one number of it changed.
+"""An exported network with its weights in half precision or less, and not one number of it changed.
 
 A detector's file holds half-precision weights. `export` multiplies them by the norms' factors, one
 for each output channel, and what comes out needs 32 bits. Here that product is taken apart again:
 the file's half-precision weights, and the factor. Whoever opens the network multiplies once.
+Weights of few values, since their file keeps them in 8 bits, become places in a list of these.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 SMALLEST = 256  # numbers: a smaller tensor is not worth two more steps
+MOST_VALUES = 256  # of a list: a place in it is one byte
 
 
 def halve_weights(network, weights: Iterable[np.ndarray]) -> None:
@@ -39,18 +41,41 @@ def _product(graph, name: str, half: np.ndarray, factors: np.ndarray | None, kno
     """The nodes that give the tensor `name`, and its parts as initializers. known: names of the
     half-precision tensors that are there, by what they hold.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     key = (half.shape, half.tobytes())
-    if key not in known:
-        known[key] = f"{name}/half"
-        graph.initializer.append(numpy_helper.from_array(half, known[key]))
+    known.setdefault(key, f"{name}/half")
     whole = name if factors is None else f"{name}/whole"
-    nodes = [helper.make_node("Cast", [known[key]], [whole], to=TensorProto.FLOAT)]
+    values, places = np.unique(half.view(np.uint16), return_inverse=True)  # -0 is not 0
+    if len(values) <= MOST_VALUES and values.nbytes * 2 + half.size < half.nbytes:
+        nodes = _looked_up(graph, known[key], whole, values, places.reshape(half.shape))
+    else:
+        _keep(graph, half, known[key])
+        nodes = [helper.make_node("Cast", [known[key]], [whole], to=TensorProto.FLOAT)]
     if factors is not None:
-        graph.initializer.append(numpy_helper.from_array(factors, f"{name}/factors"))
+        _keep(graph, factors, f"{name}/factors")
         nodes.append(helper.make_node("Mul", [whole, f"{name}/factors"], [name]))
     return nodes
+
+
+def _looked_up(graph, name: str, whole: str, values: np.ndarray, places: np.ndarray) -> list:
+    """The nodes that give the tensor `whole` as values[places]; values: the bits of halves."""
+    from onnx import TensorProto, helper
+
+    _keep(graph, values.view(np.float16).astype(np.float32), f"{name}/values")
+    _keep(graph, places.astype(np.uint8), f"{name}/places")
+    return [
+        helper.make_node("Cast", [f"{name}/places"], [f"{whole}/at"], to=TensorProto.INT32),
+        helper.make_node("Gather", [f"{name}/values", f"{whole}/at"], [whole]),
+    ]
+
+
+def _keep(graph, array: np.ndarray, name: str) -> None:
+    """An initializer, unless the graph has it."""
+    from onnx import numpy_helper
+
+    if all(one.name != name for one in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(array, name))
 
 
 def taken_apart(

@@ -2,6 +2,15 @@
 // that was opened by double click, so the runtime comes as an address in memory and as bytes.
 
 const SHARE = Math.fround(1 / 255); // torch multiplies by it, in 32 bits
+let runtime = null; // a promise of it, once it is needed
+
+async function startRuntime() {
+  const glue = new Blob([await unpacked("glue")], { type: "text/javascript" });
+  const ort = await import(URL.createObjectURL(glue));
+  ort.env.wasm.wasmBinary = await unpacked("wasm");
+  ort.env.wasm.numThreads = 1;
+  return ort;
+}
 
 class Detector {
   // about: {classes, size: [height, width]}, of the packed network.
@@ -10,13 +19,12 @@ class Detector {
     this.size = { height: about.size[0], width: about.size[1] };
   }
 
-  static async load(about) {
-    const glue = new Blob([await unpacked("glue")], { type: "text/javascript" });
-    const ort = await import(URL.createObjectURL(glue));
-    ort.env.wasm.wasmBinary = await unpacked("wasm");
-    ort.env.wasm.numThreads = 1;
+  // name: of the packed network.
+  static async load(about, name = "network") {
+    runtime ??= startRuntime();
+    const ort = await runtime;
     const how = { executionProviders: ["wasm"], logSeverityLevel: 3 };
-    const session = await ort.InferenceSession.create(await unpacked("network"), how);
+    const session = await ort.InferenceSession.create(await unpacked(name), how);
     return new Detector(ort, session, about);
   }
 

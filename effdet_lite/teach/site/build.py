@@ -13,10 +13,13 @@ from pathlib import Path, PurePosixPath
 import nbformat
 from tqdm.auto import tqdm
 
+from effdet_lite.download import DownloadError
 from effdet_lite.files import whole_folder
 from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.minutes import minutes_of_course
 from effdet_lite.teach.site import search
+from effdet_lite.teach.site.detectors import LIVE, PHIS, write_detectors
+from effdet_lite.teach.site.detectors import SOURCE as DETECTORS_SOURCE
 from effdet_lite.teach.site.exercises import add_forms
 from effdet_lite.teach.site.explorers import add_explorers
 from effdet_lite.teach.site.export import (
@@ -27,9 +30,10 @@ from effdet_lite.teach.site.export import (
     texts_as_html,
 )
 from effdet_lite.teach.site.frames import MOST
+from effdet_lite.teach.site.live import write_tables
 from effdet_lite.teach.site.markdown import Markdown
 from effdet_lite.teach.site.pages import Pages, page_of, relative
-from effdet_lite.teach.site.running import draw, explorers_of
+from effdet_lite.teach.site.running import draw, frames_needed
 from effdet_lite.teach.site.stored import prepared, read, title_of
 
 PICTURE = re.compile(r"^!\[[^\]]+\]\([^)]+\)$", re.MULTILINE)  # the README's, with its words
@@ -48,7 +52,7 @@ as pages. They need no Python and no network.
 
 ## Around them
 
-- [{notation}](notebooks/NOTATION.md): every symbol and every term
+{detectors}- [{notation}](notebooks/NOTATION.md): every symbol and every term
 - [{claims}](notebooks/CLAIMS.md): what the article says, and what we measured
 - [{guide}](notebooks/INSTRUCTOR.md): plans, and sheets to print
 - [The course itself](README.md): how to run it, and change every cell
@@ -56,25 +60,36 @@ as pages. They need no Python and no network.
 ## What works here, and what does not
 
 Outputs are stored: they are what each cell printed and drew when it ran last. {explorers}
+{no_detectors}
 Exercises whose answer is a number check it. Code does not run here. To run it, open the course in
 JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
 MOVING = (
-    "The controls of most explorers move, in larger steps than in JupyterLab; sheets to draw on "
+    "The controls of most explorers move. Six explorers compute in the page; the others have "
+    "pictures that Python drew, some at fewer settings than in JupyterLab. Sheets to draw on "
     "stand still."
 )
-STILL = "Explorers stand still."
+STILL = "Six explorers compute in the page; the others stand still."
+DETECTORS = (
+    '- <a href="detectors.html">Four sizes of one detector</a>: they run in the page, on drawings '
+    "and on pictures of yours\n"
+)
+NO_DETECTORS = (
+    "Detectors do not run here: whoever made these pages had no onnxruntime-web to run them."
+)
 
 
 class Site:
     """The site in the making.
 
     folder: where it is written. course: the folder of what it is made from. drawn: the folder with
-    the explorers' frames.
+    the explorers' frames. detectors: their page and the scripts
+    that it needs, or None.
     """
 
-    def __init__(self, folder: Path, course: Path, drawn: Path):
+    def __init__(self, folder: Path, course: Path, drawn: Path, detectors: tuple | None = None):
         self.folder, self.course, self.drawn = folder, course, drawn
+        self.detectors = detectors
         self.pages = Pages(course)
         self.exporter = PageExporter()
         self.titles: dict[PurePosixPath, str] = {}
@@ -84,6 +99,8 @@ class Site:
         """Write every page, and what pages share."""
         contents = self._contents()
         self._write(PurePosixPath("index.md"), contents)
+        if self.detectors:
+            self._write(DETECTORS_SOURCE, *self.detectors)
         bar = tqdm(total=len(self.pages.found), desc="pages", unit="page")
         with bar:
             for source in self.pages:
@@ -94,14 +111,17 @@ class Site:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.course / name, self.folder / name)
         static = shutil.copytree(FOLDER / "static", self.folder / "static")
+        write_tables(self.folder)
         (static / "search.js").write_text(search.script(self.index), encoding="utf-8")
 
-    def _write(self, source: PurePosixPath, notebook: nbformat.NotebookNode) -> None:
-        """The page of this source."""
+    def _write(
+        self, source: PurePosixPath, notebook: nbformat.NotebookNode, scripts: Sequence[str] = ()
+    ) -> None:
+        """The page of this source, with these scripts and those of a notebook."""
         page = page_of(source)
         title = title_of("\n".join(one.source for one in notebook.cells[:1])) or source.name
         prepared(notebook)
-        is_notebook, scripts = source.suffix == ".ipynb", []
+        is_notebook = source.suffix == ".ipynb"
         if is_notebook:
             add_forms(notebook)
             frames = add_explorers(notebook, page, self.drawn, self.folder)
@@ -153,35 +173,55 @@ class Site:
             picture=picture[0] if picture else "",
             notebooks="\n".join(rows),
             explorers=MOVING if any(self.drawn.iterdir()) else STILL,
+            detectors=DETECTORS if self.detectors else "",
+            no_detectors="" if self.detectors else NO_DETECTORS,
             **titles,
         )
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
 
 def build_site(
-    output: str | Path, *, explorers: Sequence[str] | None = None, most: int = MOST
+    output: str | Path,
+    *,
+    explorers: Sequence[str] | None = None,
+    most: int = MOST,
+    detectors: Sequence[int] = PHIS,
 ) -> list[str]:
     """Write the site into the folder `output`, which is made where it is missing.
 
     explorers: the numbers of the notebooks whose explorers move, ("03", "05") for instance; by
-    default all. The others stand still. most: settings that an explorer has. Returns a sentence
-    about each notebook whose explorers could not be drawn.
+    default all. The others stand still. most: settings that an explorer has. detectors: the phi of
+    those that run in a page. Returns a sentence about each notebook whose explorers could not be
+    drawn, and about detectors that cannot run.
 
     Raises WriteError where `output` is a file, or a folder that is not empty; ValueError for a link
     in the course that leads to nothing.
     """
     course = course_folder()
     with whole_folder(output) as folder, tempfile.TemporaryDirectory() as drawn:
-        notes = _draw_explorers(course, Path(drawn), explorers, most)
-        Site(folder, course, Path(drawn)).write()
+        live, notes = _write_detectors(folder, detectors)
+        notes += _draw_explorers(course, Path(drawn), explorers, most)
+        Site(folder, course, Path(drawn), live).write()
     return notes
+
+
+def _write_detectors(folder: Path, phis: Sequence[int]) -> tuple[tuple | None, list[str]]:
+    """The page with detectors and its scripts, with a bar; None where there is none, and why."""
+    if not phis:
+        return None, []
+    with tqdm(total=len(phis), desc="detectors", unit="network") as bar:
+        try:
+            return write_detectors(folder, phis, bar.update), []
+        except (ImportError, DownloadError) as error:
+            shutil.rmtree(folder / LIVE, ignore_errors=True)
+            return None, [f"The site has no page with detectors: {error}"]
 
 
 def _draw_explorers(
     course: Path, drawn: Path, numbers: Sequence[str] | None, most: int
 ) -> list[str]:
     """Draw the frames of these notebooks' explorers, with a bar."""
-    found = {path: explorers_of(read(path)) for path in sorted(course.glob(NOTEBOOKS))}
+    found = {path: frames_needed(read(path)) for path in sorted(course.glob(NOTEBOOKS))}
     chosen = [
         path
         for path, places in found.items()

@@ -6,7 +6,15 @@ from pathlib import Path, PurePosixPath
 import nbformat
 
 from effdet_lite.teach.site.export import pictures_to_files
-from effdet_lite.teach.site.running import EXPLORER, explorers_of, frames_file, is_explorer
+from effdet_lite.teach.site.live import SCRIPTS as LIVE_SCRIPTS
+from effdet_lite.teach.site.live import TABLES, live_explorer
+from effdet_lite.teach.site.running import (
+    EXPLORER,
+    explorers_of,
+    frames_file,
+    frames_needed,
+    is_explorer,
+)
 
 FEWEST = 2  # frames: with one there is nothing to move
 SCRIPTS = PurePosixPath("frames")
@@ -20,8 +28,16 @@ def add_explorers(
 
     drawn: the folder with the frames, as `running.draw` left it. page: where the page will lie.
     """
-    scripts = []
+    scripts, live = [], False
     for place in explorers_of(notebook):
+        cell = notebook.cells[place]
+        if found := live_explorer(cell.source):
+            for output in filter(is_explorer, cell.outputs):
+                output.data["text/html"] = _live(*found, output.data["text/html"])
+            live = True
+    if live:
+        scripts = [TABLES, *(PurePosixPath(f"static/{name}.js") for name in LIVE_SCRIPTS)]
+    for place in frames_needed(notebook):
         path = frames_file(drawn, Path(page.name), place)
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"frames": []}
         if len(found["frames"]) < FEWEST:
@@ -39,11 +55,23 @@ def add_explorers(
     return scripts
 
 
+def _live(view: str, controls: list[dict], still: str) -> str:
+    """The explorer as it is without a script, with what the script has to know of it."""
+    data = json.dumps({"view": view, "controls": controls}, ensure_ascii=False)
+    data = data.replace("<", "\\u003c")
+    about = f'<script type="application/json">{data}</script>'
+    return _section(f'data-view="{view}"', still, about)
+
+
 def _with_place(name: str, still: str) -> str:
     """The explorer as it is without a script, with a place for controls and one for words."""
+    return _section(f'data-name="{name}"', still, "")
+
+
+def _section(about: str, still: str, data: str) -> str:
     rest, _, picture = still.partition("</p>")
     rest = EXPLORER.sub('<p class="rest"><em>Without scripts the controls rest at', rest)
     return (
-        f'<section class="explorer" aria-label="Explorer" data-name="{name}">{rest}</p>'
-        f'<div class="shown">{picture}</div><p class="told" role="status"></p></section>'
+        f'<section class="explorer" aria-label="Explorer" {about}>{rest}</p>'
+        f'<div class="shown">{picture}</div><p class="told" role="status"></p>{data}</section>'
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 
+from effdet_lite.teach.site.live import is_live
 from effdet_lite.teach.site.names import names_of, needed
 
 EXPLORER = re.compile(
@@ -33,6 +34,11 @@ def explorers_of(notebook: nbformat.NotebookNode) -> list[int]:
         for place, cell in enumerate(notebook.cells)
         if any(map(is_explorer, cell.get("outputs", [])))
     ]
+
+
+def frames_needed(notebook: nbformat.NotebookNode) -> list[int]:
+    """The places of those whose frames are drawn: the others compute in the page."""
+    return [place for place in explorers_of(notebook) if not is_live(notebook.cells[place])]
 
 
 def is_explorer(output: nbformat.NotebookNode) -> bool:
@@ -92,7 +98,7 @@ def run(path: Path, folder: Path, most: int) -> None:
     notebook = nbformat.read(path, 4)
     code = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     names = [names_of(notebook.cells[place].source) for place in code]
-    wanted = [code.index(place) for place in explorers_of(notebook)]
+    wanted = [code.index(place) for place in frames_needed(notebook)]
     namespace = {"__name__": "__main__"}
     for number in needed(names, wanted):
         place = code[number]

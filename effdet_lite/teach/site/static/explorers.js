@@ -51,11 +51,13 @@
     },
   };
 
+  window.course.controls = { element, CONTROLS };
+
   const about = (controls) => {
-    const coarse = controls.filter((control) => control.isCoarse && control.kind === "range");
+    const coarse = controls.filter((control) => control.isCoarse && control.kind !== "button");
     if (!coarse.length) return "The pictures are Python's, drawn when this page was made.";
     const names = coarse.map((control) => control.label).join("; ");
-    return `The pictures are Python's, drawn when this page was made. Larger steps than in JupyterLab: ${names}.`;
+    return `The pictures are Python's, drawn when this page was made. Fewer settings than in JupyterLab: ${names}.`;
   };
 
   window.course.frames = (name, { controls, frames }) => {
