@@ -30,6 +30,7 @@ from effdet_lite.teach.site.export import (
     texts_as_html,
 )
 from effdet_lite.teach.site.frames import MOST
+from effdet_lite.teach.site.guesses import add_guesses
 from effdet_lite.teach.site.live import write_tables
 from effdet_lite.teach.site.markdown import Markdown
 from effdet_lite.teach.site.pages import Pages, page_of, relative
@@ -61,7 +62,8 @@ as pages. They need no Python and no network.
 
 Outputs are stored: they are what each cell printed and drew when it ran last. {explorers}
 {no_detectors}
-Exercises whose answer is a number check it. Code does not run here. To run it, open the course in
+Exercises whose answer is a number check it. Guesses stay in this browser and stand beside the
+answers. Code does not run here. To run it, open the course in
 JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
 MOVING = (
@@ -124,8 +126,10 @@ class Site:
         is_notebook = source.suffix == ".ipynb"
         if is_notebook:
             add_forms(notebook)
+            has_guesses = add_guesses(notebook)
             frames = add_explorers(notebook, page, self.drawn, self.folder)
-            scripts = [*SCRIPTS, *map(str, frames)]
+            guesses = ("static/numbers.js", "static/guesses.js") if has_guesses else ()
+            scripts = list(dict.fromkeys((*SCRIPTS, *map(str, frames), *guesses)))
         headings = texts_as_html(notebook, Markdown(lambda url: self.pages.link(source, url)))
         before, behind = (self._neighbor(source, one) for one in self.pages.neighbors(source))
         solutions = PurePosixPath("notebooks/solutions") / f"{source.name[:2]}.py"

@@ -97,7 +97,7 @@
     return ["not yet", otherwise];
   };
 
-  window.course.judge = judge;
+  Object.assign(window.course, { judge, valueOf });
 
   // --- on the page ---
 

@@ -63,7 +63,7 @@ window.course.views = ((networks, numbers, drawings) => {
     if (times < budget * (1 - near)) words = `${fixed(budget - times, 1)} of ${budget} left to spend`;
     const [plain, scaled] = [networks.stages(tables, 1, 1), networks.stages(tables, width, depth)];
     const hue = words === "too much" ? "red" : "blue";
-    const spent = { name: "MACs", value: times, words: `${fixed(times, 2)} × B0's`, hue };
+    const spent = { name: `${fixed(times, 2)} × B0's`, value: times, words: "", hue };
     const marks = [{ value: budget, words: `your budget: ${budget} × B0's` }];
     return {
       numbers: [
