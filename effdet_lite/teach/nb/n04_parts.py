@@ -22,7 +22,7 @@ PARTS = {
     "both": "laterals and\nway down",
     "no path down": "laterals\nonly",
     "no laterals": "way down\nonly",
-    "neither": "neither",
+    "neither": "neither (all\nread P6_in)",
 }
 KINDS = {"3x3": "3 × 3", "1x1": "1 × 1", "none": "none"}
 FIGURES = {"asked_boxes": "the boxes, any class", "asked": "box and class"}
