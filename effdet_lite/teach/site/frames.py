@@ -21,7 +21,7 @@ from PIL import Image
 from effdet_lite.teach.kit.widgets import CountingButton, Explorer
 from effdet_lite.teach.site.export import DATA
 
-MOST = 72  # settings of one explorer: with more, the site would not fit into 40 MB
+MOST = 48  # settings of one explorer: with many more, the site would not fit into 40 MB
 PRESSES = 12  # of a button
 
 

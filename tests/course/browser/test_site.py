@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe import serious
 from lab import new_page
 from lessons import NOTEBOOKS, ROOT, read
 
@@ -324,6 +325,29 @@ def test_colors_follow_the_system_and_the_readers_choice(offline, site):
     assert offline.evaluate(PAPER) == papers[0]
     offline.goto((site / "notebooks" / "CLAIMS.html").as_uri())
     assert offline.evaluate(PAPER) == papers[0]  # the choice is kept
+
+
+KINDS = (
+    "index",
+    "notebooks/00_start_here",
+    "notebooks/03_compound_scaling",
+    "notebooks/05_bifpn",
+    "notebooks/06_anchors_and_losses",
+    "notebooks/NOTATION",
+    "notebooks/INSTRUCTOR",
+    "notebooks/solutions/03.py",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1000, "light"), (400, "dark")])
+@pytest.mark.parametrize("name", KINDS)
+def test_nothing_keeps_anybody_out(offline, site, name, width, scheme):
+    """Oracle: axe-core."""
+    offline.set_viewport_size({"width": width, "height": 800})
+    offline.emulate_media(color_scheme=scheme)
+    offline.goto((site / f"{name}.html").as_uri())
+    assert serious(offline) == []
 
 
 def test_paper_is_white_and_has_no_controls(offline, site):

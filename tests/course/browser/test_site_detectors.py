@@ -6,6 +6,7 @@ Oracles: torch on the detectors' files, torch's own counter, and Pillow.
 import numpy as np
 import pytest
 import torch
+from axe import serious
 from lab import MINUTE, new_page
 from lessons import ROOT
 from oracles import macs, parameters
@@ -157,6 +158,13 @@ def test_it_is_found_from_the_contents_and_fits_a_telephone(page, site):
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.set_viewport_size(size)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(page, scheme):
+    """Oracle: axe-core."""
+    page.emulate_media(color_scheme=scheme)
+    assert serious(page) == []
 
 
 def test_without_a_runtime_the_site_is_built_without_them_and_says_so(tmp_path, monkeypatch):

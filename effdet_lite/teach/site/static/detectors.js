@@ -205,6 +205,8 @@
     for (const cell of head.cells) cell.scope = "col";
     table.tHead.replaceChildren(head);
     table.tBodies[0].replaceChildren(...rows);
+    const around = table.parentElement;
+    if (around.scrollWidth > around.clientWidth + 1) around.tabIndex = 0; // by keyboard, too
   };
 
   // Everything for this moment; what it shows, in words.

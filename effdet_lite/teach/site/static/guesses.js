@@ -154,6 +154,7 @@
     const question = JSON.parse(box.querySelector("script").textContent);
     questions.set(name, question);
     const [form, status] = [box.querySelector("form"), box.querySelector("[role=status]")];
+    if (question.options) box.querySelector(".asks").remove(); // the control lists them
     const make = question.options ? choiceControl : question.order ? orderControl : numberControl;
     const control = make(name, question);
     form.append(...control.parts, element("button", { textContent: "Lock in my guess" }));
