@@ -222,6 +222,16 @@ def readme_table(rows: Sequence[Mapping]) -> str:
     return "\n".join(lines)
 
 
+def as_command(options: Mapping) -> str:
+    """The command that trains with these options of `TrainConfig`."""
+    words = []
+    for name, value in options.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        words.append(f"--{name.replace('_', '-')} {' '.join(f'{one}' for one in values)}")
+    command = f"uv run effdet-lite train {' '.join(words)}"
+    return command.replace("--data bccd", "--data bccd --download")
+
+
 def _line(name: str, found: Sequence[Mapping], aim: str) -> str:
     cells = [name]
     for figure in ("ap50", "ap"):

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from effdet_lite.experiments.run import stored_results
+from effdet_lite.options import parse
 from effdet_lite.places import cells_folder, course_folder, results_file
 
 
@@ -105,9 +106,25 @@ def test_the_table_tells_mean_and_range_and_an_aim_is_reached_by_the_mean_alone(
     assert len(lines) == 5  # one seed of the ten minutes is missing
 
 
+def test_a_command_means_its_options(front_page):
+    for settings in front_page.SETTINGS.values():
+        for options in settings.values():
+            words = front_page.as_command(options).split()
+            assert words[:4] == ["uv", "run", "effdet-lite", "train"]
+            told, _ = parse(words[3:])
+            assert told.download == (options["data"] == "bccd")
+            for name, value in options.items():
+                found = getattr(told, name)
+                assert found == (list(value) if isinstance(value, tuple) else value)
+
+
 def test_the_readme_says_what_the_file_holds(front_page):
     if not results_file("front_page").exists():
         pytest.skip("there are no results yet")
     rows = stored_results("front_page")["runs"]
     page = (course_folder() / "README.md").read_text(encoding="utf-8")
     assert front_page.readme_table(rows) in page
+    for command in front_page.SETTINGS:
+        if front_page.figures(rows, command):
+            options = front_page.SETTINGS[command][front_page.chosen(rows, command)]
+            assert front_page.as_command(options) in page
