@@ -105,7 +105,9 @@ def _train(options: argparse.Namespace, rest: list[str]) -> None:
     if options.start:
         values["start"] = str(expanded(options.start))
     config = TrainConfig(**values)
-    if options.download and kind == "bccd":
+    if options.download:
+        if kind != "bccd":
+            raise ValueError(f"--download fetches the blood cells, and --data is {options.data}.")
         fetch_cells(expanded(place) if place else None)
     rows = []
     history = train(config, on_step=rows.append)

@@ -68,7 +68,7 @@ def _add_train(commands, *, with_options: bool) -> None:
         option = f"--{field.name.replace('_', '-')}"
         parser.add_argument(option, default=field.default, help=meaning, **_parsing(field.type))
     parser.add_argument(
-        "--download", action="store_true", help="fetch the blood cells first, if they are not there"
+        "--download", action="store_true", help="with bccd: fetch the blood cells first, if need be"
     )
     _add_threads(parser)
 

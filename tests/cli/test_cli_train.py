@@ -168,6 +168,7 @@ def test_one_picture_cannot_be_split(tmp_path, capsys):
         ("--learn 1", "unrecognized arguments: --learn"),
         ("--data squares", "data must be shapes, bccd"),
         ("--data bccd", "no blood cells in nowhere: .*--download.*bccd:FOLDER"),
+        ("--data shapes --download", "fetches the blood cells, and --data is shapes"),
         ("--threads 0", "must be from 1 to 256"),
         ("--data voc:nowhere", "there is no folder nowhere"),
         ("--data coco:nowhere,x.json", "there is no folder nowhere"),
