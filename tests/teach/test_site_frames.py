@@ -32,7 +32,7 @@ def test_every_kind_of_control_is_listed_whole_where_there_is_room():
         name=choice("name", {"one": 1, "two": 2}, 2),
         is_on=switch("on", True),
     )
-    side, share, name, is_on = axes_of(explorer)
+    side, share, name, is_on = axes_of(explorer, 64)
     assert (side.kind, side.values, side.rest) == ("range", [1, 2, 3, 4], 1)
     assert (share.values, share.words) == ([0, 0.1, 0.2, 0.3], ["0", "0.1", "0.2", "0.3"])
     assert (name.kind, name.values, name.words, name.rest) == ("select", [1, 2], ["one", "two"], 1)

@@ -33,6 +33,7 @@ from effdet_lite.teach.site.frames import MOST
 from effdet_lite.teach.site.guesses import add_guesses
 from effdet_lite.teach.site.live import write_tables
 from effdet_lite.teach.site.markdown import Markdown
+from effdet_lite.teach.site.pads import pads_of, write_modules
 from effdet_lite.teach.site.pages import Pages, page_of, relative
 from effdet_lite.teach.site.running import draw, frames_needed
 from effdet_lite.teach.site.stored import prepared, read, title_of
@@ -68,8 +69,8 @@ JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
 MOVING = (
     "The controls of most explorers move. Six explorers compute in the page; the others have "
-    "pictures that Python drew, some at fewer settings than in JupyterLab. Sheets to draw on "
-    "stand still."
+    "pictures that Python drew, some at fewer settings than in JupyterLab. The kernels of notebook "
+    "01 slide; sheets to draw on stand still, since Python answers there."
 )
 STILL = "Six explorers compute in the page; the others stand still."
 DETECTORS = (
@@ -114,6 +115,7 @@ class Site:
             shutil.copyfile(self.course / name, self.folder / name)
         static = shutil.copytree(FOLDER / "static", self.folder / "static")
         write_tables(self.folder)
+        write_modules(self.folder)
         (static / "search.js").write_text(search.script(self.index), encoding="utf-8")
 
     def _write(
@@ -225,7 +227,10 @@ def _draw_explorers(
     course: Path, drawn: Path, numbers: Sequence[str] | None, most: int
 ) -> list[str]:
     """Draw the frames of these notebooks' explorers, with a bar."""
-    found = {path: frames_needed(read(path)) for path in sorted(course.glob(NOTEBOOKS))}
+    found = {}
+    for path in sorted(course.glob(NOTEBOOKS)):
+        notebook = read(path)
+        found[path] = [*frames_needed(notebook), *pads_of(notebook)]
     chosen = [
         path
         for path, places in found.items()

@@ -8,6 +8,8 @@ import nbformat
 from effdet_lite.teach.site.export import pictures_to_files
 from effdet_lite.teach.site.live import SCRIPTS as LIVE_SCRIPTS
 from effdet_lite.teach.site.live import TABLES, live_explorer
+from effdet_lite.teach.site.pads import SCRIPT as MODULES_SCRIPT
+from effdet_lite.teach.site.pads import is_pad, pads_of, section
 from effdet_lite.teach.site.running import (
     EXPLORER,
     explorers_of,
@@ -52,6 +54,21 @@ def add_explorers(
         text = f'window.course.frames("{path.stem}", {data});\n'
         (folder / name).write_text(text, encoding="utf-8")
         scripts.append(name)
+    return scripts + _add_pads(notebook, page, drawn)
+
+
+def _add_pads(
+    notebook: nbformat.NotebookNode, page: PurePosixPath, drawn: Path
+) -> list[PurePosixPath]:
+    """Put the pads whose state was recorded into their places. Returns the scripts for them."""
+    scripts = []
+    for place in pads_of(notebook):
+        path = frames_file(drawn, Path(page.name), place)
+        if path.is_file():
+            pad = json.loads(path.read_text(encoding="utf-8"))["pad"]
+            for output in filter(is_pad, notebook.cells[place].outputs):
+                output.data["text/html"] = section(pad, output.data["text/html"])
+            scripts = [MODULES_SCRIPT, PurePosixPath("static/pads.js")]
     return scripts
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from effdet_lite.teach.kit.widgets import CountingButton, Explorer
 from effdet_lite.teach.site.export import DATA
 
-MOST = 48  # settings of one explorer: with many more, the site would not fit into 40 MB
+MOST = 30  # settings of one explorer: with many more, the site would not fit into 40 MB
 PRESSES = 12  # of a button
 
 
@@ -47,7 +47,13 @@ def axes_of(explorer: Explorer, most: int = MOST) -> list[Axis] | None:
     if not axes or None in axes:
         return None
     numbers = [len(axis.values) for axis in axes]
-    while math.prod(numbers) > most and max(numbers) > 2:
+
+    def settings() -> int:
+        """How many there are; with two values a control may rest at a third."""
+        pairs = zip(axes, numbers, strict=True)
+        return math.prod(len(_thinned(axis, number).values) for axis, number in pairs)
+
+    while settings() > most and max(numbers) > 2:
         # The first control is what the explorer is about, and keeps twice as many as others.
         places = [place for place, number in enumerate(numbers) if number > 2]
         numbers[max(places, key=lambda one: numbers[one] / (1 if one else 2))] -= 1

@@ -7,6 +7,7 @@ many.
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ import nbformat
 
 from effdet_lite.teach.site.live import is_live
 from effdet_lite.teach.site.names import names_of, needed
+from effdet_lite.teach.site.pads import pads_of
 
 EXPLORER = re.compile(
     r"<p><em>Without a kernel the controls rest at"
@@ -37,7 +39,7 @@ def explorers_of(notebook: nbformat.NotebookNode) -> list[int]:
 
 
 def frames_needed(notebook: nbformat.NotebookNode) -> list[int]:
-    """The places of those whose frames are drawn: the others compute in the page."""
+    """The places of explorers whose frames are drawn: the others compute in the page."""
     return [place for place in explorers_of(notebook) if not is_live(notebook.cells[place])]
 
 
@@ -92,24 +94,34 @@ def _draw_one(path: Path, folder: Path, tell: Callable[[int], object], most: int
 
 def run(path: Path, folder: Path, most: int) -> None:
     """Run the cells that the notebook's explorers need, and write their frames into the folder."""
+    from effdet_lite.teach.kit.touch.pad import Pad
     from effdet_lite.teach.kit.widgets import Explorer
     from effdet_lite.teach.site.frames import record
+    from effdet_lite.teach.site.pads import state_of
 
+    touched: list[Pad] = []  # the pads of a cell, when it has been run
+    Pad.show = lambda pad: touched.append(pad)
     notebook = nbformat.read(path, 4)
     code = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     names = [names_of(notebook.cells[place].source) for place in code]
-    wanted = [code.index(place) for place in frames_needed(notebook)]
+    pads = pads_of(notebook)
+    wanted = [code.index(place) for place in [*frames_needed(notebook), *pads]]
     namespace = {"__name__": "__main__"}
     for number in needed(names, wanted):
         place = code[number]
         source = notebook.cells[place].source
         shown: list[Explorer] = []
+        touched.clear()
         Explorer.shown = shown.append
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(source, f"{path.name}, cell {place}", "exec"), namespace)
         if number in wanted and shown:
             frames = record(shown[-1], frames_file(folder, path, place), most)
             print(f"{DONE}{frames}", flush=True)
+        if touched and place in pads:
+            data = json.dumps({"pad": state_of(touched[-1])})
+            frames_file(folder, path, place).write_text(data, encoding="utf-8")
+            print(f"{DONE}0", flush=True)
 
 
 if __name__ == "__main__":

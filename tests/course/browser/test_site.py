@@ -147,7 +147,10 @@ def test_nothing_is_fetched_from_anywhere(site):
         if path.suffix == ".html":
             assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="https?:', text)
         elif path.name != "search.js":
-            assert not re.findall(r"https?://|fetch\(|import\(|@import|url\(", text), path.name
+            text = text.replace("http://www.w3.org/2000/svg", "")  # a name, which nobody asks for
+            # A pad's module has an address in memory.
+            found = re.findall(r"https?://|fetch\(|import\((?!addresses)|@import|url\(", text)
+            assert not found, path.name
 
 
 def test_the_folder_fits_on_a_stick(site):
@@ -308,6 +311,8 @@ def test_the_whole_site_fits_on_a_stick_and_all_its_explorers_move(browser, whol
             still = page.get_by_text("Without a kernel the controls rest at").count()
             shown = path.read_text(encoding="utf-8").count("Without a kernel the controls rest at")
             assert (still, moving) == (PADS.get(number, 0), shown - still), path.name
+        page.goto((whole_site / "notebooks" / "01_convolution_cost.html").as_uri())
+        page.wait_for_function("document.querySelectorAll('.pad .touch').length === 2")
         assert not page.complaints
 
 

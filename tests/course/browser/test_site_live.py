@@ -18,8 +18,10 @@ from torchvision.ops import batched_nms
 from effdet_lite import EfficientDet, EfficientNet, cost
 from effdet_lite.fusion import fusion_weights
 from effdet_lite.scaling import efficientdet, efficientnet
+from effdet_lite.teach.kit.touch import KernelPad
 from effdet_lite.teach.site.export import FOLDER
 from effdet_lite.teach.site.live import LIVE, SCRIPTS, live_explorer, write_tables
+from effdet_lite.teach.site.pads import section, state_of, write_modules
 
 pytestmark = pytest.mark.slow
 SETTINGS = 15  # of each view
@@ -149,6 +151,24 @@ def test_suppression_keeps_what_torchvision_keeps(page):
         kept = [step["best"] for step in steps[1:]]
         assert kept == batched_nms(boxes, scores, labels, threshold).tolist()
         assert (len(kept) < 60) == (threshold < 0.6) and steps[-1]["left"] == []
+
+
+def test_a_kernel_works_without_python(browser, tmp_path):
+    """Oracle: the pad in Python, one step further."""
+    torch.manual_seed(0)
+    image, weight = torch.randn(3, 6, 6), torch.randn(2, 3, 3, 3)
+    (tmp_path / "static").mkdir()
+    shutil.copyfile(FOLDER / "static" / "pads.js", tmp_path / "static" / "pads.js")
+    write_modules(tmp_path)
+    scripts = "".join(f'<script src="static/{name}.js"></script>' for name in ("modules", "pads"))
+    pad = section(state_of(KernelPad(image, weight, made=5)), "<p>still</p>")
+    head = '<!doctype html><meta charset="utf-8"><script>window.course = {}</script>'
+    (tmp_path / "page.html").write_text(head + pad + scripts, encoding="utf-8")
+    with new_page(browser, offline=True) as page:
+        page.goto((tmp_path / "page.html").as_uri())
+        page.get_by_role("button", name="Step").press("Enter")
+        page.get_by_text(KernelPad(image, weight, made=6).in_words()).wait_for()
+        assert not page.get_by_text("still").count() and not page.complaints
 
 
 @pytest.mark.parametrize(
