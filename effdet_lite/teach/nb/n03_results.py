@@ -231,6 +231,8 @@ def longer_table(long_rows: Rows, rows: Rows) -> None:
 
 def width_table(rows: Rows) -> None:
     """A line for each task: how much more width is worth after depth and resolution have grown."""
+    (grown,) = [arm.size for arm in arms(EXAMPLE, ("span",)) if arm.key == ("span", "grown", 1)]
+    print(f"the grown network: {in_words(grown)}")
     lines = []
     for task in TASKS:
         found = spread(interaction(rows, task, WIDER))

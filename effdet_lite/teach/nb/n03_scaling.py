@@ -104,6 +104,7 @@ def formula_view(guess: float | None) -> View:
     left.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     left.minorticks_off()
     left.set_title("Rounded up, the formula's networks cost more", fontsize=10)
+    left.set(xlim=(-0.4, 10.6))  # room for the flag beside B7
     draw_guess(left, guess, x=len(NAMES) - 1)
 
     right.plot(numbers, numbers, color="black", linestyle="--", marker="", label="ϕ = i")
@@ -113,10 +114,10 @@ def formula_view(guess: float | None) -> View:
         right.plot(numbers[1:], found, **look, label=f"by its {size}")
     right.set(ylabel="ϕ that gives this size", ylim=(-0.4, 7.8), yticks=range(8))
     right.set_title("From B4 on, the depth lags behind", fontsize=10)
+    right.set(xlim=(-0.3, 7.4))
     for axis in (left, right):
-        axis.set(xlim=(-0.3, 7.4))
         axis.set_xticks(numbers, [name.upper() for name in NAMES])
-        axis.legend(loc="upper left", fontsize=9)
+        axis.legend(loc="lower right" if axis is left else "upper left", fontsize=9)
     largest = own_phis(EFFICIENTNETS["b7"])
     told = ", ".join(f"{value:.1f} by its {size}" for size, value in largest.items())
     words = (
