@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from effdet_lite.missing import EXPORT, how_to_install, missing
 from effdet_lite.places import cache_folder, cells_folder, course_folder, shipped_detector
 
 # Detectors in assets/checkpoints.
@@ -22,12 +23,14 @@ MEMORY, DISK = 2.0, 1.0  # GB that the longest notebook needs free, with room to
 PACKAGES = {"Linux": 6.0}
 PACKAGES_ELSEWHERE = 1.0
 BUSY = 0.4  # of the cores: with so many at work already, training takes noticeably longer
-# What is otherwise a minute later: the doctor tells it, and a page that is stored does not.
-PASSING = ("cores",)
-OPTIONAL = ("cores", "memory", "disk", "blood cells", "published weights")
+# The doctor tells it, and the page of the first notebook does not: what is otherwise a minute
+# later, and what the last notebook alone asks for.
+PASSING = ("cores", "export")
+OPTIONAL = ("cores", "memory", "disk", "blood cells", "published weights", "export")
 INSTALL = (
-    "run `uv sync` in the course's folder, or `pip install --upgrade -e .` there (by the short way "
-    "for Linux: `uv pip install --torch-backend cpu -e .`)"
+    "run `uv sync --extra export` in the course's folder, or with conda `pip install --upgrade -e "
+    "'.[export]'` there (by the short way for Linux: `uv pip install --torch-backend cpu -e "
+    "'.[export]'`)"
 )
 
 
@@ -59,6 +62,7 @@ def preflight() -> list[Finding]:
         "trained detectors": _checkpoints,
         "blood cells": _blood_cells,
         "published weights": _published_weights,
+        "export": _export,
     }
     return [_look(name, look) for name, look in looks.items()]
 
@@ -191,7 +195,10 @@ def _sliders() -> tuple[bool, str]:
         home = "this user has no home folder, and JupyterLab needs one"
         return False, f"{found} fit together, but {home}: set the variable HOME to a folder."
     if not any((Path(place) / "package.json").is_file() for place in places):
-        again = "`pip install --force-reinstall jupyterlab_widgets`"
+        again = (
+            "`uv pip install --reinstall jupyterlab_widgets` in the course's folder (with conda: "
+            "`pip install --force-reinstall jupyterlab_widgets`)"
+        )
         return False, f"JupyterLab's part of the sliders is missing: {again}."
     return True, f"{found} fit together."
 
@@ -268,3 +275,11 @@ def _published_weights() -> tuple[bool, str, bool]:
         "notebook 10 skips a cell without them; `effdet-lite prefetch` fetches them (37 MB in all)"
     )
     return False, f"No {' and '.join(missing)} at {_told(folder)}, and {without}.", False
+
+
+def _export() -> tuple[bool, str, bool]:
+    absent = missing(EXPORT)
+    if not absent:
+        return True, f"{', '.join(EXPORT[:-1])} and {EXPORT[-1]} are there, for notebook 10.", False
+    without = "notebook 10 writes no ONNX file without them"
+    return False, f"No {' and '.join(absent)}, and {without}: {how_to_install(absent)}.", False

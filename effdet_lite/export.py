@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from effdet_lite.efficientdet import EfficientDet, check_size
 from effdet_lite.files import whole_file
 from effdet_lite.folding import folded
+from effdet_lite.missing import EXPORT, how_to_install
 from effdet_lite.suppression import check_limits
 
 OPSET = 18
@@ -79,7 +80,7 @@ def export_onnx(
         import onnxscript  # noqa: F401  torch's exporter is written in it
     except ImportError as error:
         raise ImportError(
-            f"to write an ONNX file takes {error.name}: pip install onnx onnxscript."
+            f"to write an ONNX file takes {error.name}: type {how_to_install(EXPORT)}."
         ) from None
     # What cannot be written is better known before the export, which takes seconds.
     with whole_file(path) as temporary:

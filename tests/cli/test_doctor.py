@@ -18,7 +18,7 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
-from effdet_lite import checkpoint, course
+from effdet_lite import checkpoint, course, missing
 from effdet_lite.checkpoint import load_detector
 from effdet_lite.cli import main
 from effdet_lite.course import preflight, required_packages
@@ -30,6 +30,8 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXPORT_EXTRA = PYPROJECT["project"]["optional-dependencies"]["export"]
 ESSENTIAL = {"Python", "packages", "device", "sliders", "trained detectors"}
 
 
@@ -290,6 +292,16 @@ def test_a_user_without_a_home_folder(monkeypatch):
     }
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *names: nobody())
     assert "set the variable HOME to a folder" in wrong()["sliders"][0]
+
+
+def test_what_notebook_10_exports_with_is_looked_for(monkeypatch):
+    """Without it the course runs, and its end does not."""
+    assert tuple(sorted(Requirement(line).name for line in EXPORT_EXTRA)) == missing.EXPORT
+    monkeypatch.setattr(missing, "find_spec", lambda name: name == "onnx" or None)
+    sentence, essential = wrong()["export"]
+    assert sentence.startswith("No onnxruntime and onnxscript, and notebook 10 writes no ONNX")
+    assert "`uv pip install onnxruntime onnxscript` in the course's folder" in sentence
+    assert not essential
 
 
 def test_no_checkout_anywhere(monkeypatch, tmp_path):

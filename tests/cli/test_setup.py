@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_conda_installs_what_pyproject_lists():
     *plain, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
         "dependencies"
     ]
-    assert from_pip == {"pip": ["-e ."]}
+    assert from_pip == {"pip": ["-e .[export]"]}
     named = dict(re.fullmatch(r"(\w+)([=<>].*)", line).groups() for line in plain)
     assert named.keys() == {"python", "pip"}
     assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(
@@ -194,6 +195,67 @@ def test_a_learners_uv_run_installs_no_development_group(export):
     assert plain >= needed
     assert plain & development == set()
     assert export("--group", "dev") >= needed | development
+
+
+def test_uv_run_leaves_what_an_extra_brought(tmp_path):
+    """So the extra is asked for once, in the first line that a learner types. Oracle: uv itself,
+    on a project whose extra is one small wheel.
+    """
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    with zipfile.ZipFile(tmp_path / "small-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("small.py", "")
+        wheel.writestr(
+            "small-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1\n"
+        )
+        wheel.writestr(
+            "small-1.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        wheel.writestr("small-1.dist-info/RECORD", "")
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "course"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        '[project.optional-dependencies]\nexport = ["small"]\n'
+        '[tool.uv.sources]\nsmall = { path = "small-1-py3-none-any.whl" }\n'
+    )
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "PYTHONPATH")
+    }
+
+    def is_there(*options):
+        ask = "import importlib.util; print(importlib.util.find_spec('small') is not None)"
+        command = ["uv", "run", "--offline", "--no-progress", "--python", sys.executable, *options]
+        done = subprocess.run(
+            [*command, "python", "-c", ask],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip() == "True"
+
+    assert [is_there(), is_there("--extra", "export"), is_there()] == [False, True, True]
+
+
+def told_by(node):
+    """The strings of the code, each once and whole, with what it puts into them."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Constant | ast.JoinedStr):
+            yield ast.unparse(child)
+        else:
+            yield from told_by(child)
+
+
+def test_no_sentence_asks_for_a_pip_that_is_not_there():
+    """An environment of uv's has none."""
+    for path in (ROOT / "effdet_lite").rglob("*.py"):
+        for told in told_by(ast.parse(path.read_text(encoding="utf-8"))):
+            if "pip install" in told and path.name != "runtime.py":
+                assert "uv pip install" in told or "`pip install uv`" in told, (path.name, told)
 
 
 def test_ci_fails_where_the_readme_has_no_test_command(tmp_path):

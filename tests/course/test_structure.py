@@ -29,6 +29,7 @@ ORDER = [
     "folding",
     "files",
     "places",
+    "missing",
     "download",
     "pretrained",
     "data",

@@ -278,6 +278,6 @@ def test_without_the_packages_it_says_which(tmp_path, monkeypatch, capsys):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match="takes onnxscript: pip install onnx onnxscript"):
+    with pytest.raises(ImportError, match="takes onnxscript: type `uv pip install onnx "):
         export_onnx(EfficientDet(TINY, 4), (128, 128), tmp_path / "x.onnx")
     assert not os.listdir(tmp_path)

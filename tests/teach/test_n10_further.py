@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision
 
-from effdet_lite import pretrained
+from effdet_lite import missing, pretrained
 from effdet_lite.data.folders import Sample
 from effdet_lite.experiments import transfer
 from effdet_lite.teach.nb import (
@@ -135,9 +135,10 @@ def test_errors_are_counted_by_kind():
 
 
 def test_what_is_missing_for_the_file_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(n10_judged, "find_spec", lambda name: name != "onnxscript" or None)
+    monkeypatch.setattr(missing, "find_spec", lambda name: name != "onnxscript" or None)
     n10_judged.export_and_compare(None, None, None, None, None)
-    assert capsys.readouterr().out.startswith("Not run here: pip install onnxscript,")
+    said = capsys.readouterr().out
+    assert said.startswith("Not run here: type `uv pip install onnxscript` in the course's folder")
 
 
 @pytest.mark.parametrize("guess", [None, 0.2])

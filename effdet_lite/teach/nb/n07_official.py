@@ -15,6 +15,7 @@ from torchvision.ops import box_iou
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.efficientnet import normalized
+from effdet_lite.missing import how_to_install
 from effdet_lite.modes import evaluation_mode
 from effdet_lite.pretrained import effdet_state, load_effdet
 from effdet_lite.randomness import own_numbers
@@ -26,7 +27,7 @@ from effdet_lite.teach.nb.n07_backbone import make_lively
 
 MISSING = (
     "effdet is not installed here, so this comparison did not run: the stored page shows what "
-    "came of it (`pip install effdet` brings it)."
+    f"came of it (type {how_to_install(['effdet'])} for it)."
 )
 SCORE = 0.5  # from which on a box is drawn
 SIDE = 512

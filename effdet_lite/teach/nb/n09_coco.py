@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from effdet_lite.missing import how_to_install
 from effdet_lite.teach.nb.n09_results import CLASSES
 
 
@@ -52,4 +53,5 @@ def show_pycocotools(detections: Sequence[dict], targets: Sequence[dict]) -> Non
         ap50, ap = with_pycocotools(detections, targets)
         print(f"pycocotools: AP50 {ap50:.6f}, AP {ap:.6f}")
     else:
-        print("pycocotools is not installed here: `pip install pycocotools`, then run this again.")
+        remedy = how_to_install(["pycocotools"])
+        print(f"pycocotools is not installed here: type {remedy}, then run this again.")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -10,11 +9,11 @@ from torch.utils.data import Dataset
 
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import KINDS, detect_dataset, error_kinds
+from effdet_lite.missing import EXPORT, how_to_install, missing
 from effdet_lite.teach.kit.boxes import image_grid
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.nb.n10_own_data import detections_agree
 
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
 ADVICE = {
     "double": "a lower threshold for NMS, tighter labels",
     "wrong class": "more pictures of the rarer class",
@@ -75,9 +74,8 @@ def export_and_compare(
     """Write the detector as ONNX, let onnxruntime find boxes in the held-out pictures, and say
     whether they are PyTorch's. Where a package is missing, say which.
     """
-    missing = [name for name in NEEDED if not find_spec(name)]
-    if missing:
-        print(f"Not run here: pip install {' '.join(missing)}, and run this cell again.")
+    if absent := missing(EXPORT):
+        print(f"Not run here: type {how_to_install(absent)}, and run this cell again.")
         return
     import onnxruntime
 
