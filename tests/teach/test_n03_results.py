@@ -107,7 +107,11 @@ def test_longer_trainings_stand_beside_the_same_seed(monkeypatch, scored):
         if (row["direction"], row["factor"], row["seed"]) == ("depth", results.MOST, 0)
     }
     (depth,) = [line for line in shown if line[0] == "depth"]
-    assert depth[1:] == [f"{own[task]:.2f} → 0.88" for task in results.TASKS]
+    assert depth[1:-1] == [f"{own[task]:.2f} → 0.88" for task in results.TASKS]
+    assert depth[-1] == "0.00"  # all are equal
+    long_rows[0]["accuracy"] = 0.375
+    results.longer_table(long_rows, scored)
+    assert {line[0]: line[-1] for line in shown}[long_rows[0]["direction"]] == "0.50"
 
 
 def test_the_bet_is_marked_in_both_figures(validation, scored):

@@ -213,20 +213,23 @@ def learning_left(rows: Rows) -> str:
 
 
 def longer_table(long_rows: Rows, rows: Rows) -> None:
-    """A line for each network: its accuracy on each task, and that after four times the steps.
+    """A line for each network: its accuracy on each task, and that after four times the steps; and
+    what it then loses at most against the best direction of a task.
 
     long_rows: of `experiments.longer`, one seed. rows: of `directions`; the same seed is read.
     """
     gained = longer.gains(long_rows, rows)
     accuracy = {(row["task"], row["direction"]): row["accuracy"] for row in long_rows}
+    best = {task: max(accuracy[task, one] for one in DIRECTIONS) for task in TASKS}
     lines = []
     for direction, factor in [("base", 1), *((direction, MOST) for direction in DIRECTIONS)]:
         cells = []
         for task in TASKS:
             after = accuracy[task, direction]
             cells.append(f"{after - gained[task, direction, factor]:.2f} → {after:.2f}")
-        lines.append([direction, *cells])
-    table(["one seed, four times the steps", *TASKS], lines)
+        worst = max(best[task] - accuracy[task, direction] for task in TASKS)
+        lines.append([direction, *cells, f"{worst:.2f}"])
+    table(["one seed, four times the steps", *TASKS, "loses at most"], lines)
 
 
 def width_table(rows: Rows) -> None:
