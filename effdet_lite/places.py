@@ -71,7 +71,9 @@ def progress_file() -> Path:
 
     $EFFDET_LITE_PROGRESS, or else effdet_lite/progress.json in the user's data folder
     ($XDG_DATA_HOME, by default ~/.local/share): outside the course, so that a fresh copy of the
-    course finds it too. Raises FileNotFoundError where the user has no home folder.
+    course finds it too. A path that is relative begins in the working folder, a notebook's own: so
+    on a machine that people share, "progress.json" gives each copy of the notebooks a file. Raises
+    FileNotFoundError where the user has no home folder.
     """
     if path := os.environ.get("EFFDET_LITE_PROGRESS"):
         return expanded(path)

@@ -9,6 +9,7 @@ import pytest
 from lessons import ROOT
 
 from effdet_lite import places
+from effdet_lite.teach.kit import progress
 
 
 @pytest.fixture
@@ -85,6 +86,22 @@ def test_the_learners_progress(monkeypatch, tmp_path):
     assert places.progress_file() == tmp_path / "effdet_lite" / "progress.json"
     monkeypatch.setenv("EFFDET_LITE_PROGRESS", "~/mine.json")
     assert places.progress_file() == Path.home() / "mine.json"
+
+
+def test_two_people_on_one_machine_each_have_a_file(monkeypatch, course):
+    """Copies of the notebooks in a folder each, as the guide has it for a server in the room: a
+    kernel works in its notebook's folder.
+    """
+    monkeypatch.setenv("EFFDET_LITE_PROGRESS", "progress.json")
+    for name in ("01", "02"):
+        (course / name).mkdir()
+        monkeypatch.chdir(course / name)
+        assert places.course_folder() == course
+        progress.keep_guess("00.a", name)
+    assert progress.read().guesses == {"00.a": "02"}
+    monkeypatch.chdir(course / "01")
+    assert progress.read().guesses == {"00.a": "01"}
+    assert not (course / "notebooks" / "progress.json").exists()
 
 
 def test_a_user_without_a_home_folder_is_told_so_in_a_sentence(no_home, elsewhere, monkeypatch):
