@@ -159,9 +159,10 @@ def _add_kit(commands) -> None:
     parser = commands.add_parser(
         "kit",
         help="put the course and all it needs on a stick, for laptops without network",
-        description="Bring packages, uv, Python, the course, data and weights into one folder. A "
-        "laptop without network installs from it by one command, from a stick or from a machine in "
-        "the room. What is there already is kept: stopped at any moment, the same command goes on.",
+        description="Bring packages, uv, the course, data, weights, and Python where it can be had "
+        "(the last lines say so) into one folder. A laptop without network installs from it by one "
+        "command, from a stick or from a machine in the room. What is there already is kept: "
+        "stopped at any moment, the same command goes on.",
         allow_abbrev=False,
     )
     parser.add_argument("folder", metavar="DIR", help="the folder to fill, on a stick for instance")

@@ -122,8 +122,14 @@ def test_no_lock_file_is_kept():
 
 def fenced(page):
     """The lines that a page gives to be typed: those of its code blocks without a language."""
-    blocks = re.findall(r"^(?:> )?```\n(.*?)^(?:> )?```$", page, re.DOTALL | re.MULTILINE)
-    return [line.removeprefix("> ") for block in blocks for line in block.splitlines()]
+    lines, block = [], None
+    for line in page.splitlines():
+        line = line.removeprefix("> ")
+        if line.startswith("```"):
+            block = None if block is not None else line.removeprefix("```")
+        elif block == "":
+            lines.append(line)
+    return lines
 
 
 def test_the_readme_gives_both_commands_and_ci_runs_the_second():
@@ -136,9 +142,10 @@ def test_the_readme_gives_both_commands_and_ci_runs_the_second():
     )
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "notebooks/workshop/SETUP.md", "notebooks/INSTRUCTOR.md"]
-)
+LEARNERS = ("README.md", "notebooks/workshop/SETUP.md", "notebooks/INSTRUCTOR.md")
+
+
+@pytest.mark.parametrize("page", LEARNERS)
 def test_each_line_can_be_typed_into_powershell_and_any_shell(page):
     """Windows PowerShell 5.1 has no `&&` (learn.microsoft.com, "about_Pipeline_Chain_Operators"),
     and takes no backslash for a line that goes on;
@@ -152,16 +159,67 @@ def test_each_line_can_be_typed_into_powershell_and_any_shell(page):
 @pytest.mark.parametrize("page", ["README.md", "notebooks/workshop/SETUP.md"])
 def test_uv_is_installed_by_its_own_installers(page):
     """As its page has them: https://docs.astral.sh/uv/getting-started/installation."""
-    text = (ROOT / page).read_text(encoding="utf-8").replace("\\|", "|")
+    lines = fenced((ROOT / page).read_text(encoding="utf-8"))
     for command in (
         'powershell -ExecutionPolicy ByPass -c "irm https://astral.sh/uv/install.ps1 | iex"',
         "curl -LsSf https://astral.sh/uv/install.sh | sh",
         "wget -qO- https://astral.sh/uv/install.sh | sh",
     ):
-        assert f"`{command}` |" in text
+        assert command in lines
 
 
-# --- what a learner's uv installs ---
+@pytest.mark.parametrize("page", LEARNERS)
+def test_a_command_can_be_copied_from_the_raw_text(page):
+    """Who downloads a ZIP sees Markdown as it is written: in a table, code has \\| for |."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.findall(r"`[^`\n]*\\\|[^`\n]*`", text)
+
+
+# --- what a learner installs ---
+
+
+def gigabytes(text):
+    return [float(number) for number in re.findall(r"([\d.]+) GB", text)]
+
+
+def downloads():
+    """system: (GB without, GB with the extra `export`), by the README's table of what it takes."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| with `export` |")[2].partition("\n\n")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines()[2:]]
+    return {name.strip(): tuple(gigabytes("".join(rest))[:2]) for name, *rest in rows}
+
+
+def test_the_pages_tell_one_size_of_the_download():
+    """Oracle: the README's table, which says how it was measured."""
+    taken = downloads()
+    assert list(taken) == ["Windows", "macOS, Apple silicon", "Linux, plain", "Linux, short"]
+    plain, export = zip(*taken.values(), strict=True)
+    readme, setup, guide = ((ROOT / page).read_text(encoding="utf-8") for page in LEARNERS)
+    first = re.search(r"The first command downloads what it needs: (.*)", readme)[1]
+    assert gigabytes(first) == [plain[0], plain[2]] and plain[0] == plain[1]
+    elsewhere = max(export[:2])
+    assert gigabytes(re.search(r"The first one fetches (.*):\n", setup)[1]) == [elsewhere]
+    assert gigabytes(re.search(r"this short way fetches (.*?)\. Its", setup)[1]) == [export[3]]
+    assert gigabytes(re.search(r"after all, (.*) in sum", setup)[1]) == [plain[2]]
+    assert gigabytes(re.search(r"The first line downloads (.*?) on Windows", guide)[1]) == [
+        elsewhere
+    ]
+    assert gigabytes(re.search(r"five lines of (.*?)\)", guide, re.DOTALL)[1]) == [
+        export[3],
+        plain[2],
+    ]
+
+
+def test_whatever_way_is_taken_brings_what_the_last_notebook_exports_with():
+    """uv on Windows and macOS, the short way for Linux, conda; the kit has a test of its own."""
+    readme, setup, guide = (fenced((ROOT / page).read_text(encoding="utf-8")) for page in LEARNERS)
+    for lines in (setup, guide):
+        (first,) = [line for line in lines if line.startswith("uv run") and "doctor" in line][-1:]
+        assert first == "uv run --extra export effdet-lite doctor"
+    short = 'uv pip install --torch-backend cpu -e ".[export]"'
+    assert short in readme and short in setup
+    assert "-e .[export]" in (ROOT / "environment.yml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ Oracles: the notebooks' headings, exercises and stated minutes, the command's ow
 package's source.
 """
 
+import ast
+import builtins
 import re
 from collections import Counter
 from itertools import pairwise
@@ -16,6 +18,7 @@ from proofreading.words import count_words
 
 from effdet_lite import cli
 from effdet_lite.teach.kit.minutes import exercise_minutes, printed_minutes
+from effdet_lite.teach.site.names import Names
 
 PAGE = (ROOT / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
 SHEETS = sorted((ROOT / "notebooks" / "workshop").glob("*.md"))
@@ -178,6 +181,67 @@ def test_a_plan_keeps_a_tenth_in_hand(name):
         assert time <= int(duration), f"{where}: {time:.0f} minutes in {duration}"
         needed, there = needed + time, there + int(duration)
     assert needed <= 0.9 * there, f"{needed:.0f} of {there} minutes"
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_begins_with_a_welcome_and_nobody_sits_for_longer_than_ninety_minutes(name):
+    plan = rows(part(name))
+    assert plan[0][4].startswith("welcome") and not plan[0][2]
+    rests = {int(start) for start, *_, what, _ in plan if what in ("break", "lunch")}
+    ends = [*rests, PLANS[name], *({150} if name == "Two evenings" else ())]
+    starts = [int(start) + int(length) for start, length, *_ in plan if int(start) in rests]
+    starts += [0, *({150} if name == "Two evenings" else ())]
+    for start in starts:
+        assert min(end for end in ends if end > start) - start <= 90, start
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_does_not_leave_a_training_without_its_end(name):
+    """Notebook 08 trains sixty steps to an AP50 near 0, and says in a later section why."""
+    (where,) = (where for _, _, where, *_ in rows(part(name)) if where[:2] == "08")
+    opened, resolved = "From twelve lines to a real loop", "The time machine"
+    assert {opened, resolved} <= set(re.findall(r"\*([^*]+)\*", where))
+    texts_of_08 = "\n".join(texts(COVERED["08"]))
+    assert "After sixty steps AP50 is near 0" in texts_of_08.partition(f". {resolved}\n")[2]
+
+
+def test_no_page_gives_the_answers_away_before_the_guesses():
+    """A figure draws its answer, whether somebody has guessed or not."""
+    for path in (ROOT / "notebooks" / "INSTRUCTOR.md", *SHEETS):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "Run All Cells" in line:
+                assert "Not *Run All Cells*" in line, f"{path.name}: {line}"
+    for name in PLANS:
+        assert "Run All" not in part(name)
+
+
+def test_the_first_cell_that_all_run_needs_no_cell_above():
+    """It stands at the end of notebook 00. Oracle: the names that its code reads."""
+    (cell,) = (cell for cell in code_cells(COVERED["00"]) if "show_preflight()" in cell.source)
+    names = Names()
+    names.visit(ast.parse(cell.source))
+    assert names.read <= set(dir(builtins))
+    assert "it needs no cell above it" in PAGE
+
+
+def test_what_doctor_printed_is_asked_for_in_any_case():
+    """Silence would mean either that all is well or that nobody has tried."""
+    setup = (ROOT / "notebooks" / "workshop" / "SETUP.md").read_text(encoding="utf-8")
+    for text in (PAGE, setup):
+        asked = re.search(r"Send (?:me what|your teacher all)[^.]*", text)[0]
+        assert "also if all is well" in asked, asked
+    assert "everybody who has not sent what `doctor` printed" in PAGE
+
+
+def test_a_section_of_a_notebook_is_called_by_its_number_there():
+    for path in (ROOT / "notebooks" / "INSTRUCTOR.md", *SHEETS):
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        for said, section, notebook in re.findall(
+            r"(?:\*([^*]+)\*, in )?section (\d+) of notebook (\d\d)", text
+        ):
+            parts = re.split(r"^## ", "\n\n".join(texts(COVERED[notebook])), flags=re.M)
+            (body,) = (one for one in parts if one.startswith(f"{section}. "))
+            assert not said or re.search(rf"^###? (?:\d+\. )?{said}$", body, re.M), said
 
 
 @pytest.mark.parametrize("name", PLANS)
