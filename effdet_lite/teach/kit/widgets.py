@@ -162,5 +162,7 @@ class Explorer:
 
 
 def _setting(control: ipywidgets.Widget) -> object:
-    """What a control stands at; a pad says it in words."""
-    return control.in_words() if hasattr(control, "in_words") else control.value
+    """What a control stands at; a pad says it in words, a list by the name that one chooses."""
+    if hasattr(control, "in_words"):
+        return control.in_words()
+    return control.label if isinstance(control, ipywidgets.Dropdown) else control.value

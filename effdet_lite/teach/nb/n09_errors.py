@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
-from torchvision.ops import nms
+from torch import Tensor
+from torchvision.ops import box_iou, nms
 
 from effdet_lite.evaluation import KINDS, TIDE_NAMES, detect_dataset, error_kinds
 from effdet_lite.teach.kit.boxes import draw_picture
@@ -242,12 +243,22 @@ def show_strongest() -> None:
             draw_one(axis, own, "right", signed=False)
         draw_one(axis, box, "wrong", signed=False)
         says = f"{CLASSES[int(found['labels'][number])]} {float(found['scores'][number]):.2f}"
-        title = f"{kind} ({TIDE_NAMES[kind]}), picture {picture}\nthe box says {says}"
+        says += _truth(kind, found["boxes"][number], target)
+        title = f"{kind} ({TIDE_NAMES[kind]}), picture {picture}\nsays {says}"
         axis.set_title(title, fontsize=11, y=1.0)
         told.append(f"{kind}: {says}")
     draw_key(figure, ("right", "wrong"), meanings=MEANINGS, signed=False)
     words = f"Parts of five pictures, each with the strongest box of one kind: {'; '.join(told)}."
     show(figure, words)
+
+
+def _truth(kind: str, box: Tensor, target: Mapping) -> str:
+    """What the object says that this box lies on, or next to."""
+    if kind == "background":
+        return ", nothing is there"
+    nearest = int(box_iou(box[None], target["boxes"])[0].argmax())
+    name = CLASSES[int(target["labels"][nearest])]
+    return ", but it is taken" if kind == "double" else f", is a {name}"
 
 
 def _show_around(axis: Axes, box: Sequence[float]) -> None:

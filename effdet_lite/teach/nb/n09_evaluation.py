@@ -124,7 +124,7 @@ def _draw_kinds(
     for at, (number, label) in enumerate(zip(numbers[:NAMED], labels, strict=True)):
         name = f"{GLYPHS[number]} {writable(classes[label], label)}"
         score = f" {scores[at]:.2f}" if scores else ""
-        wordings = (name + score, GLYPHS[number] + score, GLYPHS[number])
+        wordings = (name + score, name, GLYPHS[number] + score, GLYPHS[number])
         how = {"outside": True, "objects": objects, "lines": places}
         label_where_free(axis, places[at], wordings, KIND_COLORS[number], **how)
 

@@ -198,11 +198,11 @@ def show_area() -> None:
     figure, (axis,) = new_panels(6.2, 3.9, (0.13, 0.14, 0.84, 0.75))
     draw_curve(axis, result, heights=True)
     axis.legend(loc="upper right", fontsize=9)
-    axis.set_title(f"AP is the shaded area: {result.ap:.3f}", fontsize=11)
+    axis.set_title(f"AP, the mean of 101 heights: {result.ap:.3f}", fontsize=11)
     show(
         figure,
         f"Precision over recall. The shaded steps are 1 high up to recall 0.5, 0.6 up to 0.75, and "
-        f"0 beyond. Their area is AP, {result.ap:.3f}.",
+        f"0 beyond. AP, the mean of the 101 heights, is {result.ap:.3f}.",
     )
 
 
@@ -232,7 +232,7 @@ def ap_view(boxes: Sequence[Mapping]) -> View:
     result = ranked(given, torch.tensor([row["score"] for row in boxes], dtype=torch.float32))
     figure, (axis,) = new_panels(5.0, 3.5, (0.15, 0.15, 0.83, 0.73))
     draw_curve(axis, result)
-    axis.set_title(f"the shaded area: AP {result.ap:.3f}", fontsize=12)
+    axis.set_title(f"AP, the mean of 101 heights: {result.ap:.3f}", fontsize=12)
     numbers = {}
     lines = zip(result.kinds, result.scores, result.precision, result.recall, strict=True)
     for place, (kind, score, precision, recall) in enumerate(lines, 1):

@@ -67,9 +67,8 @@ def show_model_card(
     precision, recall = rates(judged_pictures("test"), threshold)
     missed, wrong = price
     dark = ap50_after("brightness, factor", 0.25)
-    believed = (
-        f"{100 * precision:.0f} % of the boxes right, {100 * recall:.0f} % of the objects found"
-    )
+    right = f"{100 * precision:.0f} % of the boxes right"
+    believed = f"on test {right}, {100 * recall:.0f} % of the objects found"
     prices = f"from validation; a miss costs {missed:g}, a wrong box {wrong:g}"
     draws = f"95 of 100 draws {ends[0]:.3f} to {ends[1]:.3f}"
     rows = [
