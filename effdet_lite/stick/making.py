@@ -71,7 +71,7 @@ def make_kit(
         if one not in known:
             raise ValueError(f"{name} {one!r} is not known: choose from {', '.join(known)}.")
     ensure_writable(folder / "kit.json")
-    extra = packages.build_requirements(project)
+    extra = [*packages.build_requirements(project), *packages.export_requirements(project)]
     locks = {
         (system.name, version): packages.locked(sources.course, system, version, torch, extra)
         for system in chosen

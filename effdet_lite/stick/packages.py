@@ -90,6 +90,11 @@ def build_requirements(project: dict) -> list[str]:
     return [*system.get("requires", []), *EDITABLE.get(backend, [])]
 
 
+def export_requirements(project: dict) -> list[str]:
+    """What writes a detector for other programs: a laptop without a network cannot add it later."""
+    return project.get("project", {}).get("optional-dependencies", {}).get("export", [])
+
+
 def locked(course: Path, system: System, python: str, torch: str, extra: Iterable[str]) -> Lock:
     """What the course, and what `extra` names, need on this system with this Python, from wheels.
 

@@ -22,6 +22,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from effdet_lite import opening
+from effdet_lite.download import DownloadError
+from effdet_lite.stick import packages
+from effdet_lite.stick.making import Sources, make_kit
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -212,7 +215,7 @@ def test_the_pages_tell_one_size_of_the_download():
 
 
 def test_whatever_way_is_taken_brings_what_the_last_notebook_exports_with():
-    """uv on Windows and macOS, the short way for Linux, conda; the kit has a test of its own."""
+    """uv on Windows and macOS, the short way for Linux, conda; the kit is below."""
     readme, setup, guide = (fenced((ROOT / page).read_text(encoding="utf-8")) for page in LEARNERS)
     for lines in (setup, guide):
         (first,) = [line for line in lines if line.startswith("uv run") and "doctor" in line][-1:]
@@ -220,6 +223,21 @@ def test_whatever_way_is_taken_brings_what_the_last_notebook_exports_with():
     short = 'uv pip install --torch-backend cpu -e ".[export]"'
     assert short in readme and short in setup
     assert "-e .[export]" in (ROOT / "environment.yml").read_text(encoding="utf-8")
+
+
+def test_a_kit_brings_it_too(monkeypatch, tmp_path):
+    """A laptop without a network cannot add it later. Oracle: what uv is asked to look up."""
+    asked = []
+
+    def locked(course, system, python, torch, extra):
+        asked.extend(extra)
+        raise DownloadError("far enough")
+
+    monkeypatch.setattr(packages, "locked", locked)
+    sources = Sources(ROOT, lambda: tmp_path, {})
+    with pytest.raises(DownloadError, match="far enough"):
+        make_kit(tmp_path / "kit", sources, systems=["linux"], pythons=["3.12"])
+    assert {Requirement(line).name for line in asked} >= {"onnx", "onnxruntime", "onnxscript"}
 
 
 @pytest.fixture
