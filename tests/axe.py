@@ -20,7 +20,9 @@ VERSION = "4.14.1"
 SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
 # Serious and critical ones, each with the elements that it is about.
 ASK = """async () => {
-    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    // Without preload: it would read the style sheets, and a page from a file may not.
+    const options = { resultTypes: ["violations"], preload: false };
+    const { violations } = await axe.run(document, options);
     const serious = violations.filter((one) => ["serious", "critical"].includes(one.impact));
     return serious.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]);
 }"""

@@ -18,6 +18,7 @@ from effdet_lite.download import DownloadError
 from effdet_lite.page.runtime import runtime_files
 from effdet_lite.predict import detect_photo
 from effdet_lite.teach.kit.judged import judged
+from effdet_lite.teach.kit.words import with_minus
 from effdet_lite.teach.site import detectors
 from effdet_lite.teach.site.build import build_site
 
@@ -104,7 +105,7 @@ def test_each_network_finds_what_torch_finds(page, detector, drawing):
     found = detect_photo(model, pixels, about["size"], score_threshold=0.3)
     page.get_by_role("combobox", name="picture").select_option(index=drawing)
     set_slider(page, "ϕ", PHIS.index(phi))
-    said = said_of(page, f"Drawing {drawing + 1}, ϕ = −{-phi}, ")
+    said = said_of(page, f"Drawing {drawing + 1}, ϕ = {with_minus(phi)}, ")
     ours = [box for dashes, box in boxes_in(page, 128) if dashes != MISSED]
     np.testing.assert_allclose(ours, found["boxes"], rtol=0, atol=1e-2)
     result = judged(found, target)
@@ -119,7 +120,7 @@ def test_parameters_and_macs_are_the_networks_own(page, detector):
     counted = macs(model, torch.zeros(1, 3, *about["size"])) / 1e6
     told = row_of(page, PHIS.index(phi))[:4]
     ap = f"{about['result']['ap']:.3f}"
-    assert told == [f"−{-phi}", f"{parameters(model):,}", f"{counted:,.1f}", ap]
+    assert told == [with_minus(phi), f"{parameters(model):,}", f"{counted:,.1f}", ap]
 
 
 def test_phi_and_the_score_move_by_keyboard(page):
