@@ -169,7 +169,7 @@ class FolderReport:
         return ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]) or "none"
 
     def _held_out_told(self) -> str:
-        told = f"{len(self.held_out)} pictures"
+        told = "1 picture" if len(self.held_out) == 1 else f"{len(self.held_out)} pictures"
         if sum(bool(len(one.labels)) for one in self.samples) == 1:
             told += "; one picture has boxes and is learned from, so AP will be nan"
         return told

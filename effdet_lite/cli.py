@@ -61,32 +61,16 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _prefetch(options: argparse.Namespace, rest: list[str]) -> None:
-    from functools import partial
+    from effdet_lite.fetching import fetch_everything
 
-    from effdet_lite.course import PUBLISHED
-    from effdet_lite.fetching import fetch_cells, fetch_weights
-
-    wanted = {"blood cells": fetch_cells}
-    wanted |= {name: partial(fetch_weights, name) for name in PUBLISHED}
-    failed = []
-    for name, bring in wanted.items():
-        try:
-            say(f"{name}: in {bring()}")
-        except (OSError, ValueError) as error:
-            failed.append(name)  # what can be fetched is worth having without the rest
-            print(f"{name}: {error}", file=sys.stderr)
-    if failed:
-        raise ValueError(
-            f"{', '.join(failed)} could not be fetched: try again, the same command keeps what is "
-            "there."
-        )
+    fetch_everything()
 
 
 def _kit(options: argparse.Namespace, rest: list[str]) -> None:
-    from effdet_lite.fetching import fetch_cells, fetch_weights
+    from effdet_lite.fetching import fetch_cells, fetch_runtime, fetch_weights
     from effdet_lite.stick.asking import bring_kit
 
-    for line in bring_kit(options, fetch_cells, fetch_weights):
+    for line in bring_kit(options, fetch_cells, fetch_weights, fetch_runtime):
         say(line)
 
 

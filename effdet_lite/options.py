@@ -148,9 +148,9 @@ def _add_doctor(commands) -> None:
 def _add_prefetch(commands) -> None:
     commands.add_parser(
         "prefetch",
-        help="bring data and published weights to this machine, for a room without network",
-        description="Fetch the blood cells and the published weights, once. What is there already "
-        "is kept.",
+        help="bring data, weights and a page's runtime to this machine, for a room without network",
+        description="Fetch the blood cells, the published weights, and with npm the runtime of a "
+        "detector's page, once. What is there already is kept.",
         allow_abbrev=False,
     )
 
@@ -192,7 +192,7 @@ def _add_kit(commands) -> None:
         type=read_names,
         default=[],
         metavar="PARTS",
-        help="parts to leave out: python, cells, weights, site",
+        help="parts to leave out: python, cells, weights, site, runtime",
     )
     parser.add_argument(
         "--site",

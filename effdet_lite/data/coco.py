@@ -11,6 +11,7 @@ from pathlib import Path
 
 from effdet_lite.data.finding import Finder, existing_folder, is_file
 from effdet_lite.data.folders import FolderDataset, Sample, four_numbers, is_yes
+from effdet_lite.data.telling import numbered
 from effdet_lite.places import expanded
 
 
@@ -137,7 +138,7 @@ def _annotations(
         sample.labels.append(category)
         sample.crowd.append(is_yes(entry.get("iscrowd")))
     if from_outline:
-        notes.append(f"took {from_outline} boxes from their outlines")
+        notes.append(f"took {numbered(from_outline, 'boxes')} from outlines")
 
 
 def _box_of_outline(outline: object) -> tuple[float, float, float, float] | None:

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from effdet_lite.data.dataset import DetectionDataset, Loaded
 from effdet_lite.data.pictures import MISSING, Look, look_at, open_picture
+from effdet_lite.data.telling import numbered
 from effdet_lite.data.turning import SHOWN, STORED, ways
 
 MANY = 2000  # images from which on the check shows a progress bar
@@ -163,7 +164,8 @@ class FolderDataset(DetectionDataset):
         """One warning with all that was not as it should be; ValueError if nothing is left."""
         first = dict(reversed(problems))
         left_out = ", ".join(
-            f"{count} {reason} (first: {first[reason]})" for reason, count in self.skipped.items()
+            f"{numbered(count, reason)} (first: {first[reason]})"
+            for reason, count in self.skipped.items()
         )
         if not self.samples:
             why = "; ".join([left_out or "none is listed", *notes])
@@ -171,9 +173,9 @@ class FolderDataset(DetectionDataset):
         told = [f"left out {left_out}"] if left_out else []
         crowds = sum(len(sample.crowd_labels) for sample in self.samples)
         if crowds:
-            told.append(f"{crowds} {self.CROWD}, which count neither in training nor in a test")
+            told.append(f"{numbered(crowds, self.CROWD)}, not counted in training or in a test")
         if self.clipped:
-            told.append(f"clipped {self.clipped} boxes to their image")
+            told.append(f"clipped {numbered(self.clipped, 'boxes')} to the image")
         told += notes
         if told:
             warnings.warn(f"{type(self).__name__}: {'; '.join(told)}.", stacklevel=4)
@@ -268,8 +270,9 @@ def _turn(samples: list[Sample], looks: list[Look], notes: list[str]) -> Counter
     counts = Counter(chosen)
     if turned:
         unsure = sum(looks[number].shown == looks[number].stored for number in turned)
+        first = samples[turned[0]].path.name
         notes.append(
-            f"EXIF turns {len(turned)} images (first: {samples[turned[0]].path.name}): the boxes "
+            f"EXIF turns {numbered(len(turned), 'images')} (first: {first}): the boxes "
             f"of {counts[SHOWN]} were read as shown, of {counts[STORED]} as stored"
             + (f"; no size tells which is right for {unsure}: look at them" if unsure else "")
         )

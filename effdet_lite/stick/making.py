@@ -19,32 +19,37 @@ from effdet_lite.stick import packages, packing
 from effdet_lite.stick.packages import Lock, Piece
 from effdet_lite.stick.systems import System, chosen_pythons, chosen_systems
 
-PARTS = ("python", "cells", "weights", "site")  # what a kit can do without
+PARTS = ("python", "cells", "weights", "site", "runtime")  # what a kit can do without
 SCRIPTS = ("install.sh", "install.ps1", "install.py")
 ROOM = 1.05  # of what is to be written, free on the disk: file systems take some for themselves
 UNKNOWN = 30_000_000  # bytes counted for a file whose size nobody tells
-OTHERS = 120_000_000  # bytes counted for the course, the data, the weights and the site
+OTHERS = 155_000_000  # bytes counted for the course, data, weights, site and runtime
 
 
 class Sources(NamedTuple):
     """Where the parts that are no packages come from.
 
     cells: brings the folder of the blood cells; weights: one for each file of published weights,
-    each brings its path; site: the folder of the pages, or None where there is none.
+    each brings its path; site: the folder of the pages, or None where there is none; runtime:
+    brings what runs a detector in a page, or None where a kit goes without.
     """
 
     course: Path
     cells: Callable[[], Path]
     weights: dict[str, Callable[[], Path]]
     site: Path | None = None
+    runtime: Callable[[], Path] | None = None
 
 
 class Made(NamedTuple):
-    """A finished kit. missing: sentences about what could not be brought, and is not essential."""
+    """A finished kit. missing: sentences about builds of Python that could not be brought;
+    no_runtime: why what runs a detector in a page could not, or "". Neither is essential.
+    """
 
     folder: Path
     size: int
     missing: list[str]
+    no_runtime: str = ""
 
 
 def make_kit(
@@ -90,8 +95,9 @@ def make_kit(
             folder / piece.place, system.program, folder / "uv" / system.name / system.program
         )
     contents = _others(folder, sources, without)
+    contents["runtime"], no_runtime = _runtime(folder, sources, without)
     _write(folder, contents, locks, versions, torch)
-    return Made(folder, _size(folder), missing)
+    return Made(folder, _size(folder), missing, no_runtime)
 
 
 def _each(without: Sequence[str]) -> list[tuple]:
@@ -163,6 +169,18 @@ def _others(folder: Path, sources: Sources, without: Sequence[str]) -> dict:
     if sources.site is not None and "site" not in without:
         packing.copy_folder(sources.site, folder / "site")
     return contents
+
+
+def _runtime(folder: Path, sources: Sources, without: Sequence[str]) -> tuple[str, str]:
+    """(name of the runtime's file in the kit, why there is none); "" for what is not so."""
+    if sources.runtime is None or "runtime" in without:
+        return "", ""
+    try:
+        path = Path(sources.runtime())
+    except DownloadError as error:  # one exercise goes without, and the course does not
+        return "", str(error)
+    packing.copy_file(path, folder / "runtime" / path.name)
+    return path.name, ""
 
 
 def _write(

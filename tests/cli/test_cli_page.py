@@ -5,6 +5,7 @@ Oracles: numpy's own products, and what a folder holds afterwards.
 """
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -54,6 +55,30 @@ def test_what_cannot_be_is_one_sentence_and_leaves_everything(tmp_path, capsys, 
     assert "there is no checkpoint" in refused(capsys, str(tmp_path / "no.safetensors"), *words)
     assert "is not a whole safetensors" in refused(capsys, str(tmp_path / "a file"), *words)
     assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_a_detector_whose_page_would_be_too_heavy_leaves_nothing(tmp_path, capsys, monkeypatch):
+    """A network of four million numbers of noise, which nothing makes small."""
+    onnx = pytest.importorskip("onnx")
+    noise = np.random.default_rng(0).normal(size=4_000_000).astype(np.float32)
+
+    def write(model, size, path, **options):
+        given, made = (
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [len(noise)])
+            for name in ("given", "made")
+        )
+        node = onnx.helper.make_node("Add", ["given", "noise"], ["made"])
+        weights = [onnx.numpy_helper.from_array(noise, "noise")]
+        graph = onnx.helper.make_graph([node], "network", [given], [made], weights)
+        onnx.save(onnx.helper.make_model(graph), path)
+
+    monkeypatch.setattr("effdet_lite.page.building.export_onnx", write)
+    monkeypatch.setattr("effdet_lite.page.building.runtime_files", lambda: (b"", b""))
+    said = refused(capsys, str(WEIGHTS), "--output", str(tmp_path / "new"))
+    weight = float(re.search(r"would weigh ([\d.]+) MB", said)[1])
+    assert 16 < weight < 24, "16 MB of noise, as text"
+    assert "a page has at most 12 MB: train a smaller network, with a lower --phi" in said
+    assert not list(tmp_path.iterdir())
 
 
 # --- The runtime ---

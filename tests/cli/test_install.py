@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from effdet_lite.page.runtime import kept_archive
 from effdet_lite.stick import install
 
 
@@ -88,7 +89,20 @@ def test_damaged_weights_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ValueError, match=r"b0-01234567\.pth is damaged on the kit"):
         install.put_weights(str(tmp_path), "b0-01234567.pth")
-    assert not list((tmp_path / "cache").iterdir())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_runtime_is_put_where_the_course_looks_and_is_kept(tmp_path, monkeypatch):
+    """Oracle: the package's own place for it."""
+    monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
+    name = kept_archive().name
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / name).write_bytes(b"the runtime")
+    install.put_runtime(str(tmp_path), name)
+    assert kept_archive().read_bytes() == b"the runtime"
+    (tmp_path / "runtime" / name).unlink()
+    install.put_runtime(str(tmp_path), name)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [name]
 
 
 def test_too_little_room_on_the_laptop(tmp_path, monkeypatch):

@@ -154,7 +154,9 @@ def sources(tmp_path):
         (cells / name).write_bytes(name.encode())
     weights = tmp_path / f"b0-{hashlib.sha256(b'tensor').hexdigest()[:8]}.pth"
     weights.write_bytes(b"tensor")
-    return Sources(course, lambda: cells, {"b0": lambda: weights})
+    runtime = tmp_path / "onnxruntime-web-1.tgz"
+    runtime.write_bytes(b"the runtime")
+    return Sources(course, lambda: cells, {"b0": lambda: weights}, runtime=lambda: runtime)
 
 
 def made(folder, sources, systems=("linux",), **options):
@@ -267,6 +269,34 @@ def test_a_full_disk_is_found_before_anything_is_fetched(index, sources, tmp_pat
     with pytest.raises(ValueError, match=r"has 0\.1 GB free, and the kit takes .* GB more"):
         made(kit, sources)
     assert files(kit) == {}
+
+
+def no_runtime():
+    raise DownloadError("there is no npm here.")
+
+
+@pytest.mark.parametrize(
+    ("options", "bring", "told"),
+    [
+        ({}, no_runtime, "there is no npm here."),
+        ({"without": ["python", "runtime"]}, lambda: pytest.fail(), ""),
+        ({}, None, ""),
+    ],
+    ids=["cannot be fetched", "not wanted", "never"],
+)
+def test_a_kit_without_what_runs_a_page_is_whole(index, sources, tmp_path, options, bring, told):
+    finished = made(tmp_path / "kit", sources._replace(runtime=bring), **options)
+    assert finished.no_runtime == told and not (tmp_path / "kit" / "runtime").exists()
+    assert json.loads((tmp_path / "kit" / "kit.json").read_text())["runtime"] == ""
+
+
+def test_a_kit_brings_what_writes_a_detector_for_a_page():
+    """Oracle: the extra's own list."""
+    asked = {
+        line.split(">")[0] for line in packages.export_requirements(packages.read_project(ROOT))
+    }
+    assert asked == {"onnx", "onnxruntime", "onnxscript"}
+    assert packages.export_requirements({}) == []
 
 
 # --- bad input ---
@@ -396,8 +426,8 @@ def test_a_laptop_without_network_installs_from_the_stick(index, sources, tmp_pa
     assert done.returncode == 1
     assert "FIX   device" in told and "ok    Python" in told
     assert (folder / "data/bccd/BCCD/JPEGImages/a.jpg").read_bytes() == b"BCCD/JPEGImages/a.jpg"
-    (weights,) = Path(environment["HOME"], ".cache/effdet_lite").iterdir()
-    assert weights.read_bytes() == b"tensor"
+    cache = sorted(Path(environment["HOME"], ".cache/effdet_lite").iterdir())
+    assert [path.read_bytes() for path in cache] == [b"tensor", b"the runtime"]
     assert not [name for name in (".tools", ".course", ".uv-cache") if (folder / name).exists()]
     program = folder / ".venv" / "bin" / "effdet-lite"
     ask = [*offline, str(program), "--help"]

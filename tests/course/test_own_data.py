@@ -308,7 +308,7 @@ def test_the_two_forms_say_the_same(tmp_path):
     assert len(coco) == len(voc) == 9, "the last picture was cut short"
     assert coco.classes == voc.classes == ("<a> & b", "c")
     assert same_annotations(coco.samples, voc.samples)
-    assert "1 images that cannot be read" in str(coco)
+    assert "1 image that cannot be read" in str(coco)
     expected = np.array(list(boxes_of(4)), np.float32)
     assert np.allclose(coco.samples[4].boxes, expected)
     voc.samples[4].boxes = voc.samples[4].boxes + 1
@@ -321,8 +321,8 @@ def test_what_is_planted_is_found(tmp_path):
     assert {2, 3} <= {index for _, *pair in report.twins for index in pair}
     found = {(one.picture, one.kind) for one in report.suspects}
     assert (5, TWICE) in found and (8, TINY) in found
-    assert "1 images that cannot be read (first: picture_39.jpg)" in report.left_out
-    assert "1 boxes without area (first: picture_00.jpg)" in report.left_out
+    assert "1 image that cannot be read (first: picture_39.jpg)" in report.left_out
+    assert "1 box without area (first: picture_00.jpg)" in report.left_out
     assert len({2, 3} & set(report.held_out)) in (0, 2), "twins on one side"
 
 

@@ -186,7 +186,7 @@ def test_turned_pictures_are_told_of(tmp_path):
     coco_file(tmp_path / "labels.json", ["a.jpg", "another.jpg"])
     report = check_folder(tmp_path)
     assert report.samples[0].size == (48, 64)
-    assert "EXIF turns 1 images" in dict(report.rows())["on opening"]
+    assert "EXIF turns 1 image (first" in dict(report.rows())["on opening"]
 
 
 def test_layout_of_a_voc_folder_one_level_down(tmp_path):

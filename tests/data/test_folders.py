@@ -17,6 +17,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from effdet_lite.data import CocoFolder, VocFolder, collate, eval_transforms
+from effdet_lite.data.telling import numbered
 
 IDS = (7, 3, 90)  # category ids with gaps and out of order
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_used_is_left_out_and_counted(coco, tmp_path):
         "boxes that are not four finite numbers": 4,
         "annotations of unlisted images": 1,
     }
-    assert "1 crowd regions" in str(told[0].message)
+    assert "1 crowd region, not counted" in str(told[0].message)
     assert data.clipped == 1 and len(data) == 1
     assert [0, 5, 15, 25] in data[0][1]["boxes"].tolist()
     everything(data)
@@ -348,6 +349,23 @@ def test_voc_equals_a_reading_by_hand(tmp_path):
         VocFolder(tmp_path, "test")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         VocFolder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("things", "thing"),
+    [
+        ("images that cannot be read", "image that cannot be read"),
+        ("images of more than 8 bits a channel", "image of more than 8 bits a channel"),
+        ("boxes that are not four finite numbers", "box that is not four finite numbers"),
+        ("annotations of unlisted images", "annotation of unlisted images"),
+        ("annotation files missing", "annotation file missing"),
+        ("objects marked difficult", "object marked difficult"),
+    ],
+)
+def test_one_thing_is_told_as_one(things, thing):
+    """Oracle: English."""
+    assert numbered(1, things) == f"1 {thing}"
+    assert numbered(0, things) == f"0 {things}" and numbered(12, things) == f"12 {things}"
 
 
 def test_missing_coco_paths(tmp_path):

@@ -144,7 +144,7 @@ def test_difficult_objects_are_used_as_voc_uses_them(tmp_path):
     hard = OBJECT.replace("</name>", "</name><difficult>1</difficult>").replace("9", "12")
     easy = OBJECT.replace("</name>", "</name><difficult>0</difficult>")
     data, told = opened(folder(tmp_path, ["a"], text=voc_annotation(hard + easy)))
-    assert "1 objects marked difficult, which count neither in training nor in a test" in told
+    assert "1 object marked difficult, not counted in training or in a test" in told
     _, target = data[0]
     assert target["boxes"].tolist() == [[2, 2, 9, 9]]
     assert target["crowd_boxes"].tolist() == [[2, 2, 12, 12]]

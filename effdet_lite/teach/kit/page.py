@@ -63,10 +63,12 @@ def table_html(
     return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """Put a table on the page; where there is no HTML it is text in columns."""
-    words = text_table(header, rows)
-    display({"text/html": table_html(header, rows), "text/plain": words}, raw=True)
+def table(header: Sequence[str], rows: Sequence[Sequence], *, numbers_right: bool = True) -> None:
+    """Put a table on the page; where there is no HTML it is text in columns. numbers_right: as
+    `table_html` takes it; False for a column of sentences, some of which begin with a number.
+    """
+    page = table_html(header, rows, numbers_right=numbers_right)
+    display({"text/html": page, "text/plain": text_table(header, rows)}, raw=True)
 
 
 def folded_table(summary: str, header: Sequence[str], rows: Sequence[Sequence]) -> None:

@@ -98,4 +98,4 @@ def export_and_compare(
         ["the same boxes as PyTorch", f"{boxes_seen} in {alike} of {len(test_set)} pictures"],
         ["largest distance", f"{worst:.0e} px"],
     ]
-    table(["", path.name], rows)
+    table(["", path.name], rows, numbers_right=False)

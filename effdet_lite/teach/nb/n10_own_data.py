@@ -40,7 +40,7 @@ Labeled = tuple[Image.Image, list, list[str]]  # picture, boxes xyxy in px, clas
 
 def show_report(report: FolderReport) -> None:
     """All that `check_folder` found: a table, and below it the pictures to look at."""
-    table(["", "what check_folder found"], report.rows())
+    table(["", "what check_folder found"], report.rows(), numbers_right=False)
     show_suspects(report)
 
 
