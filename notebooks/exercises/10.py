@@ -42,6 +42,11 @@ def chosen(strict=False, first=False, error=lambda difference: np.abs(difference
 
 PHOTOGRAPHS = [[0.9, 0.8, 0.4, 0.3], [0.9, 0.5, 0.4], [0.8, 0.7, 0.6, 0.5, 0.2], []]
 
+# Boxes that the shapes detector finds in the drawing, at these lowest scores; the drawing has five
+# shapes.
+AT_030, AT_060, AT_005 = 8, 5, 36
+SQUARES = 4, 3
+
 EXERCISES = {
     "10.1": Exercise(
         LABELED / (LABELED + UNLABELED),
@@ -108,5 +113,18 @@ EXERCISES = {
             # All four are as good; the highest stands neither first nor last.
             ([[0.9, 0.2], [0.8]], [1, 1], [0.5, 0.7, 0.3, 0.6]),
         ],
+    ),
+    "10.5": Exercise(
+        [AT_030, AT_060],
+        [
+            ([AT_060, AT_060], "five shapes are drawn, but at 0.30 the page draws more boxes than that."),
+            ([AT_060, AT_030], "the other way round: first at 0.30, then at 0.60."),
+            ([AT_030, AT_030], "that is twice the number at 0.30: move the lowest score to 0.60."),
+            ([AT_030, AT_030 - AT_060], "so many went away; how many stay?"),
+            ([AT_005, AT_060], "36 boxes are there at 0.05, where the control ends; put it at 0.30."),
+            ([AT_005, AT_030], "you moved the lowest score to 0.05 and 0.30; 0.30 and 0.60 are asked for."),
+            ([*SQUARES], "those are the squares alone; the last line of the table has all classes."),
+        ],
+        "read the last line of “Count by class” with the lowest score at 0.30, and again at 0.60.",
     ),
 }

@@ -23,3 +23,12 @@ def my_count_threshold(scores, counts, thresholds):
         return sum(abs(one - true) for one, true in zip(found, counts, strict=True))
 
     return max(thresholds, key=lambda least: (-off(least), least))
+
+
+# %% 10.5
+# What the page shows; without a page, Python says the same.
+from effdet_lite.teach.nb.n10_page import drawing
+
+shapes_model, shapes_about = load_detector(shapes_detector)
+boxes = predict.detect_photo(shapes_model, drawing(), shapes_about["size"], score_threshold=0.3)
+answer = [len(boxes["scores"]), int((boxes["scores"] >= 0.6).sum())]

@@ -8,8 +8,10 @@ import torch
 from torchvision.ops import batched_nms
 
 from effdet_lite.data import BCCDDetection, eval_transforms
-from effdet_lite.evaluation import coco_ap_from_detections
+from effdet_lite.efficientdet import EfficientDet
+from effdet_lite.evaluation import coco_ap_from_detections, detect_dataset
 from effdet_lite.experiments.scenes import Pair
+from effdet_lite.folding import folded
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import table
 from effdet_lite.teach.kit.plots import COLORS, new_panels, styled
@@ -32,6 +34,15 @@ def photographs_of(folder: Path, split: str, size: tuple[int, int]) -> BCCDDetec
     with warnings.catch_warnings():  # of the boxes without area, which the notebook has counted
         warnings.simplefilter("ignore")
         return BCCDDetection(folder, split, transforms=eval_transforms(size))
+
+
+def detected(
+    model: EfficientDet, folder: Path, size: tuple[int, int]
+) -> tuple[dict[str, BCCDDetection], dict[str, tuple]]:
+    """The photographs of val and of the test, and (what the detector finds, what is annotated)."""
+    fast = folded(model)
+    sets = {split: photographs_of(folder, split, size) for split in ("val", "test")}
+    return sets, {split: detect_dataset(fast, some, progress=False) for split, some in sets.items()}
 
 
 def test_parts(

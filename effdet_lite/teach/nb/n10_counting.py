@@ -100,7 +100,8 @@ def show_counts(every: Sequence[Count]) -> None:
         axis.plot([0, most], [0, most], color="black", marker="", linewidth=1)
         step = 5 if most > 8 else 1
         ticks = range(0, int(most) + 1, step)
-        axis.set(xticks=ticks, yticks=ticks, xlabel="drawn by people", title=one.name)
+        axis.set(xticks=ticks, yticks=ticks, xlabel="drawn by people")
+        axis.set_title(f"{one.name}: {np.abs(one.error).mean():.2f} off", fontsize=11)
     axes[0, 0].set_ylabel("counted by the detector")
     off = ", ".join(f"{one.name} {np.abs(one.error).mean():.2f}" for one in every)
     show(

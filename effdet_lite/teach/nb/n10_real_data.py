@@ -32,6 +32,7 @@ def anchor_fit_view(
         8.6, 3.7, (0.075, 0.15, 0.4, 0.73), (0.565, 0.15, 0.42, 0.73)
     )
     _fit_by_side(left, sides, fits)
+    left.set_title(f"{one.share:.0%} of the boxes have an anchor", fontsize=11, y=1.0)
     _shapes_plot(right, sides, shapes)
     numbers = {
         "picture; levels": f"{one.size[1]} × {one.size[0]} px; P{one.levels[0]}–P{one.levels[-1]}",
@@ -58,8 +59,8 @@ def _fit_by_side(axis: Axes, sides: Tensor, fits: Tensor) -> None:
     for middle, count in zip(middles, every.tolist(), strict=True):
         axis.text(middle, 102, f"{count:,}" if count else "", ha="center", fontsize=9)
     _powers_of_two(axis.xaxis, range(first, last + 1, 1 + (last - first > 5)))
-    axis.set(xlabel="side of the box (px at this size)", ylabel="with an anchor (%)", ylim=(0, 110))
-    axis.set_title("above: how many boxes", fontsize=10, y=1.0)
+    axis.set(xlabel="side of the box (px at this size)", ylabel="with an anchor (%)", ylim=(0, 120))
+    axis.text(0.5, 0.94, "how many boxes:", transform=axis.transAxes, ha="center", fontsize=9)
 
 
 def _shapes_plot(axis: Axes, sides: Tensor, shapes: dict[int, Tensor]) -> None:

@@ -31,8 +31,11 @@ from effdet_lite.folding import folded
 from effdet_lite.page.building import network_of
 from effdet_lite.page.runtime import runtime_files
 from effdet_lite.predict import detect_photo
+from effdet_lite.teach.kit.checks import load_exercises
 from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.plots import COLORS
+from effdet_lite.teach.nb.n10_page import NAME
+from effdet_lite.teach.nb.n10_page import drawing as exercise_drawing
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -248,6 +251,17 @@ def test_it_finds_what_onnxruntime_and_torch_find(page, files, network, detector
     asked = detect_photo(model, photo, about["size"], score_threshold=0.05)
     assert ours[2] == asked["labels"].tolist()
     np.testing.assert_allclose(ours[0], asked["boxes"], rtol=0, atol=1e-2)
+
+
+def test_the_last_exercise_of_notebook_10_is_what_the_page_shows(page, tmp_path):
+    """Oracle: the answer that its check takes for right, which the solution computes in Python."""
+    Image.fromarray(exercise_drawing().permute(1, 2, 0).numpy()).save(tmp_path / NAME)
+    looked_at(page, tmp_path / NAME)
+    shown = []
+    for lowest in ("0.3", "0.6"):
+        page.locator("#score").fill(lowest)
+        shown.append(int(re.findall(r"\d+", page.inner_text("#counts tfoot"))[-1]))
+    assert shown == load_exercises("10")["10.5"].right
 
 
 def test_what_it_sees_is_what_detect_sees(page, files, detector):
