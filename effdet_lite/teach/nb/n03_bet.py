@@ -37,7 +37,7 @@ def show_the_published_curve() -> None:
         figure,
         f"B3 reaches {new.top1} % with {new.macs:g} billion MACs, ResNeXt-101 {old.top1:.1f} % "
         f"with {old.macs:g} billion. B0 to B7 climb from 77.1 % to 84.3 %, and every other "
-        "network lies below their curve.",
+        "network drawn lies below their curve.",
     )
 
 

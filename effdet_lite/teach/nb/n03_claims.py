@@ -54,7 +54,8 @@ def claims_on_cost(b0: Cost, doubled: Mapping[str, Cost]) -> tuple[Claim, Claim]
         "MACs grow like depth · width² · resolution²",
         told,
         tuple(counted(round(macs[name], 2), said, NEARLY) for name, said in EXPECTED.items()),
-        care="not every layer has its channels on both sides, and blocks are rounded up",
+        care="some layers have other channels on one side, first blocks differ from their copies, "
+        "and gates and classifier do not grow with resolution",
         says="Doubling depth, width and resolution multiplies the MACs by "
         + ", ".join(f"{times:.2f}" for times in macs.values()),
     )

@@ -185,7 +185,7 @@ def window_table(rows: Sequence[Mapping]) -> None:
         cells += [f"{more.blocks}", f"{more.field}", str(spread(list(deeper[resolution].values())))]
         lines.append([f"{resolution} px", len(own), *cells])
     heads = ["seeds", "gap between the marks, px", "window of 1 block, px", "accuracy, 1 block"]
-    heads += ["blocks that see nearly all of it", "their window, px", "accuracy, more blocks"]
+    heads += ["blocks that see nearly the whole image", "their window, px", "accuracy, more blocks"]
     print("accuracy: mean (lowest – highest)")
     table(["image", *heads], lines)
 
