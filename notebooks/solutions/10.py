@@ -27,6 +27,8 @@ def my_count_threshold(scores, counts, thresholds):
 
 # %% 10.5
 # What the page shows; without a page, Python says the same.
+from effdet_lite import predict
+from effdet_lite.checkpoint import load_detector
 from effdet_lite.teach.nb.n10_page import drawing
 
 shapes_model, shapes_about = load_detector(shapes_detector)
