@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from effdet_lite.download import DownloadError
-from effdet_lite.files import whole_file
+from effdet_lite.files import ensure_writable, whole_file
 from effdet_lite.missing import how_to_install
 from effdet_lite.places import cache_folder
 
@@ -67,6 +67,7 @@ def is_kept() -> bool:
 
 def _fetch(archive: Path) -> None:
     npm = _npm()
+    ensure_writable(archive)
     with tempfile.TemporaryDirectory() as folder:
         command = [*npm, "pack", f"onnxruntime-web@{VERSION}", "--ignore-scripts"]
         options = ["--fetch-retries=1", "--loglevel=error", f"--pack-destination={folder}"]

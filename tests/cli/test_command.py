@@ -255,11 +255,13 @@ def test_prefetch_where_the_cache_cannot_be_is_one_sentence_for_each(tmp_path, m
     monkeypatch.setenv("EFFDET_LITE_CACHE", str(tmp_path / "a file" / "cache"))
     monkeypatch.setenv("EFFDET_LITE_BCCD", str(tmp_path / "a file" / "cells"))
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: pytest.fail("it was asked"))
+    monkeypatch.setattr("shutil.which", lambda name: name)  # there is an npm
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("npm was asked"))
     with pytest.raises(SystemExit) as stopped:
         cli.main(["prefetch"])
     said = capsys.readouterr().err
     assert stopped.value.code == 2 and "Traceback" not in said
-    assert len(said.splitlines()) == 4 and said.count("a file") == 3
+    assert len(said.splitlines()) == 5 and said.count("a file") == 4
 
 
 def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch, capsys):
