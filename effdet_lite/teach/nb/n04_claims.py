@@ -115,7 +115,7 @@ def claim_on_convolution(rows: Rows) -> Claim:
         },
         (held(with_one, nodes),),
         care="that a detector needs it is not seen here",
-        says=f"Each of {nodes} nodes ends with one. The article does not say what it is for: here "
+        says=f"Each of {nodes} nodes has one. The article does not say what it is for: here "
         f"the dots' AP50 is {means['3x3']:.2f} with it, {means['1x1']:.2f} with a 1 × 1 and "
         f"{means['none']:.2f} without",
     )

@@ -124,8 +124,8 @@ def levels_rows() -> list[list]:
 
 def levels_table() -> None:
     """Show `levels_rows`."""
-    head = ["level", "stride, px", "positions", "positions to a dot", "positions to a ring"]
-    table([*head, "the backbone sees there, px"], levels_rows())
+    head = ["level", "stride, px", "positions", "a dot's width, positions"]
+    table([*head, "a ring's width, positions", "one position sees, px"], levels_rows())
 
 
 @styled
