@@ -145,7 +145,7 @@ Stack = list[
 
 
 def extent(stacks: Sequence[tuple[str, Stack]]) -> tuple[float, float]:
-    """(channels of all layers one behind the other, largest side in px), which just fill a
+    """(channels of all layers one behind the other, largest side in positions), which just fill a
     `stack_drawing`.
     """
     thickest = [max(sum(layers) for _, layers in stack) for _, stack in stacks]
@@ -161,7 +161,7 @@ def stack_drawing(
     limits: tuple[float, float],
     names: Mapping[int, str] | None = None,
 ) -> None:
-    """A network with levels, as slabs to scale: height = side in pixels, thickness = channels, one
+    """A network with levels, as slabs to scale: height = side in positions, thickness = channels, one
     slab a layer.
 
     stacks: in reading order, each with the part that it belongs to; levels stand one above the
@@ -190,7 +190,7 @@ def stack_drawing(
     for number, (part, start) in enumerate(starts.items()):
         # In two rows, for thin parts stand closer than their words; the last ones end at the edge.
         place = (
-            {"x": start, "ha": "left"} if start < right - 16 else {"x": right - 1, "ha": "right"}
+            {"x": start, "ha": "left"} if start < right - 19 else {"x": right - 1, "ha": "right"}
         )
         axis.text(y=-17 - 7 * (number % 2), s=words[part], va="top", fontsize=10, **place)
     for name, y in zip(ends, (-15, top), strict=True):
@@ -201,14 +201,14 @@ def stack_drawing(
 
 
 def _scale_bars(axis: Axes, high: float, wide: float) -> None:
-    """How long so many pixels and channels are, left of and above the first stack."""
-    pixels, channels = (10 ** int(np.log10(most)) for most in (high / 2, wide / 8))
-    top = -15 + 30 * pixels / high
+    """How long so many positions and channels are, left of and above the first stack."""
+    positions, channels = (10 ** int(np.log10(most)) for most in (high / 2, wide / 8))
+    top = -15 + 30 * positions / high
     line = {"color": "black", "linestyle": "-", "linewidth": 1}
     axis.plot([-3, -3], [-15, top], marker="_", **line)
     axis.plot([0, 90 * channels / wide], [20, 20], marker="|", **line)
-    words = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 9}
-    axis.text(-4, (top - 15) / 2, f"{pixels} px", **words)
+    words = {"rotation": 90, "ha": "right", "va": "bottom", "fontsize": 9}
+    axis.text(-4, -15, f"{positions} positions", **words)
     axis.text(0, 21, f"{channels:,} channels", fontsize=9)
 
 

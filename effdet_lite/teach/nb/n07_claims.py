@@ -37,7 +37,7 @@ def claims_on_rule() -> tuple[Claim, Claim]:
     heuristic = Claim(
         "C23a",
         "no heuristic is given for the scaling",
-        {"sizes for which the paper gives a rule": f"{rules} of {rules}"},
+        {"sizes with an equation in the paper": f"{rules} of {rules}"},
         (held(0, rules),),
     )
     apart, every = len(departures()), len(entries())

@@ -89,7 +89,7 @@ def detector_drawing(
     costs = costs_of(config, classes)
     total = sum(costs.values()).macs
     shares = {
-        name: f"{NAMES[name]}\n{part.macs / total:.0%} of the MACs" for name, part in costs.items()
+        name: f"{NAMES[name]}\n{part.macs / total:.1%} of the MACs" for name, part in costs.items()
     }
     ends = f"P{config.min_level}", f"P{config.max_level}"
     slabs = stacks(config, classes)

@@ -199,8 +199,5 @@ def show_whole_range() -> None:
     )
     last, first = total_cost(7), total_cost(-3)
     side = efficientdet(7).resolution / efficientdet(-3).resolution
-    print(
-        f"from ϕ = −3 to 7: side × {side:.0f}, parameters × {last.params / first.params:.0f}",
-        end="",
-    )
-    print(f", memory × {memory(7) / memory(-3):.0f}, MACs × {last.macs / first.macs:,.0f}")
+    grown = f"parameters × {last.params / first.params:.0f}, MACs × {last.macs / first.macs:,.0f}"
+    print(f"from ϕ = −3 to 7: side × {side:.0f}, {grown}")

@@ -167,9 +167,10 @@ def show_spread_by_level() -> None:
     for axis, (part, title) in zip(axes[0], HEADS.items(), strict=True):
         for number, norms in enumerate(getattr(model, part).norms):
             axis.plot(names, spreads(norms), **line_look(number), label=f"layer {number + 1}")
-        axis.set(title=f"{title}: its own scale", xlabel="level", ylim=(0, None))
+        axis.set(title=title, xlabel="level", ylim=(0, None))
         axis.set_ylabel("standard deviation before the norm")
         axis.legend()
+    figure.suptitle("In every layer the spread is smallest on P6 (two scales)", fontsize=12)
     show(
         figure,
         "The spread of the numbers before each norm: in every layer of both heads it is smallest "

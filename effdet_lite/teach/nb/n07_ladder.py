@@ -94,12 +94,14 @@ def ladder_view(guesses: Mapping) -> View:
     )
     draw_ladder(ours, aps_by_seed())
     draw_paper(theirs)
+    figure.suptitle("A larger detector reaches a higher AP: ours and the paper's", fontsize=12)
     draw_guess(ours, guesses["07.e"], x=min(PHIS))
     found = {f"ϕ = {with_minus(phi)}": told(own) for phi, own in aps_by_seed().items()}
     steps = [after - before for before, after in itertools.pairwise(means().values())]
     numbers = found | {"AP from step to step": ", ".join(f"{step:+.3f}" for step in steps)}
     words = "; ".join(f"{name}: AP {ap}" for name, ap in found.items())
-    rises = "Our AP rises with every step of ϕ, and the paper's from D0 to D7x."
+    every = "with every step of ϕ" if min(steps) > 0 else "from the smallest ϕ to the largest"
+    rises = f"Our AP rises {every}, and the paper's from D0 to D7x."
     return View(figure, f"{rises} {words}.", numbers)
 
 
@@ -117,9 +119,12 @@ def draw_ladder(axis: Axes, found: Mapping[int, Mapping[int, float]]) -> None:
     line = {"color": PALETTE["blue"], "linestyle": "-", "marker": "", "linewidth": 1.4}
     axis.plot(list(found), [spread(list(own.values())).mean for own in found.values()], **line)
     seeds = max(map(len, found.values()))
-    axis.set(xlim=(-3.4, 0.5), ylim=(0.6, 0.8), xlabel="ϕ", ylabel="AP on shapes (0–1)")
+    every = [ap for own in found.values() for ap in own.values()]
+    low = min(0.6, math.floor(20 * min(every)) / 20)  # a tick each 0.05
+    high = max(0.8, math.ceil(20 * max(every)) / 20)
+    axis.set(xlim=(-3.4, 0.5), ylim=(low, high), xlabel="ϕ", ylabel="AP on shapes (0–1)")
     axis.set_xticks(list(found))
-    axis.set_yticks(np.arange(0.6, 0.81, 0.05))
+    axis.set_yticks(np.arange(low, high + 0.01, 0.05))
     whose = "one seed each" if seeds == 1 else f"up to {seeds} seeds each"
     axis.set_title(f"ours, on shapes at 128 px: {whose}", fontsize=11)
 
