@@ -242,7 +242,7 @@ def show_both_detectors(mine: nn.Module, trained: EfficientDet, image: Tensor) -
     show(
         both_figure(pair, image),
         f"{count} boxes of effdet, wide and orange, and {count} of your detector, thin "
-        "and dark, each in the middle of an official one.",
+        "and dark, each in the middle of one of effdet's.",
     )
     print(f"boxes: {count} of yours, {len(pair.official['boxes'])} of effdet")
     print(f"edges of the same box differ by less than 0.01 px: {apart < 0.01}")
