@@ -161,8 +161,8 @@ def stack_drawing(
     limits: tuple[float, float],
     names: Mapping[int, str] | None = None,
 ) -> None:
-    """A network with levels, as slabs to scale: height = side in positions, thickness = channels, one
-    slab a layer.
+    """A network with levels, as slabs to scale: height = side in positions, thickness = channels,
+    one slab a layer.
 
     stacks: in reading order, each with the part that it belongs to; levels stand one above the
     other, the finest at the bottom. words: below each part. ends: names of the finest and the
