@@ -55,6 +55,10 @@ def test_every_phi_of_the_slider_has_a_view_whose_words_stay_inside():
         for text in bars.texts:
             place = text.get_window_extent()
             assert frame.x0 <= place.x0 and place.x1 <= view.figure.bbox.x1, (phi, text)
+        words = [text.get_window_extent() for text in view.figure.axes[0].texts]
+        for number, place in enumerate(words):
+            assert place.x0 >= 0 and place.x1 <= view.figure.bbox.x1, phi
+            assert not any(place.overlaps(other) for other in words[:number]), phi
         if phi > 0:
             assert "AP in the paper" in view.numbers and "AP over MACs" in view.below
         else:

@@ -162,6 +162,20 @@ def test_with_more_seeds_the_ladder_shows_each_and_the_mean(monkeypatch):
     ladder.aps_by_seed.cache_clear()
 
 
+def test_a_ladder_that_dips_is_drawn_inside_its_axes_and_not_called_a_rise_at_each_step(
+    monkeypatch,
+):
+    aps = {-3: 0.41, -2: 0.37, -1: 0.56, 0: 0.86}
+    rows = [{"phi": phi, "seed": 0, "steps": 1500, "ap": ap} for phi, ap in aps.items()]
+    monkeypatch.setattr(ladder, "stored_results", lambda name: {"runs": rows})
+    ladder.aps_by_seed.cache_clear()
+    view = ladder.ladder_view({"07.e": None})
+    ladder.aps_by_seed.cache_clear()
+    low, high = view.figure.axes[0].get_ylim()
+    assert low < min(aps.values()) and max(aps.values()) < high
+    assert "every step" not in view.words
+
+
 # --- drawings, parts and claims ---
 
 

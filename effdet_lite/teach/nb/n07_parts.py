@@ -62,7 +62,9 @@ def show_shares() -> None:
     figure.legend(
         *axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
-    figure.suptitle("The backbone keeps most parameters; its share of the MACs falls", fontsize=12)
+    figure.suptitle(
+        "The backbone keeps most parameters; its share of MACs falls up to D7", fontsize=12
+    )
     first, last = counted["D0"], counted["D7"]
     show(
         figure,
