@@ -264,13 +264,17 @@ def fresh_table(rows: Rows) -> None:
     table(["seeds", *heads, "pairs for each"], lines)
 
 
+def known_macs() -> dict[str, int]:
+    """MACs of three known necks, by name."""
+    known = {"FPN": (False, False, False), "PANet": (True, False, False), "BiFPN": (True,) * 3}
+    return {name: neck_macs(switched(*ways)) for name, ways in known.items()}
+
+
 def draw_costs(axis: Axes, mine: float, name: str, room: float = 1.25) -> None:
     """Bars of the MACs of three known necks, in millions, and of one more under its name. room: the
     axis in lengths of the longest bar.
     """
-    known = {"FPN": (False, False, False), "PANet": (True, False, False), "BiFPN": (True,) * 3}
-    costs = {known_name: neck_macs(switched(*ways)) / 1e6 for known_name, ways in known.items()}
-    costs[name] = mine
+    costs = {known: macs / 1e6 for known, macs in known_macs().items()} | {name: mine}
     for place, (label, macs) in enumerate(costs.items()):
         color = PALETTE["vermillion"] if label == name else "#BBBBBB"
         axis.barh(place, macs, 0.6, color=color)

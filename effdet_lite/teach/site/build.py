@@ -68,9 +68,9 @@ answers. Code does not run here. To run it, open the course in
 JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
 MOVING = (
-    "The controls of most explorers move. Six explorers compute in the page; the others have "
-    "pictures that Python drew, some at fewer settings than in JupyterLab. The kernels of notebook "
-    "01 slide; sheets to draw on stand still, since Python answers there."
+    "The controls of all explorers move, but those of notebook 00, where a detector answers. "
+    "Twelve explorers compute in the page, among them all others with a sheet to click or drag on; "
+    "the rest have pictures that Python drew, some at fewer settings than in JupyterLab."
 )
 STILL = "Six explorers compute in the page; the others stand still."
 DETECTORS = (

@@ -5,11 +5,13 @@ from pathlib import Path, PurePosixPath
 
 import nbformat
 
+from effdet_lite.teach.site.detectors import SOURCE as DETECTORS_SOURCE
 from effdet_lite.teach.site.export import pictures_to_files
 from effdet_lite.teach.site.live import SCRIPTS as LIVE_SCRIPTS
 from effdet_lite.teach.site.live import TABLES, live_explorer
 from effdet_lite.teach.site.pads import SCRIPT as MODULES_SCRIPT
 from effdet_lite.teach.site.pads import is_pad, pads_of, section
+from effdet_lite.teach.site.pages import page_of, relative
 from effdet_lite.teach.site.running import (
     EXPLORER,
     explorers_of,
@@ -18,8 +20,10 @@ from effdet_lite.teach.site.running import (
     is_explorer,
 )
 
+DETECTORS_ANSWER = ("DrawPad(", "PictureDrop(")  # pads of explorers that run a whole detector
 FEWEST = 2  # frames: with one there is nothing to move
 SCRIPTS = PurePosixPath("frames")
+PAD_SCRIPTS = (MODULES_SCRIPT, PurePosixPath("static/pads.js"))
 
 
 def add_explorers(
@@ -30,18 +34,24 @@ def add_explorers(
 
     drawn: the folder with the frames, as `running.draw` left it. page: where the page will lie.
     """
-    scripts, live = [], False
+    scripts, live = _add_pads(notebook, page, drawn), False
     for place in explorers_of(notebook):
         cell = notebook.cells[place]
         if found := live_explorer(cell.source):
             for output in filter(is_explorer, cell.outputs):
                 output.data["text/html"] = _live(*found, output.data["text/html"])
             live = True
-    if live:
-        scripts = [TABLES, *(PurePosixPath(f"static/{name}.js") for name in LIVE_SCRIPTS)]
     for place in frames_needed(notebook):
         path = frames_file(drawn, Path(page.name), place)
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"frames": []}
+        if touched := found.get("touched"):
+            for output in filter(is_explorer, notebook.cells[place].outputs):
+                output.data["text/html"] = _live(**touched, still=output.data["text/html"])
+            live = True
+            scripts += PAD_SCRIPTS
+            continue
+        if any(name in notebook.cells[place].source for name in DETECTORS_ANSWER):
+            _point_to_detectors(notebook.cells[place], page, folder)
         if len(found["frames"]) < FEWEST:
             continue
         for output in notebook.cells[place].outputs:
@@ -54,7 +64,20 @@ def add_explorers(
         text = f'window.course.frames("{path.stem}", {data});\n'
         (folder / name).write_text(text, encoding="utf-8")
         scripts.append(name)
-    return scripts + _add_pads(notebook, page, drawn)
+    if live:
+        scripts += [TABLES, *(PurePosixPath(f"static/{name}.js") for name in LIVE_SCRIPTS)]
+    return scripts
+
+
+def _point_to_detectors(cell: nbformat.NotebookNode, page: PurePosixPath, folder: Path) -> None:
+    """Say below an explorer that needs a detector where detectors run, if this site has them."""
+    target = page_of(DETECTORS_SOURCE)
+    if not (folder / target).is_file():
+        return
+    link = relative(page, target)
+    words = f'<a href="{link}">The page of detectors</a> has some that run without Python.'
+    for output in filter(is_explorer, cell.outputs):
+        output.data["text/html"] += f"<p>{words}</p>"
 
 
 def _add_pads(
@@ -68,13 +91,16 @@ def _add_pads(
             pad = json.loads(path.read_text(encoding="utf-8"))["pad"]
             for output in filter(is_pad, notebook.cells[place].outputs):
                 output.data["text/html"] = section(pad, output.data["text/html"])
-            scripts = [MODULES_SCRIPT, PurePosixPath("static/pads.js")]
+            scripts = [*PAD_SCRIPTS]
     return scripts
 
 
-def _live(view: str, controls: list[dict], still: str) -> str:
-    """The explorer as it is without a script, with what the script has to know of it."""
-    data = json.dumps({"view": view, "controls": controls}, ensure_ascii=False)
+def _live(view: str, controls: list[dict], still: str, table: dict | None = None) -> str:
+    """The explorer as it is without a script, with what the script has to know of it. table: its
+    own, where it has no share in that of all pages.
+    """
+    about = {"view": view, "controls": controls} | ({"table": table} if table else {})
+    data = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("<", "\\u003c")
     about = f'<script type="application/json">{data}</script>'
     return _section(f'data-view="{view}"', still, about)

@@ -43,7 +43,7 @@ def axes_of(explorer: Explorer, most: int = MOST) -> list[Axis] | None:
     """The explorer's controls with at most `most` settings in all; None where they cannot be
     listed.
     """
-    axes = [_axis(name, control) for name, control in explorer.controls.items()]
+    axes = [axis_of(name, control) for name, control in explorer.controls.items()]
     if not axes or None in axes:
         return None
     numbers = [len(axis.values) for axis in axes]
@@ -60,7 +60,8 @@ def axes_of(explorer: Explorer, most: int = MOST) -> list[Axis] | None:
     return [_thinned(axis, number) for axis, number in zip(axes, numbers, strict=True)]
 
 
-def _axis(name: str, control: ipywidgets.Widget) -> Axis | None:
+def axis_of(name: str, control: ipywidgets.Widget) -> Axis | None:
+    """A control with all its values; None where they cannot be listed."""
     label, rest = control.description, control.value
     if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
         count = round((control.max - control.min) / control.step) + 1

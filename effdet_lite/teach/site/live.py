@@ -17,7 +17,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-SCRIPTS = ("networks", "numbers", "drawings", "views", "live")
+SCRIPTS = ("networks", "numbers", "drawings", "views", "plots", "necks", "touched", "live")
 LEFT_OUT = {"detector_view": {"picture"}}  # controls that choose among pictures of Python's
 TABLES = PurePosixPath("static/tables.js")
 

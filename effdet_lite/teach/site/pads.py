@@ -1,7 +1,8 @@
 """Pads that live in a page: what their front ends need, where these need no Python.
 
-`KernelPad` computes its convolution in the page, so it does there all that it does in JupyterLab.
-The state of such a pad is recorded where the notebook's cells run; another pad stands still.
+`KernelPad` computes its convolution in the page, so it does there all that it does in JupyterLab;
+what the matcher's pad holds is answered by the explorer below it (`touched`). The state of such a
+pad is recorded where the notebook's cells run; another pad stands still.
 """
 
 import json
@@ -13,8 +14,8 @@ from effdet_lite.teach.kit.touch.modules import module_text
 from effdet_lite.teach.kit.touch.pad import Pad
 
 STILL = "<p><em>Without a kernel this rests at:"  # `Pad.show` without one
-ALIVE = ("KernelPad(",)  # how their cells make them
-MODULES = ("boxes", "kernel")
+ALIVE = ("KernelPad(", "matcher_pad(")  # how their cells make them
+MODULES = ("boxes", "edges", "kernel", "pick", "window")
 SCRIPT = PurePosixPath("static/modules.js")
 
 
@@ -33,7 +34,9 @@ def is_pad(output: nbformat.NotebookNode) -> bool:
 
 
 def state_of(pad: Pad) -> dict:
-    """A pad's module, and its state as far as JSON can hold it, which is all that a page reads."""
+    """A pad's module, its name in this run, by which explorers find it, and its state as far as
+    JSON can hold it, which is all that a page reads.
+    """
     state = {}
     for name in pad.get_state():
         try:
@@ -41,7 +44,7 @@ def state_of(pad: Pad) -> dict:
         except TypeError:  # a layout, a style
             continue
     shown = {name: value for name, value in state.items() if not name.startswith("_")}
-    return {"module": pad.module, "state": shown}
+    return {"id": pad.model_id, "module": pad.module, "state": shown}
 
 
 def section(pad: dict, still: str) -> str:

@@ -96,11 +96,12 @@ def run(path: Path, folder: Path, most: int) -> None:
     """Run the cells that the notebook's explorers need, and write their frames into the folder."""
     from effdet_lite.teach.kit.touch.pad import Pad
     from effdet_lite.teach.kit.widgets import Explorer
+    from effdet_lite.teach.site import touched
     from effdet_lite.teach.site.frames import record
     from effdet_lite.teach.site.pads import state_of
 
-    touched: list[Pad] = []  # the pads of a cell, when it has been run
-    Pad.show = lambda pad: touched.append(pad)
+    pads_shown: list[Pad] = []  # the pads of a cell, when it has been run
+    Pad.show = lambda pad: pads_shown.append(pad)
     notebook = nbformat.read(path, 4)
     code = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     names = [names_of(notebook.cells[place].source) for place in code]
@@ -111,15 +112,16 @@ def run(path: Path, folder: Path, most: int) -> None:
         place = code[number]
         source = notebook.cells[place].source
         shown: list[Explorer] = []
-        touched.clear()
+        pads_shown.clear()
         Explorer.shown = shown.append
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(source, f"{path.name}, cell {place}", "exec"), namespace)
         if number in wanted and shown:
-            frames = record(shown[-1], frames_file(folder, path, place), most)
+            file = frames_file(folder, path, place)
+            frames = 0 if touched.record(shown[-1], file) else record(shown[-1], file, most)
             print(f"{DONE}{frames}", flush=True)
-        if touched and place in pads:
-            data = json.dumps({"pad": state_of(touched[-1])})
+        if pads_shown and place in pads:
+            data = json.dumps({"pad": state_of(pads_shown[-1])})
             frames_file(folder, path, place).write_text(data, encoding="utf-8")
             print(f"{DONE}0", flush=True)
 

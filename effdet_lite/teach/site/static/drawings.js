@@ -103,7 +103,8 @@ window.course.drawings = (() => {
     return svg(640, 232, drawn);
   };
 
-  // Boxes on a part of a picture. shown: [left, top, right, bottom] of the picture, in pixels.
+  // Boxes, with words where they have some, on a part of a picture. shown: [left, top, right, bottom]
+  // of the picture, in pixels.
   const boxes = (source, size, shown, drawnBoxes) => {
     const [left, top, right, bottom] = shown;
     const picture = tag("image", { href: source, width: size, height: size, style: "image-rendering: pixelated" });
@@ -113,10 +114,15 @@ window.course.drawings = (() => {
       return tag("rect", { ...place, stroke: rim, "stroke-width": width + 0.5 }) +
         tag("rect", { ...place, stroke: color, ...look });
     });
+    const labels = drawnBoxes.filter(({ words }) => words).map(({ box: [x, y], color, words }) => {
+      const above = y - 1.2 > top + 4 ? y - 1.2 : y + 5;
+      const ground = { stroke: "white", "stroke-width": 1.2, "paint-order": "stroke" };
+      return text(x + 1, above, words, { "font-size": 5, fill: color, ...ground });
+    });
     const frame = `${left} ${top} ${right - left} ${bottom - top}`;
     const values = { viewBox: frame, "aria-hidden": "true", class: "boxes" };
-    return tag("svg", values, picture + outlines.join(""));
+    return tag("svg", values, picture + [...outlines, ...labels].join(""));
   };
 
-  return { HUES, bars, boxes, scatter, slabs };
+  return { HUES, bar, bars, boxes, line, scatter, slabs, svg, tag, text };
 })();

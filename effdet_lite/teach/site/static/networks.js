@@ -135,21 +135,26 @@ window.course.networks = (() => {
     nodes.flatMap(({ inputs }) => inputs.filter((name) => name.endsWith("_in")))
       .map((name) => Number(name.slice(1, -3)));
 
-  const fusion = (tables, config) => {
-    const { channels, levels, resolution, repeats, minLevel } = config;
-    const nodes = tables.bifpn[minLevel];
-    const sideOf = (level) => Math.floor(resolution / 2 ** level);
-    const cell = nodes.map(({ level, inputs }) =>
-      sum([separable(channels, channels, sideOf(level)), norm(channels), { params: inputs.length, macs: 0 }]),
-    );
-    const incoming = incomingOf(tables, config);
+  // A neck of one cell or several, without the weights of its edges. incoming: the backbone's
+  // channels; side: the image's.
+  const neck = (nodes, { levels, incoming, channels, side, repeats = 1 }) => {
+    const sideOf = (level) => Math.floor(side / 2 ** level);
+    const cell = nodes.map(({ level }) => sum([separable(channels, channels, sideOf(level)), norm(channels)]));
     const projections = outsideLevels(nodes)
-      .filter((level) => level - minLevel < incoming.length)
-      .map((level) => projection(incoming[level - minLevel], channels, sideOf(level)));
+      .filter((level) => level - levels[0] < incoming.length)
+      .map((level) => projection(incoming[level - levels[0]], channels, sideOf(level)));
     if (levels.length > incoming.length) {
-      projections.push(projection(incoming.at(-1), channels, sideOf(minLevel + incoming.length - 1)));
+      projections.push(projection(incoming.at(-1), channels, sideOf(levels[0] + incoming.length - 1)));
     }
     return sum([times(sum(cell), repeats), ...projections]);
+  };
+
+  const fusion = (tables, config) => {
+    const nodes = tables.bifpn[config.minLevel];
+    const weights = nodes.reduce((total, { inputs }) => total + inputs.length, 0);
+    const incoming = incomingOf(tables, config);
+    const own = neck(nodes, { ...config, incoming, side: config.resolution });
+    return sum([own, { params: config.repeats * weights, macs: 0 }]);
   };
 
   const head = (tables, { channels, headRepeats, levels, resolution }, outputs) => {
@@ -195,6 +200,7 @@ window.course.networks = (() => {
     detectorActivations,
     efficientdet,
     efficientnet,
+    neck,
     roundChannels,
     stages,
     sum,

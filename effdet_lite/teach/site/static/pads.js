@@ -1,4 +1,6 @@
-// Pads without a kernel: their front ends, and a model that is a plain object.
+// Pads without a kernel: their front ends, and a model that is a plain object. An explorer that a
+// pad belongs to can be asked before a value is taken, as Python is in JupyterLab: `refused(value)`
+// gives a sentence for one that may not be, and `kept(value, before)` the value as it is kept.
 "use strict";
 
 (() => {
@@ -10,20 +12,37 @@
       return this.state[name];
     }
     set(name, value) {
-      this.state[name] = value;
-      for (const react of this.heard.get(`change:${name}`) ?? []) react();
+      const isKept = name === "value" && this.kept;
+      this.state[name] = isKept ? this.kept(value, this.state.value) : value;
+      this.tell(`change:${name}`);
     }
     save_changes() {}
-    send() {}
+    // The pad asks for other edges.
+    send({ edges }) {
+      const reason = this.refused?.(edges);
+      if (reason) this.tell("msg:custom", { said: `Not possible: ${reason}` });
+      else this.set("value", edges);
+    }
+    tell(name, message) {
+      for (const react of this.heard.get(name) ?? []) react(message);
+    }
     on(name, react) {
       this.heard.set(name, [...(this.heard.get(name) ?? []), react]);
     }
   }
 
   const addresses = new Map(); // of modules that are in the page
+  const models = new Map(); // by the names that pads had where they were made
+
+  // The model of a pad; the same one for all that ask for this pad.
+  const modelOf = ({ id, state }) => {
+    if (!models.has(id)) models.set(id, new PlainModel(state));
+    return models.get(id);
+  };
 
   // Put a pad into an element; its model.
-  const showPad = async (el, { module, state }) => {
+  const showPad = async (el, pad) => {
+    const { module } = pad;
     if (!addresses.size) {
       const style = document.createElement("style");
       style.textContent = window.course.touch.style;
@@ -34,15 +53,18 @@
       addresses.set(module, URL.createObjectURL(text));
     }
     const { default: widget } = await import(addresses.get(module));
-    const model = new PlainModel(state);
+    const model = modelOf(pad);
     el.replaceChildren();
     widget.render({ model, el });
     return model;
   };
 
-  window.course.showPad = showPad;
+  const isShown = ({ id }) => models.has(id);
+  window.course.pads = { isShown, modelOf, showPad };
 
   for (const box of document.querySelectorAll(".pad")) {
-    showPad(box.querySelector("div"), JSON.parse(box.querySelector("script").textContent));
+    const pad = JSON.parse(box.querySelector("script").textContent);
+    modelOf(pad);
+    showPad(box.querySelector("div"), pad);
   }
 })();
