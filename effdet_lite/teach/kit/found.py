@@ -90,10 +90,11 @@ def draw_named(
     found: Mapping,
     classes: Sequence[str] | Mapping[int, str],
     colors: Sequence[str] = COLORS,
+    things: Sequence = (),
 ) -> None:
     """Boxes in the colors of their classes, with name and score where there is room: no label lies
-    over another, and each hides as little as it can of what is in the boxes. The best boxes come
-    first.
+    over another, and each hides as little as it can of what is in the boxes, and of the things
+    (boxes around what is drawn). The best boxes come first.
     """
     rows = [as_array(found[name]) for name in ("boxes", "labels", "scores")]
     for box, label, score in zip(*rows, strict=True):
@@ -103,4 +104,6 @@ def draw_named(
         frame.set(edgecolor=color, linewidth=2.0, path_effects=RIM)
         axis.add_artist(frame)
         name = writable(classes[label], label)
-        label_where_free(axis, box, (f"{name} {score:.2f}", name), color, objects=rows[0])
+        label_where_free(
+            axis, box, (f"{name} {score:.2f}", name), color, objects=[*rows[0], *things]
+        )

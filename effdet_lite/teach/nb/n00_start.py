@@ -105,7 +105,15 @@ def boxes_on_drawing(drawing: Sequence[Mapping], threshold: float) -> View:
     """
     model, about = shipped("shapes")
     image = drawing_as_picture(drawing)
-    return _found_view(image, detected(model, image, threshold), about["classes"])
+    things = [_around(mark) for mark in drawing if "points" in mark]
+    return _found_view(image, detected(model, image, threshold), about["classes"], things)
+
+
+def _around(mark: Mapping) -> tuple[float, float, float, float]:
+    """The box around the points of a line that was drawn."""
+    x, y = zip(*mark["points"], strict=True)
+    half = mark["width"] / 2
+    return min(x) - half, min(y) - half, max(x) + half, max(y) + half
 
 
 def show_letter() -> None:
@@ -122,12 +130,14 @@ def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
 
 
 @styled
-def _found_view(image: Tensor, found: Mapping, classes: Sequence[str]) -> View:
+def _found_view(
+    image: Tensor, found: Mapping, classes: Sequence[str], things: Sequence = ()
+) -> View:
     height, width = image.shape[-2:]
     scale = 3.8 / max(height, width)
     figure, (axis,) = new_panels(width * scale, height * scale, (0, 0, 1, 1))
     draw_picture(axis, image)
-    draw_named(axis, found, classes, FOUND)
+    draw_named(axis, found, classes, FOUND, things)
     names = ", ".join(counted_names(found["labels"], classes))
     return View(figure, f"The detector finds {names}.", {"the detector finds": names})
 
