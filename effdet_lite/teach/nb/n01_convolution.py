@@ -168,13 +168,10 @@ def layers_with_positions(network: nn.Module, image: Tensor) -> list[tuple[nn.Mo
     return [(layer, numbers // len(layer.weight)) for layer, numbers in found]
 
 
-def macs_with_groups(network: nn.Module, image: Tensor) -> int:
-    """MACs of the network's convolutions with groups, for this image."""
-    return sum(
-        layer.weight.numel() * positions
-        for layer, positions in layers_with_positions(network, image)
-        if isinstance(layer, nn.Conv2d) and layer.groups > 1
-    )
+def layers_with_groups(network: nn.Module, image: Tensor) -> list[tuple[nn.Conv2d, int]]:
+    """Of `layers_with_positions` the convolutions with more than one group."""
+    found = layers_with_positions(network, image)
+    return [(layer, positions) for layer, positions in found if getattr(layer, "groups", 1) > 1]
 
 
 def _numbers_out(
