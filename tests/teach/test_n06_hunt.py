@@ -3,11 +3,15 @@
 Oracles: boxes worked out by hand, torchvision's transforms, the pipeline without a bug.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from matplotlib.transforms import Bbox
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as transform
 
+from effdet_lite.teach.kit.plots import new_panels
 from effdet_lite.teach.nb import n06_lineup as lineup
 from effdet_lite.teach.nb import n06_pipeline as pipeline
 from effdet_lite.teach.nb.n06_hunt import LETTERS, Hunt, Told, planted
@@ -103,6 +107,26 @@ def test_a_sound_pipeline_finds_all_and_each_bug_finds_less():
     for name, run in ((name, pipeline.run_with(name)) for name in planted(0).values()):
         assert run.losses[-1] < run.losses[0] / 5, name
         assert run.count("right") < objects, name
+
+
+@pytest.mark.parametrize("picture", range(4))
+def test_no_label_hides_much_of_another_object(picture):
+    """At most a tenth of it, where all boxes are those of the objects."""
+    true = pipeline.files().true
+    figure, (axis,) = new_panels(4.6, 4.9, (0.02, 0.08, 0.96, 0.86))
+    lineup._draw_trained_on(axis, SimpleNamespace(targets=true), picture)
+    figure.draw_without_rendering()
+    boxes = true[picture]["boxes"].tolist()
+    assert len(axis.texts) == len(boxes)
+    frames = [
+        Bbox(axis.transData.transform([(left, bottom), (right, top)]))
+        for left, top, right, bottom in boxes
+    ]
+    for text in axis.texts:
+        for frame in frames:
+            shared = Bbox.intersection(text.get_window_extent(), frame)
+            hidden = shared.width * shared.height if shared else 0
+            assert hidden <= frame.width * frame.height / 10, (picture, text.get_text())
 
 
 @pytest.mark.slow

@@ -224,8 +224,8 @@ def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
     axes[0, 1].set(ylabel="objects not reached (%)", ylim=(-3, 103))
     for axis in axes[0]:
         axis.set(xlabel="matching threshold", xlim=(0.25, 0.95))
-    axes[0, 0].set_title("The higher, the fewer anchors win", fontsize=11)
-    axes[0, 1].set_title("… and the more objects are not reached", fontsize=11)
+    axes[0, 0].set_title("The higher, the fewer anchors win", fontsize=10)
+    axes[0, 1].set_title("… and the more objects are not reached", fontsize=10)
     words = [f"{each:.1f} anchors at {threshold}" for threshold, each, _ in rows]
     show(figure, f"The higher the threshold, the fewer anchors win an object: {', '.join(words)}.")
     header = ["threshold", "anchors for each object", "objects for which no anchor reaches it"]

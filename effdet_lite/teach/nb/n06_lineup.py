@@ -65,7 +65,8 @@ def _draw_trained_on(axis: Axes, run: Run, picture: int) -> None:
         frame.set_path_effects(RIM)
         axis.add_artist(frame)
         name = f"{label} {files().classes[label]}" if label >= 0 else f"{label} (no class)"
-        label_where_free(axis, (left, top, right, bottom), (name, str(label)), color)
+        place = {"outside": True, "objects": boxes}
+        label_where_free(axis, (left, top, right, bottom), (name, str(label)), color, **place)
 
 
 TOOLS = {"the boxes it is trained on": _draw_trained_on, "the boxes it finds": _draw_found}

@@ -142,7 +142,7 @@ def show_seesaws(settings: Mapping[str, tuple[float, float]]) -> None:
 
 @styled
 def _show_seesaws(found: Mapping[str, Mapping[str, float]]) -> None:
-    figure, axes = new_figure(1, len(found), width=3.1 * len(found), height=1.9)
+    figure, axes = new_figure(1, len(found), width=3.1 * len(found), height=2.1)
     told = []
     for axis, (name, one) in zip(axes[0], found.items(), strict=True):
         _draw_seesaw(axis, one)
@@ -151,6 +151,7 @@ def _show_seesaws(found: Mapping[str, Mapping[str, float]]) -> None:
             f"{name}: "
             + ", ".join(f"{kind} {in_percent(share, digits=1)}" for kind, share in one.items())
         )
+    figure.suptitle("γ silences the sure “no”, and α weighs “yes” against “no”", fontsize=11)
     show(figure, f"Shares of the loss. {'; '.join(told)}.")
 
 
@@ -170,7 +171,7 @@ def share_view(guess: float | None) -> View:
     for number, (name, values) in enumerate(bars.items()):
         at = [place + 0.38 * (number - 0.5) for place in places]
         hatch = ("", "//")[number]
-        color = (PALETTE["sky"], PALETTE["orange"])[number]
+        color = ("#BBBBBB", PALETTE["purple"])[number]  # none of GROUPS
         axis.barh(at, values, 0.36, label=name, color=color, hatch=hatch, edgecolor="black")
         for place, value in zip(at, values, strict=True):
             axis.text(value + 1, place, f"{value:.1f} %", va="center", fontsize=9)

@@ -95,7 +95,9 @@ def moved_view(side: float, moves: tuple[float, ...], guess: float | None) -> Vi
     axis.plot(by, along_both, label="to the right and down", markevery=10)
     axis.set(xlabel=f"moved by (px); the sides are {side:g} px", ylabel="IoU")
     axis.set(xlim=(0, side), ylim=(0, 1.02), xticks=range(0, int(side) + 1))
-    axis.set_title("A small shift along both axes costs most of the IoU", fontsize=11)
+    rest = float((side - moves[-1]) ** 2 / (2 * side**2 - (side - moves[-1]) ** 2))
+    title = f"Moved {moves[-1]:g} px right and down, {side:g} px boxes keep an IoU of {rest:.2f}"
+    axis.set_title(title, fontsize=11)
     axis.legend()
     draw_guess(axis, guess, x=moves[-1])
     numbers = {}

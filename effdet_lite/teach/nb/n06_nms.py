@@ -211,7 +211,8 @@ def doubles_view(guess: float | None, threshold: float = 0.5) -> View:
     axis.set_title(f"Without NMS {in_percent(double)} of the boxes are doubles", fontsize=11)
     for place, one in enumerate(counts.values()):
         words = ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS[:3])
-        axis.text(0, place + 0.29, words, va="top", fontsize=9)
+        start = axis.get_xlim()[1] / 150  # off the axis
+        axis.text(start, place + 0.29, words, va="top", fontsize=9)
     if guess is not None:
         draw_guess(axis, guess / 100 * boxes["without NMS"], y=-0.8)
     numbers = {

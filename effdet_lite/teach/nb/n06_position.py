@@ -60,7 +60,7 @@ def read_as(numbers: Tensor, form: str) -> Tensor:
 @styled
 def show_readings(numbers: tuple[float, float, float, float]) -> None:
     """The same four numbers, read in four formats: four boxes in a picture of SIDE px."""
-    figure, axes = new_figure(1, 4, width=8.8, height=2.8)
+    figure, axes = new_figure(1, 4, width=8.8, height=3.1)
     told = []
     for axis, (name, form) in zip(axes[0], READINGS.items(), strict=True):
         left, top, right, bottom = box = read_as(torch.tensor(numbers), form).tolist()
@@ -73,6 +73,7 @@ def show_readings(numbers: tuple[float, float, float, float]) -> None:
         axis.set_title(f"{kind}: {size}\n{words}", fontsize=9)
         told.append(f"{words} gives {size} at ({left:.0f}, {top:.0f})")
     axes[0, 0].set_ylabel("y (px)")
+    figure.suptitle("One line of numbers, four boxes", fontsize=11)
     show(figure, f"The same four numbers, read in four ways, are four boxes: {'; '.join(told)}.")
 
 
@@ -238,8 +239,8 @@ def show_nine() -> None:
     scale = shipped("shapes")[0].config.anchor_scale
     anchors = torch.tensor(level_anchors(STRIDE, STRIDE, LEVEL, scale))
     middle = STRIDE / 2
-    figure, axes = new_figure(1, 3, width=7.6, height=3.6)
-    told = []
+    figure, axes = new_figure(1, 3, width=8.4, height=4.2)
+    told, key = [], {"fontsize": 9, "handlelength": 3, "frameon": False}
     for number, (axis, octave) in enumerate(zip(axes[0], OCTAVES, strict=True)):
         side = scale * STRIDE * 2**octave
         axis.set(xlim=(-38, 38), ylim=(38, -38), aspect="equal")
@@ -254,8 +255,10 @@ def show_nine() -> None:
         axis.set_title(f"side {scale:g} · {STRIDE} {STEPS[number]} = {side:.1f} px", fontsize=10)
         axis.set(xticks=[-30, -15, 0, 15, 30], yticks=[-30, -15, 0, 15, 30])
         axis.set_xlabel("px from the position")
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=9, handlelength=3)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), **key)
     axes[0, 0].set_ylabel("px from the position")
+    words = f"Three shapes, three sizes: the nine anchors of one position of P{LEVEL}"
+    figure.suptitle(words, fontsize=11)
     show(figure, f"Nine anchors around one position of P{LEVEL}, in px: {', '.join(told)}.")
 
 
