@@ -2,9 +2,9 @@
 
 The space has 512 networks: kernel, expansion and gate of the blocks, and 1-4 blocks in each of
 three stages. The search trains 40 of them drawn by chance, and 20 that change one choice of the
-best so far. It scores them on validation crops by the paper's objective. Then the winner, the
-median of the 40, and a network made by hand are trained anew with five other seeds, and scored on
-test crops. Notebook 02 draws the results.
+best so far. It scores them on validation crops by the paper's objective. Then the winner, the one
+in the middle of the 40, and a network made by hand are trained anew with five other seeds, and
+scored on test crops. Notebook 02 draws the results.
 
     python -m effdet_lite.experiments.search            every run; finished ones are kept
     python -m effdet_lite.experiments.search --quick    ten networks, 20 steps each
@@ -104,14 +104,14 @@ def searched(rows: Sequence[Mapping]) -> list[Mapping]:
 
 
 def finalists(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, Net]:
-    """What is trained anew: the "winner" of all that were searched, the "median" of those drawn by
+    """What is trained anew: the "winner" of all that were searched, the "middle" of those drawn by
     chance (of an even number the better one), and "by hand".
     """
     found = searched(rows)
     by_chance = sorted(found[:drawn], key=score, reverse=True)
     return {
         "winner": net_of(max(found, key=score)),
-        "median": net_of(by_chance[(len(by_chance) - 1) // 2]),
+        "middle": net_of(by_chance[(len(by_chance) - 1) // 2]),
         "by hand": BY_HAND,
     }
 
@@ -179,7 +179,7 @@ def trained(run: Run, pictures: tuple[int, int, int] = PICTURES) -> dict:
 def gains_of_the_winner(
     rows: Sequence[Mapping], steps: int = STEPS, drawn: int = RANDOM
 ) -> dict[str, dict[int, float]]:
-    """{"by hand" and "median": {seed: score of the winner less that network's}}, on test crops.
+    """{"by hand" and "middle": {seed: score of the winner less that network's}}, on test crops.
 
     A seed counts where both have it after this many steps; there may be none. Where the winner is
     that very network, the differences are 0.
@@ -198,7 +198,7 @@ def gains_of_the_winner(
 
 
 def gains_of_both_lengths(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, list[float]]:
-    """{"by hand" and "median": what the winner gains over that one, a number a seed}: the mean of
+    """{"by hand" and "middle": what the winner gains over that one, a number a seed}: the mean of
     both lengths of training, which are not independent. Only seeds with both lengths count.
     """
     short, long = (gains_of_the_winner(rows, steps, drawn) for steps in (STEPS, LONGER))
@@ -209,7 +209,7 @@ def gains_of_both_lengths(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[
 
 
 def findings(rows: Sequence[Mapping], drawn: int = RANDOM) -> dict[str, Finding]:
-    """{"by hand" and "median": whether the winner is better than that one, on fresh pictures}, of
+    """{"by hand" and "middle": whether the winner is better than that one, on fresh pictures}, of
     `gains_of_both_lengths`. Raises ValueError where no seed has both.
     """
     found = gains_of_both_lengths(rows, drawn).items()

@@ -89,7 +89,7 @@ def test_the_search_draws_once_and_then_changes_one_choice_of_the_five_best():
     assert {search.net_of(asdict(run)) for run in finals} == set(found.values())
     assert found["winner"] == max(map(search.net_of, rows), key=search.SPACE.index)
     first = sorted(map(search.net_of, rows[:40]), key=search.SPACE.index)
-    assert found["median"] == first[20], "19 are better and 20 are not"
+    assert found["middle"] == first[20], "19 are better and 20 are not"
 
 
 def test_gains_are_differences_of_scores_within_a_seed_and_a_length():
@@ -114,7 +114,7 @@ def test_gains_are_differences_of_scores_within_a_seed_and_a_length():
         for accuracy, net in zip(scores, nets, strict=True)
     )
     assert gains == {
-        "median": {10: pytest.approx(one - three)},
+        "middle": {10: pytest.approx(one - three)},
         "by hand": {11: pytest.approx(two - four)},
     }
     best = search.best_so_far(searched + tests)
@@ -122,9 +122,9 @@ def test_gains_are_differences_of_scores_within_a_seed_and_a_length():
 
 
 def test_a_search_that_finds_something_better_is_seen_in_five_seeds_and_one_that_does_not_is_not():
-    winner, median = search.SPACE[300], search.SPACE[100]
-    searched = [row(winner, 0.9), row(median, 0.4), row(search.SPACE[0], 0.2)]
-    accuracies = {winner: 0.8, median: 0.6, BY_HAND: 0.8}
+    winner, middle = search.SPACE[300], search.SPACE[100]
+    searched = [row(winner, 0.9), row(middle, 0.4), row(search.SPACE[0], 0.2)]
+    accuracies = {winner: 0.8, middle: 0.6, BY_HAND: 0.8}
     tests = []
     for seed in search.SEEDS:
         for net, accuracy in accuracies.items():
@@ -136,7 +136,7 @@ def test_a_search_that_finds_something_better_is_seen_in_five_seeds_and_one_that
                 tests.append(row(net, accuracy, "test", steps, seed))
     found = search.findings(searched + tests, drawn=3)
     # One number a seed: two lengths do not make it 1 / 2^10.
-    assert found["median"].p_for == 1 / 32 and found["median"].is_seen
+    assert found["middle"].p_for == 1 / 32 and found["middle"].is_seen
     assert not found["by hand"].is_seen
     short = [one for one in searched + tests if one["steps"] == search.STEPS]
     for too_few in (searched, short):
@@ -146,17 +146,17 @@ def test_a_search_that_finds_something_better_is_seen_in_five_seeds_and_one_that
 
 def test_a_seeds_gain_is_the_mean_of_both_lengths():
     """The winner gains .2 after the shorter training and loses .3 after the longer one."""
-    winner, median = search.SPACE[300], search.SPACE[100]
-    rows = [row(winner, 0.9), row(median, 0.4), row(search.SPACE[0], 0.2)]
+    winner, middle = search.SPACE[300], search.SPACE[100]
+    rows = [row(winner, 0.9), row(middle, 0.4), row(search.SPACE[0], 0.2)]
     for seed in search.SEEDS:
         for steps, gain in ((search.STEPS, 0.2), (search.LONGER, -0.3)):
             # Accuracies that give the scores .5 + gain, .5 and .1.
-            for net, score in ((winner, 0.5 + gain), (median, 0.5), (BY_HAND, 0.1)):
+            for net, score in ((winner, 0.5 + gain), (middle, 0.5), (BY_HAND, 0.1)):
                 accuracy = score * (net.cost.macs / BY_HAND.cost.macs) ** 0.07
                 rows.append(row(net, accuracy, "test", steps, seed))
-    found = search.findings(rows, drawn=3)["median"]
+    found = search.findings(rows, drawn=3)["middle"]
     assert (found.p_for, found.p_against) == (1, 1 / 32)
-    assert found.exception == "no gain: winner over median; the mean gain, -0.05, is below 0"
+    assert found.exception == "no gain: winner over middle; the mean gain, -0.05, is below 0"
 
 
 @pytest.mark.slow

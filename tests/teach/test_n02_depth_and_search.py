@@ -71,17 +71,29 @@ def test_the_title_says_where_accuracy_is_highest():
 def test_the_table_of_towers_has_a_line_for_each_depth(monkeypatch):
     shown = []
     monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
-    rows = [one | {"loss": 1.0 + one["seed"]} for one in tower_rows({2: [0.25, 0.75], 4: [0.5]})]
+    rows = tower_rows({2: [0.25, 0.75], 4: [0.5]}) + tower_rows({4: [0.875]}, steps=1600)
     n02_depth.towers_table(rows)
     head, lines = shown[0]
-    assert len(head) == 5 and head[0] == "tower"
+    assert len(head) == 3 and head[0] == "tower"
     assert lines == [
-        ["2 layers", "0.500 (0.250 – 0.750)", "1.50", "0.50", "0.30"],
-        ["4 layers", "0.500 (0.500 – 0.500)", "1.00", "0.50", "0.30"],
+        ["2 layers", "0.500 (0.250 – 0.750)", "–"],
+        ["4 layers", "0.500 (0.500 – 0.500)", "0.875 (0.875 – 0.875)"],
     ]
-    longer = [one | {"loss": 1.0} for one in tower_rows({4: [0.875]}, steps=1600)]
-    n02_depth.towers_table(rows + longer)
-    assert [line[-1] for line in shown[1][1]] == ["–", "0.875 (0.875 – 0.875)"]
+
+
+def test_the_table_of_gradients_is_of_the_shorter_training(monkeypatch):
+    """A median of the seeds before it and in its last tenth, and the mean loss."""
+    shown = []
+    monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
+    rows = [
+        one | {"loss": 1.0 + one["seed"], "before": 0.5 + one["seed"] ** 2}
+        for one in tower_rows({2: [0.25, 0.75, 0.5], 4: [0.5]})
+    ]
+    longer = [one | {"loss": 9.0} for one in tower_rows({4: [0.875]}, steps=1600)]
+    n02_depth.gradients_table(rows + longer)
+    head, lines = shown[0]
+    assert len(head) == 4 and "last 40 of 400 steps" in head[2]
+    assert lines == [["2 layers", "1.50", "0.30", "2.00"], ["4 layers", "0.50", "0.30", "1.00"]]
 
 
 def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
@@ -97,6 +109,9 @@ def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
         ["1", "+0.500", "+0.375", "+0.000"],
         ["mean of the last", "+0.500", "+0.375", "+0.000"],
     ]
+    n02_depth.growth_table({"last": [row for row in rows if row["seed"]]}, ("16 → 64 layers",))
+    assert shown[1][1] == [["1", "+0.000"], ["mean of the last", "+0.000"]]
+    assert len(shown[1][0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,7 +161,7 @@ def test_the_title_counts_the_powers_of_ten_that_a_wrong_gain_costs(monkeypatch)
         n02_depth, "first_gradient", lambda depth, kind, gain, activation: gradients[depth, gain]
     )
     n02_depth.show_mismatch({"wrong": ("silu", 1.0), "own": ("silu", 2.0)})
-    assert titles == ["The wrong gain costs 3 of the 8 powers of ten lost"]
+    assert titles == ["The wrong gain costs about 3 of the 8 powers of ten lost"]
 
 
 # --- the search ---
@@ -218,7 +233,7 @@ def test_a_finalist_keeps_its_score_in_the_search_and_who_was_not_searched_has_n
     found = n02_search.search_scores(FOUND)
     assert found == {
         name: pytest.approx(scored(net, accuracy))
-        for name, net, accuracy in (("winner", BEST, 0.9), ("median", OTHER, 0.5))
+        for name, net, accuracy in (("winner", BEST, 0.9), ("middle", OTHER, 0.5))
     }
     shown = []
     monkeypatch.setattr(n02_search, "table", lambda head, lines: shown.append((head, lines)))
@@ -229,12 +244,12 @@ def test_a_finalist_keeps_its_score_in_the_search_and_who_was_not_searched_has_n
     n02_search.show_finalists(FOUND + tests)
     assert [line[:2] for line in shown[0][1]] == [
         ["winner", f"{scored(BEST, 0.9):.3f}"],
-        ["median", f"{scored(OTHER, 0.5):.3f}"],
+        ["middle", f"{scored(OTHER, 0.5):.3f}"],
         ["by hand", "–"],
     ]
     assert all(len(line) == len(shown[0][0]) == 4 for line in shown[0][1])
     ahead = scored(BEST, 0.8) - scored(OTHER, 0.8)
-    assert f"median of the 40, mean of both trainings: {ahead:+.3f}" in capsys.readouterr().out
+    assert f"middle one of the 40, mean of both trainings: {ahead:+.3f}" in capsys.readouterr().out
 
 
 def test_fresh_scores_are_of_test_pictures_by_seed(monkeypatch):
@@ -254,6 +269,6 @@ def test_the_finalists_are_put_in_order_by_their_mean_score():
         for seed in (10, 11)
         for net, accuracy in ((BEST, 0.8), (BY_HAND, hand + 0.001 * seed), (OTHER, 0.5))
     ]
-    hand, winner, median = "the one made by hand", "the search's winner", "the median of the 40"
-    assert n02_search.order_on_fresh_pictures(rows) == [hand, winner, median]
-    assert n02_search.order_on_fresh_pictures(rows, 100) == [winner, median, hand]
+    hand, winner, middle = "the one made by hand", "the search's winner", "the middle one of the 40"
+    assert n02_search.order_on_fresh_pictures(rows) == [hand, winner, middle]
+    assert n02_search.order_on_fresh_pictures(rows, 100) == [winner, middle, hand]

@@ -90,6 +90,6 @@ def claims_on_search(rows: Sequence[Mapping]) -> tuple[Claim, Claim]:
         "such a search finds a better network than chance or a hand does",
         values,
         tuple(search.findings(rows).values()),
-        care="ahead of the one made by hand, not of the median drawn by chance",
+        care="ahead of the one made by hand, not of the middle one drawn by chance",
     )
     return history, method

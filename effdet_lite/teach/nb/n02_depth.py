@@ -98,28 +98,35 @@ def title_of_depths(rows: Sequence[Mapping]) -> str:
 
 
 def towers_table(rows: Sequence[Mapping]) -> None:
-    """A line for each depth of the towers with both remedies: accuracy and training loss, and the
-    norm of the first layer's gradient (the median of the seeds), before the training and in its
-    last tenth (the median of its steps), of the shorter training. Where there are longer ones,
-    their accuracy stands at the end.
+    """A line for each depth of the towers with both remedies: accuracy after each length of
+    training.
     """
-    short, long = (by_depth(rows, steps=steps) for steps in (STEPS, LONGER))
+    found = [by_depth(rows, steps=steps) for steps in (STEPS, LONGER)]
+    lines = []
+    for depth in found[0]:
+        own = [one.get(depth) for one in found]
+        words = [str(spread(list(seeds.values()))) if seeds else "–" for seeds in own]
+        lines.append([f"{depth} layers", *words])
+    heads = [
+        f"accuracy after {steps:,} steps: mean (lowest – highest)" for steps in (STEPS, LONGER)
+    ]
+    table(["tower", *heads], lines)
+
+
+def gradients_table(rows: Sequence[Mapping]) -> None:
+    """A line for each depth of the towers with both remedies, of the shorter training: the norm of
+    the first layer's gradient before it and in its last tenth (the median of its steps), each the
+    median of the seeds, and the mean training loss at its end.
+    """
     losses = means(by_depth(rows, value="loss"))
     before, tenths = by_depth(rows, value="before"), by_depth(rows, value="gradients")
     lines = []
-    for depth, own in short.items():
-        last = statistics.median(one[-1] for one in tenths[depth].values())
+    for depth in before:
         first = statistics.median(before[depth].values())
-        line = [f"{depth} layers", str(spread(list(own.values()))), f"{losses[depth]:.2f}"]
-        line += [f"{first:.2f}", f"{last:.2f}"]
-        if long:
-            line.append(str(spread(list(long[depth].values()))) if depth in long else "–")
-        lines.append(line)
-    heads = [f"accuracy after {STEPS} steps: mean (lowest – highest)"]
-    heads += [f"training loss of the last {LAST} of {STEPS} steps: mean"]
-    heads += ["gradient before: median", f"gradient of the last {STEPS // PARTS} steps: median"]
-    heads += [f"accuracy after {LONGER:,} steps: mean (lowest – highest)"] if long else []
-    table(["tower", *heads], lines)
+        last = statistics.median(one[-1] for one in tenths[depth].values())
+        lines.append([f"{depth} layers", f"{first:.2f}", f"{last:.2f}", f"{losses[depth]:.2f}"])
+    gradients = ["gradient before training", f"gradient, last {STEPS // PARTS} of {STEPS} steps"]
+    table(["tower", *gradients, f"training loss, last {LAST} steps"], lines)
 
 
 def kinds_table(rows: Sequence[Mapping]) -> None:
@@ -141,18 +148,22 @@ def mean_growth(rows: Sequence[Mapping]) -> dict[str, float]:
     return dict(zip(STEPS_OF_DEPTH, map(statistics.fmean, gains), strict=True))
 
 
-def growth_table(rows_of: Mapping[str, Sequence[Mapping]]) -> None:
+def growth_table(
+    rows_of: Mapping[str, Sequence[Mapping]], shown: Sequence[str] = STEPS_OF_DEPTH
+) -> None:
     """A line for each seed: what more layers add to its accuracy, the mean of both trainings. After
-    each group of seeds stands its mean. rows_of: {what a group is called: its rows}.
+    each group of seeds stands its mean. rows_of: {what a group is called: its rows}. shown: the
+    columns, of STEPS_OF_DEPTH.
     """
     lines = []
     for name, rows in rows_of.items():
         for seed, own in growths(rows).items():
-            lines.append([str(seed), *(f"{gain:+.3f}" for gain in own)])
-        whole = mean_growth(rows).values()
-        lines.append([f"mean of the {name}", *(f"{gain:+.3f}" for gain in whole)])
+            gains = dict(zip(STEPS_OF_DEPTH, own, strict=True))
+            lines.append([str(seed), *(f"{gains[step]:+.3f}" for step in shown)])
+        whole = mean_growth(rows)
+        lines.append([f"mean of the {name}", *(f"{whole[step]:+.3f}" for step in shown)])
     gained = f"seed: accuracy gained, mean of {STEPS} and {LONGER:,} steps"
-    table([gained, *STEPS_OF_DEPTH], lines)
+    table([gained, *shown], lines)
 
 
 # --- gradients before any training ---
@@ -222,7 +233,8 @@ def show_mismatch(gains: Mapping[str, tuple[str, float]]) -> None:
         for label, (activation, gain) in gains.items()
     }
     wrong, matching, *_ = map(powers_lost, found.values())
-    title = f"The wrong gain costs {wrong - matching:.0f} of the {wrong:.0f} powers of ten lost"
+    lost = f"about {wrong - matching:.0f} of the {wrong:.0f} powers of ten lost"
+    title = f"The wrong gain costs {lost}"
     _show_gradients(found, title, height=3.4)
 
 

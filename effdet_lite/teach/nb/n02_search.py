@@ -122,7 +122,10 @@ class SearchGame:
             "MACs": f"{net.cost.macs / 1e3:,.0f} thousand",
             "accuracy it needs to be as good as the winner": f"{needed:.3f}",
         }
-        return View(figure, "Accuracy against MACs of small networks.", numbers | self.result(net))
+        told = (
+            f"None of the {len(self.drawn)} networks drawn by chance lies above the winner's line."
+        )
+        return View(figure, told, numbers | self.result(net))
 
     def result(self, net: Net) -> dict[str, str]:
         """What came out for this network, if it was trained here."""
@@ -184,7 +187,7 @@ def show_search(rows: Sequence[Mapping]) -> None:
     axis.step(numbers, best, color=COLORS[0], marker="", where="post", label="best so far")
     if len(found) > RANDOM:
         axis.axvline(RANDOM + 0.5, color=PALETTE["black"], linestyle=":", marker="")
-        axis.text(RANDOM + 1, min(found), "the best, changed →", fontsize=9)
+        axis.text(RANDOM + 1, min(found), "the five best, changed →", fontsize=9)
     axis.set(xlabel="networks trained", ylabel="score on validation pictures")
     axis.set_ylim(min(found) - 0.06, max(found) + 0.01)  # room for the legend below
     axis.legend(loc="lower left", fontsize=9)
@@ -197,24 +200,25 @@ def show_search(rows: Sequence[Mapping]) -> None:
     )
     winner = finalists(rows)["winner"]
     by_chance = found[:RANDOM]
+    middle = f"the middle one, number {(len(by_chance) + 1) // 2} of them by score"
     table(
         ["score on validation pictures", "value"],
         [
             [f"best of {len(by_chance)} drawn by chance", f"{max(by_chance):.3f}"],
-            ["median of them", f"{search_scores(rows)['median']:.3f}"],
+            [middle, f"{search_scores(rows)['middle']:.3f}"],
             [f"the winner: {in_words(winner)}", f"{best[-1]:.3f}"],
         ],
     )
 
 
 def search_scores(rows: Sequence[Mapping]) -> dict[str, float]:
-    """{"winner", "median": its score in the search}, and "by hand" if the search met that one."""
+    """{"winner", "middle": its score in the search}, and "by hand" if the search met that one."""
     found = {net_of(row): score(row) for row in searched(rows)}
     return {name: found[net] for name, net in finalists(rows).items() if net in found}
 
 
 def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, float]]:
-    """{"winner", "median", "by hand": {seed: score on test pictures}} after this many steps."""
+    """{"winner", "middle", "by hand": {seed: score on test pictures}} after this many steps."""
     found = {}
     for name, net in finalists(rows).items():
         found[name] = {
@@ -227,7 +231,7 @@ def fresh_scores(rows: Sequence[Mapping], steps: int) -> dict[str, dict[int, flo
 
 NAMES = {
     "winner": "the search's winner",
-    "median": "the median of the 40",
+    "middle": "the middle one of the 40",
     "by hand": "the one made by hand",
 }
 
@@ -242,7 +246,7 @@ def order_on_fresh_pictures(rows: Sequence[Mapping], steps: int = LONGER) -> lis
 
 @styled
 def show_finalists(rows: Sequence[Mapping]) -> None:
-    """Winner, median and a network made by hand, trained anew and scored on test pictures; what
+    """Winner, middle one and a network made by hand, trained anew and scored on test pictures; what
     each is made of stands below.
     """
     figure, axes = new_figure(1, 2, width=8.2, height=3.6)
@@ -258,7 +262,8 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
                 lines[name].append("–")
                 continue
             look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
-            axis.plot([number] * len(own), list(own.values()), **look, alpha=0.6)
+            places = [number + 0.07 * (place - len(own) // 2) for place in range(len(own))]
+            axis.plot(places, list(own.values()), **look)
             mean = statistics.fmean(own.values())
             axis.hlines(mean, number - 0.2, number + 0.2, color="black")
             told.append(f"{name} {mean:.3f} after {steps} steps")
@@ -266,7 +271,7 @@ def show_finalists(rows: Sequence[Mapping]) -> None:
         axis.set(xticks=range(len(found)), xticklabels=list(found), xlim=(-0.5, 2.5))
         axis.set_title(f"{steps} steps", fontsize=10)
         axis.set_ylim(0.82, 1.02)
-    axes[0, 0].set_ylabel("score on fresh pictures")
+    axes[0, 0].set_ylabel("score on fresh pictures\n(dots: seeds, bars: means)")
     best = order_on_fresh_pictures(rows)[0]
     figure.suptitle(f"After {LONGER} steps {best} is ahead", fontsize=11)
     show(figure, f"Mean scores on test pictures: {', '.join(told)}.")
