@@ -59,11 +59,19 @@ def test_kinds_differ_in_line_and_sign_as_well_as_in_color():
         assert one.color != other.color and one.dashes != other.dashes and one.sign != other.sign
 
 
-def drawn(detections, target, side=3.5):
+def drawn(detections, target, side=3.5, **how):
     figure, (axis,) = new_panels(side, side, (0, 0, 1, 1))
     draw_picture(axis, torch.full((3, 100, 100), 0.5))
-    draw_judged(axis, detections, target, CLASSES, judged(detections, target))
+    draw_judged(axis, detections, target, CLASSES, judged(detections, target), **how)
     return figure, axis
+
+
+def test_only_the_kinds_that_are_named_get_labels():
+    _, axis = drawn(FOUND, TARGET)
+    _, fewer = drawn(FOUND, TARGET, named=("wrong",))
+    signs = [{text.get_text().split()[0] for text in one.texts} for one in (axis, fewer)]
+    assert signs[0] > signs[1] == {LOOKS["wrong"].sign}
+    assert len(fewer.patches) == len(axis.patches)
 
 
 def test_every_box_is_drawn_as_its_kind_is():

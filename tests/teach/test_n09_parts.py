@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torchvision import tv_tensors
+from torchvision.ops import box_iou
 
 from effdet_lite.anchors import iou
 from effdet_lite.evaluation import TIDE_NAMES, coco_ap_from_detections, error_kinds
@@ -208,3 +209,17 @@ def test_suppression_across_classes_takes_right_boxes_too():
     figures = coco_ap_from_detections(across, errors.with_nms(0.5)[1], errors.CLASSES)
     assert both[1] == pytest.approx(figures["ap50"])
     assert right[1] < both[1] < wrong[1]
+
+
+@pytest.mark.slow
+def test_the_strongest_background_box_overlaps_no_object_by_a_tenth(monkeypatch):
+    """It lies on the corner of an object, so its title must not say that nothing is there."""
+    told = []
+    monkeypatch.setattr(errors, "show", lambda figure, alt: told.append(alt))
+    errors.show_strongest()
+    assert told[0].endswith("background: triangle 0.63, IoU below 0.1.")
+    picture, number = errors.strongest("background")
+    detections, targets = errors.found_in("test")
+    (found,) = errors.kept_from(detections[picture : picture + 1], errors.SURE)
+    overlaps = box_iou(found["boxes"][number][None], targets[picture]["boxes"])
+    assert 0 < overlaps.max() < 0.1

@@ -76,6 +76,7 @@ def draw_judged(
     result: Judged,
     names_missed: bool = True,
     labels: Literal["where there is room", "on clear ground", "none"] = "where there is room",
+    named: Sequence[str] = tuple(LOOKS),
 ) -> None:
     """Draw the boxes of one picture as they were judged, and the objects that were missed.
 
@@ -87,7 +88,7 @@ def draw_judged(
 
     names_missed: whether a missed object has its class beside its sign. labels: "on clear ground"
     leaves out labels that would lie on a line or hide much of an object; there and with "none" a
-    box that lies on a right one stands a little outside, too.
+    box that lies on a right one stands a little outside, too. named: the kinds that get labels.
     """
     boxes = [
         (kind, box, _told(kind, writable(classes[label], label), score))
@@ -107,11 +108,12 @@ def draw_judged(
     if labels != "where there is room":
         right = [box for kind, box, _ in boxes if kind == "right"]
         boxes = [(kind, _off(axis, kind, box, right), words) for kind, box, words in boxes]
-        how |= {"lines": [box for _, box, _ in boxes], "signed": labels != "none"}
+        how["lines"] = [box for _, box, _ in boxes]
     for kind in ("wrong", "right", "missed", "double"):
+        signed = labels != "none" and kind in named
         for own, box, words in boxes:
             if own == kind:
-                draw_one(axis, box, kind, words, **how)
+                draw_one(axis, box, kind, words, signed=signed, **how)
 
 
 def _off(axis: Axes, kind: str, box, right: Sequence):

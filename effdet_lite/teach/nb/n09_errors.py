@@ -255,7 +255,7 @@ def show_strongest() -> None:
 def _truth(kind: str, box: Tensor, target: Mapping) -> str:
     """What the object says that this box lies on, or next to."""
     if kind == "background":
-        return ", nothing is there"
+        return ", IoU below 0.1"
     nearest = int(box_iou(box[None], target["boxes"])[0].argmax())
     name = CLASSES[int(target["labels"][nearest])]
     return ", but it is taken" if kind == "double" else f", is a {name}"

@@ -30,10 +30,11 @@ def show_four_grades() -> None:
     found, target = kept_from(detections[PICTURE : PICTURE + 1], SCORE)[0], targets[PICTURE]
     draw_picture(left, pictures_of("test")[PICTURE][0])
     result = judged(found, target)
-    draw_judged(left, found, target, CLASSES, result, labels="on clear ground")
+    how = {"labels": "on clear ground", "named": ("wrong",)}
+    draw_judged(left, found, target, CLASSES, result, **how)
     hits = f"{result.count('right')} of {len(result.kinds)} boxes are right"
     left.set_title(f"One of the pictures: {hits}", fontsize=11, y=1.0)
-    draw_key(figure, ("right", "wrong"))
+    draw_key(figure, ("right", "wrong"), signed=False)
     precision, recall = rates(judged_pictures("test"), SCORE)
     figures = test_figures()
     grades = {

@@ -164,7 +164,7 @@ def show_what_is_left(angles: tuple[int, ...] = (45, 90), draws: int = 200, seed
         low, high = np.percentile(lost, (2.5, 97.5))
         whole = _of(one, range(FEW), label) - _of(other, range(FEW), label)
         rows.append([name, f"{whole:.3f}", f"{low:.3f} to {high:.3f}".replace("-", "−")])
-    table(["AP50 lost", f"in {FEW} pictures", f"95 % of {draws} paired draws"], rows)
+    table(["AP50 lost", f"in {FEW} pictures", "95 of 100 paired draws"], rows)
 
 
 def _of(grades: Grades, pictures, label: int | None) -> float:

@@ -62,7 +62,7 @@ def show_demands() -> None:
     for place, value in enumerate(values):
         size.text(place, value + 0.01, f"{value:.2f}", ha="center", fontsize=10)
     size.set(
-        ylim=(0, 1), xlim=(-0.6, 2.6), ylabel="AP (0–1)", xlabel="root of the object's area, px"
+        ylim=(0, 1), xlim=(-0.6, 2.6), ylabel="AP (0–1)", xlabel="root of the true box's area, px"
     )
     size.set_title(f"By size AP is {min(values):.2f} to {max(values):.2f}", fontsize=11)
     told = ", ".join(f"{name} {value:.2f}" for name, value in zip(CLASSES, middle, strict=True))

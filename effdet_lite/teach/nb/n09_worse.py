@@ -85,5 +85,5 @@ def show_worse() -> None:
         )
         told.append(f"{name} {amount:g}: {hits}")
     figure.suptitle(f"One picture, made worse; boxes with a score of {SCORE} or more", fontsize=11)
-    draw_key(figure, signed=False)
+    draw_key(figure, meanings={"missed": "object without a right box"}, signed=False)
     show(figure, f"One picture in four bad versions; objects found: {'; '.join(told)}.", photo=True)
