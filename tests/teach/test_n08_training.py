@@ -4,6 +4,8 @@ made by hand, arithmetic, and matplotlib's own limits.
 
 import copy
 import math
+import statistics
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -12,6 +14,8 @@ from torchvision.ops import sigmoid_focal_loss
 
 from effdet_lite.anchors import grid, match
 from effdet_lite.checkpoint import save_tensors
+from effdet_lite.experiments import recipe
+from effdet_lite.experiments.run import stored_results
 from effdet_lite.teach.kit.page import text_table
 from effdet_lite.teach.kit.shared import shipped
 from effdet_lite.teach.nb import (
@@ -23,6 +27,7 @@ from effdet_lite.teach.nb import (
     n08_norms,
     n08_opening,
     n08_rates,
+    n08_recipe,
     n08_shipped,
     n08_small,
 )
@@ -218,6 +223,43 @@ def test_a_machine_that_cannot_start_two_processes_says_so(monkeypatch, tmp_path
     monkeypatch.setattr(n08_further, "losses_of_processes", fails)
     n08_further.show_two_processes(tmp_path)
     assert "did not start on this machine: no rendezvous" in capsys.readouterr().out
+
+
+# --- the recipe's runs ---
+
+
+def ap50s(**settings):
+    """AP50 of the stored runs that are the usual one but for these settings."""
+    usual = asdict(recipe.USUAL) | settings
+    del usual["seed"]
+    rows = stored_results("recipe")["runs"]
+    return [row["ap50"] for row in rows if all(row[name] == usual[name] for name in usual)]
+
+
+def test_the_titles_of_the_recipe_are_what_its_runs_say(monkeypatch):
+    """Pays: every seed is better than every other. Next to nothing: half a hundredth."""
+    shown = []
+    monkeypatch.setattr(n08_recipe, "show", lambda figure, alt: shown.append(figure))
+    monkeypatch.setattr(n08_recipe, "table", lambda header, rows: None)
+    n08_recipe.show_recipe()
+    (figure,) = shown
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert [title.partition(":")[2].strip() for title in titles] == [
+        "it pays at four times the usual rate",
+        "it changes next to nothing",
+        "flips gain nothing in 300 steps, and pay in 900",
+    ]
+    high = 4 * recipe.USUAL.learning_rate
+    assert min(ap50s(learning_rate=high)) > max(ap50s(learning_rate=high, warmup=0))
+    assert abs(statistics.fmean(ap50s()) - statistics.fmean(ap50s(decay=0.0))) < 0.005
+    for pictures in (200, 2400):
+        few, none = (ap50s(pictures=pictures, augmentation=name) for name in ("flips", "none"))
+        assert sum(few) < sum(none)
+    longer = {"pictures": 200, "steps": 900}
+    assert min(ap50s(**longer)) > max(ap50s(**longer, augmentation="none"))
+    assert not cut_off(figure)
+    for axis in figure.axes:
+        assert all(0 < y < axis.get_ylim()[1] for line in axis.lines for y in line.get_ydata())
 
 
 # --- no picture is cut off ---

@@ -50,8 +50,12 @@ def show_schedule(steps: int = 1000) -> None:
     figure, axes = new_figure(width=7, height=2.8)
     axes[0, 0].plot(range(1, steps + 1), rates, marker="")
     axes[0, 0].set(xlabel="training step", ylabel="learning rate", ylim=(0, None))
-    axes[0, 0].set_title(f"{config.warmup} steps up, then half a cosine down to 0", loc="left")
-    words = f"The learning rate climbs for {config.warmup} steps to {config.learning_rate:g}"
+    axes[0, 0].set_title(
+        f"The defaults: {config.warmup} steps up, then half a cosine down to 0", loc="left"
+    )
+    words = (
+        f"By default the learning rate climbs for {config.warmup} steps to {config.learning_rate:g}"
+    )
     show(figure, f"{words} and falls to zero along half a cosine.")
 
 
@@ -169,7 +173,7 @@ def show_two_processes(folder: Path) -> None:
 
 
 @styled
-def show_cells(number: int = 3) -> None:
+def show_cells(number: int = 2) -> None:
     """What the cell detector finds in test photographs, and its AP; a sentence where there are no
     photographs.
     """
@@ -198,7 +202,8 @@ def show_cells(number: int = 3) -> None:
         found = detected(model, image, 0.5)
         result = judged(found, target)
         draw_picture(axis, image)
-        draw_judged(axis, found, target, cells.classes, result, names_missed=False)
+        how = {"names_missed": False, "labels": "on clear ground"}
+        draw_judged(axis, found, target, cells.classes, result, **how)
         told.append(f"{result.count('right')} right, {result.count('missed')} missed")
     draw_key(figure)
     show(figure, f"Test photographs by the cell detector: {'; '.join(told)}.")

@@ -15,7 +15,7 @@ from effdet_lite.teach.kit.page import table
 WORDS = {
     "model": "the weights, with the norms' statistics",
     "ema": "their moving average",
-    "optimizer": "AdamW's two running means for each weight",
+    "optimizer": "AdamW's two running means for each weight, and step counters",
 }
 
 
@@ -105,7 +105,7 @@ ADDED = (
         optimizing.make_optimizer,
     ),
     Added(
-        "A figure should be that of the file one keeps.",
+        "The kept file is rounded to 16 bits: is its AP50 the same?",
         "test it as it is stored",
         "copy.deepcopy(model).half().float()",
         milestones.evaluate,

@@ -70,7 +70,7 @@ def climb_view(rates: Sequence[float], losses: Sequence[float], guesses: Mapping
     axis.set_xticks(ticks, [number_text(tick) for tick in ticks])
     axis.set(xlim=(rates[0] / 1.2, max(10.0, rates[-1] * 1.2)))
     axis.set(xlabel="learning rate, a little higher with each step (log axis)")
-    axis.set_title("The loss falls, lies flat, and breaks", loc="left")
+    axis.set_title("Low rates hardly learn, high rates break the training", loc="left")
     axis.legend(loc="upper left")
     draw_guess(axis, guesses["08.d"])
     numbers = {
