@@ -132,6 +132,8 @@ def test_errors_are_counted_by_kind():
     }
     counts = n10_judged.counted([found], [target])
     assert dict(counts) == {"right": 1, "double": 1, "background": 1, "missed": 1}
+    scores = n10_judged.mean_scores([found, found], [target, target])
+    assert scores == pytest.approx({"right": 0.9, "double": 0.8, "background": 0.7})
 
 
 def test_what_is_missing_for_the_file_is_said(monkeypatch, capsys):

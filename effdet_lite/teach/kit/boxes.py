@@ -110,6 +110,15 @@ def draw_outlines(axis: Axes, boxes, colors: object, **style: object) -> None:
     axis.add_collection(lines, autolim=False)
 
 
+def class_keys(classes: Sequence[str]) -> list:
+    """For a legend: each class with the symbol and the color that `draw_boxes` gives it."""
+    looks = zip(writable_names(classes), itertools.cycle(MARKERS), itertools.cycle(COLORS))
+    return [
+        Line2D([], [], linestyle="", marker=marker, color=color, label=name)
+        for name, marker, color in looks
+    ]
+
+
 @styled
 def picture_pair(first, second, titles: tuple[str, str]) -> tuple[Figure, list[Axes]]:
     """Two pictures [3, H, W] side by side, with titles above."""
@@ -173,12 +182,7 @@ def image_grid(
             dashed=True,
             words=False,
         )
-    keys = [
-        Line2D([], [], linestyle="", marker=marker, color=color, label=name)
-        for name, marker, color in zip(
-            writable_names(classes), itertools.cycle(MARKERS), itertools.cycle(COLORS)
-        )
-    ]
+    keys = class_keys(classes)
     keys.append(Rectangle((0, 0), 1, 1, fill=False, label="true"))
     if detections:
         detected = f"detected (score ≥ {min_score:g})" if min_score else "detected"

@@ -19,14 +19,15 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n10_flaws import Note
 
 RED = 0  # the label of red cells
-ALL, UNSEEN, SEEN, LABELED, SEEN_LABELED = (
+ALL, UNSEEN, SEEN, LABELED, SEEN_LABELED, UNSEEN_LABELED = (
     "all",
     "without the twins",
     "the twins alone",
     "with red labels",
     "the twins with red labels",
+    "the others with red labels",
 )
-OF_TWINS = (ALL, UNSEEN, SEEN, SEEN_LABELED)
+OF_TWINS = (ALL, UNSEEN, SEEN, SEEN_LABELED, UNSEEN_LABELED)
 
 
 def photographs_of(folder: Path, split: str, size: tuple[int, int]) -> BCCDDetection:
@@ -58,6 +59,7 @@ def test_parts(
         SEEN: [number for number in numbers if names[number] in seen],
         LABELED: labeled,
         SEEN_LABELED: [number for number in labeled if names[number] in seen],
+        UNSEEN_LABELED: [number for number in labeled if names[number] not in seen],
     }
 
 

@@ -13,7 +13,7 @@ from effdet_lite.anchors import iou
 from effdet_lite.data.bccd import CLASSES, photo_names
 from effdet_lite.data.voc import read_voc
 from effdet_lite.places import cells_folder, course_folder
-from effdet_lite.teach.kit.boxes import draw_boxes
+from effdet_lite.teach.kit.boxes import class_keys, draw_boxes
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import new_figure, styled
 from effdet_lite.teach.nb.n10_scenes import short
@@ -125,7 +125,7 @@ def show_flaws(folder: Path, notes: Mapping[str, Note], names: Sequence[str]) ->
         "piles of boxes": piled,
     }
     some = [(kind, name) for kind, number in DRAWN.items() for name in found[kind][:number]]
-    figure, axes = new_figure(2, 3, width=9, height=5)
+    figure, axes = new_figure(2, 3, width=9, height=5.3)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (kind, name) in zip(axes.flat, some, strict=False):
@@ -134,6 +134,8 @@ def show_flaws(folder: Path, notes: Mapping[str, Note], names: Sequence[str]) ->
         labels = [CLASSES.index(label) for label in notes[name].names]
         draw_boxes(pixels, notes[name].boxes, labels, CLASSES, axis=axis, words=False)
         axis.set_title(f"{short(name)}: {kind}", fontsize=10)
+    keys = class_keys(CLASSES)
+    figure.legend(handles=keys, loc="outside lower center", ncols=3, fontsize=10, frameon=False)
     show(
         figure,
         "Test photographs with flaws: red cells without a box; a white cell whose large box says "

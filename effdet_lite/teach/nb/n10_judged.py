@@ -33,8 +33,13 @@ def judge(model: EfficientDet, test_set: Dataset, least: float = 0.4) -> Counter
         {key: value[one["scores"] >= least] for key, value in one.items()} for one in detections
     ]
     counts = counted(sure, targets)
-    heads = [f"boxes with a score ≥ {least:g}", "number", "what to try first"]
-    table(heads, [[kind, counts[kind], ADVICE.get(kind, "")] for kind in KINDS])
+    scores = mean_scores(sure, targets)
+    heads = [f"boxes with a score ≥ {least:g}", "number", "mean score", "what to try first"]
+    rows = [
+        [kind, counts[kind], f"{scores[kind]:.2f}" if kind in scores else "", ADVICE.get(kind, "")]
+        for kind in KINDS
+    ]
+    table(heads, rows)
     number = min(4, len(test_set))
     pictures = [test_set[index][0] for index in range(number)]
     figure = image_grid(
@@ -61,6 +66,15 @@ def counted(detections: Sequence[Mapping], targets: Sequence[Mapping]) -> Counte
     counts = Counter(kind for one in judged for kind in one["kinds"])
     counts["missed"] = sum(int(one["missed"].sum()) for one in judged)
     return counts
+
+
+def mean_scores(detections: Sequence[Mapping], targets: Sequence[Mapping]) -> dict[str, float]:
+    """The mean score of the boxes of each kind that there is."""
+    scores: dict[str, list[float]] = {}
+    for one, judged in zip(detections, error_kinds(detections, targets), strict=True):
+        for kind, score in zip(judged["kinds"], one["scores"].tolist(), strict=True):
+            scores.setdefault(kind, []).append(score)
+    return {kind: sum(some) / len(some) for kind, some in scores.items()}
 
 
 def export_and_compare(

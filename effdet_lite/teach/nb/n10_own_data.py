@@ -10,7 +10,6 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import torch
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -22,12 +21,12 @@ from effdet_lite.data.pictures import open_picture
 from effdet_lite.data.suspects import KINDS, Suspect
 from effdet_lite.data.voc import read_voc
 from effdet_lite.predict import coco_document
-from effdet_lite.teach.kit.boxes import RIM, draw_boxes
+from effdet_lite.teach.kit.boxes import RIM, class_keys, draw_boxes
 from effdet_lite.teach.kit.flags import draw_guess
 from effdet_lite.teach.kit.page import show, table
-from effdet_lite.teach.kit.plots import COLORS, MARKERS, new_figure, new_panels, styled
+from effdet_lite.teach.kit.plots import COLORS, new_figure, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.kit.words import writable, writable_names, write_plainly
+from effdet_lite.teach.kit.words import writable, write_plainly
 
 PANELS = 6  # pictures of a look
 LONGEST_NAME = 34  # characters of a file's name above a picture
@@ -76,19 +75,9 @@ def show_suspects(report: FolderReport) -> None:
         _draw(axis, report, index, suspect)
         axis.set_title(f"{_drawn_name(report.samples[index].path, index)}\n{title}", fontsize=10)
         write_plainly(axis.title)
-    keys = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=MARKERS[n % len(MARKERS)],
-            color=COLORS[n % len(COLORS)],
-            label=name,
-        )
-        for n, name in enumerate(writable_names(report.classes))
-    ]
+    keys = class_keys(report.classes)[:12]
     legend = figure.legend(
-        handles=keys[:12], loc="outside lower center", ncols=6, fontsize=10, frameon=False
+        handles=keys, loc="outside lower center", ncols=6, fontsize=10, frameon=False
     )
     write_plainly(*legend.get_texts())
     told = "; ".join(f"{report.samples[index].path.name}: {title}" for index, title, _ in panels)

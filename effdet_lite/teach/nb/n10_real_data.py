@@ -13,6 +13,7 @@ from effdet_lite.data.folders import Sample
 from effdet_lite.teach.kit.plots import COLORS, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 
+FINEST = 2  # level
 SHOWN = 300  # boxes as dots; more could not be told apart
 
 
@@ -60,6 +61,7 @@ def _fit_by_side(axis: Axes, sides: Tensor, fits: Tensor) -> None:
         axis.text(middle, 102, f"{count:,}" if count else "", ha="center", fontsize=9)
     _powers_of_two(axis.xaxis, range(first, last + 1, 1 + (last - first > 5)))
     axis.set(xlabel="side of the box (px at this size)", ylabel="with an anchor (%)", ylim=(0, 120))
+    axis.set_yticks(range(0, 101, 20))
     axis.text(0.5, 0.94, "how many boxes:", transform=axis.transAxes, ha="center", fontsize=9)
 
 
@@ -67,8 +69,8 @@ def _shapes_plot(axis: Axes, sides: Tensor, shapes: dict[int, Tensor]) -> None:
     """Widths and heights of the boxes as dots, and those of each level's anchors."""
     few = sides[:: -(-len(sides) // SHOWN)].log2().numpy()
     axis.plot(*few.T, ".", color="#999999", markersize=3, linestyle="", label="boxes")
-    for number, (level, some) in enumerate(shapes.items()):
-        look = line_look(number) | {"linestyle": ""}
+    for level, some in shapes.items():
+        look = line_look(level - FINEST) | {"linestyle": ""}  # a level looks the same everywhere
         axis.plot(*some.log2().T, label=f"P{level}", **look)
     every = np.concatenate([few, *(some.log2().numpy() for some in shapes.values())])
     powers = range(math.floor(every.min()), math.ceil(every.max()) + 1)
