@@ -21,7 +21,7 @@ from effdet_lite.teach.nb.n10_scenes import short
 PARTS = ("train", "val", "test")
 NO_AREA = "boxes without area"
 TWICE = "nearly the same box twice (IoU over 0.8)"
-PILED = "overlapping boxes of one class (IoU 0.3–0.8)"
+PILED = "overlapping pairs of one class (IoU 0.3–0.8)"
 CUT = "boxes at the picture's border"
 DRAWN = {"no red cells drawn": 2, "a white cell's box, another class": 1, "piles of boxes": 3}
 
@@ -105,7 +105,7 @@ def flaws_table(notes: Mapping[str, Note]) -> None:
         rows.append([kind, f"{sum(counts):,}", sum(count > 0 for count in counts)])
     for label in CLASSES[:2]:
         rows.append([f"no {label} at all", "", without(notes, label)])
-    table(["flaw", "boxes", "photographs"], rows)
+    table(["flaw", "boxes, or pairs", "photographs"], rows)
 
 
 def without(notes: Mapping[str, Note], label: str) -> int:
