@@ -3,6 +3,7 @@
 Oracles: torchvision and effdet themselves, and mistakes that are made on purpose.
 """
 
+import numpy as np
 import torch
 import torchvision
 from effdet import EfficientDet as ReferenceDetector
@@ -96,3 +97,10 @@ def test_without_effdet_a_sentence_says_so(monkeypatch, capsys):
     official.show_both_detectors(model, model, unseen_pictures()[0][0])
     official.show_that_a_mistake_is_noticed(model)
     assert capsys.readouterr().out.count("effdet is not installed here") == 3
+
+
+def test_what_differs_is_counted_one_by_one():
+    """Oracle: numpy's isclose."""
+    one, other = torch.zeros(1000), torch.linspace(0, 2e-4, 1000)
+    expected = (~np.isclose(one.numpy(), other.numpy(), rtol=0, atol=1e-4)).sum()
+    assert official.differing(one, other) == expected > 1

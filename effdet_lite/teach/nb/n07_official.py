@@ -145,8 +145,14 @@ def show_fresh_networks_agree() -> None:
     """Two fresh D0 with different random weights, on one picture."""
     image = torch.rand(1, 3, SIDE, SIDE)
     one, other = (EfficientDet.from_name("d0").eval()(image)[0] for _ in range(2))
-    apart = (one - other).abs().max()
-    print(f"class scores that differ by more than 0.0001: {int(apart > 1e-4)} of {one.numel():,}")
+    print(
+        f"class scores that differ by more than 0.0001: {differing(one, other):,} of {one.numel():,}"
+    )
+
+
+def differing(one: Tensor, other: Tensor, least: float = 1e-4) -> int:
+    """How many numbers of two tensors of one shape differ by more than `least`."""
+    return int(((one - other).abs() > least).sum())
 
 
 # --- both find the same boxes in one picture ---
