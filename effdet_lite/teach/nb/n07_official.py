@@ -145,9 +145,8 @@ def show_fresh_networks_agree() -> None:
     """Two fresh D0 with different random weights, on one picture."""
     image = torch.rand(1, 3, SIDE, SIDE)
     one, other = (EfficientDet.from_name("d0").eval()(image)[0] for _ in range(2))
-    print(
-        f"class scores that differ by more than 0.0001: {differing(one, other):,} of {one.numel():,}"
-    )
+    count = f"{differing(one, other):,} of {one.numel():,}"
+    print(f"class scores that differ by more than 0.0001: {count}")
 
 
 def differing(one: Tensor, other: Tensor, least: float = 1e-4) -> int:
