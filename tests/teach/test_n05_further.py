@@ -31,7 +31,7 @@ def test_necks_with_a_way_up_are_counted():
     }
     assert further.found_with_a_way_up(rows) == 3
     title = view.figure.axes[0].get_title()
-    assert title == "With a way up 3 of 4 trainings find it, without 1 of 3"
+    assert title == "With a way up 3 of 4 trainings find the pattern, without 1 of 3"
 
 
 def test_cells_are_counted_by_their_steps():
@@ -45,8 +45,9 @@ def test_cells_are_counted_by_their_steps():
         )
     ]
     view = drawn(further.cells_view(rows))
-    assert view.numbers["runs that find the far mark, 1 cell, 1,000 steps"] == "0 of 2"
-    assert view.numbers["runs that find the far mark, 3 cells, 2,000 steps"] == "1 of 1"
+    assert view.numbers["runs that name the plain mark, 1 cell, 1,000 steps"] == "0 of 2"
+    assert view.numbers["runs that name the plain mark, 3 cells, 2,000 steps"] == "1 of 1"
+    assert view.numbers["AP50, 1 cell, 1,000 steps"] == "0.35, 0.36"
     title = view.figure.axes[0].get_title()
     assert "0 of 2 trainings" in title and title.endswith("more cells in 1 of 1")
     width = view.figure.canvas.get_width_height()[0]

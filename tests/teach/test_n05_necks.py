@@ -12,7 +12,10 @@ import pytest
 import torch
 from effdet.config.fpn_config import get_fpn_config
 
+from effdet_lite import anchors
+from effdet_lite.data import PatternedMarks, ShapesInContext
 from effdet_lite.experiments import necks, pairs
+from effdet_lite.experiments.plain import detector
 from effdet_lite.experiments.run import stored_results
 from effdet_lite.experiments.verdicts import NOT_SEEN
 from effdet_lite.fusion import FusionGraph, FusionNetwork, Node, bifpn, fpn, panet
@@ -97,6 +100,27 @@ def test_the_riddle_points_at_the_dot(monkeypatch):
     pixels = figure.axes[0].images[0].get_array()
     color = np.asarray(pixels)[int(place[1]), int(place[0])].astype(float)
     assert color.max() - color.min() > 0.4 * max(1.0, pixels.max())  # the only thing with a color
+
+
+@pytest.mark.parametrize(
+    ("kind", "asks", "levels"),
+    [
+        (ShapesInContext, {"direction": "bottom-up"}, {4, 5}),
+        (PatternedMarks, {"asks": "disc"}, {4, 5}),
+        (PatternedMarks, {"asks": "far"}, {2}),
+    ],
+)
+def test_the_levels_that_answer_are_those_that_the_text_names(kind, asks, levels):
+    """By the matching of the training itself: the anchors of which levels get an asked class."""
+    pictures = kind("test", 128, 40, seed=1, **asks)
+    config = detector(fpn(LEVELS), 6).config
+    grid = anchors.grid(128, 128, LEVELS, config.anchor_scale)
+    level_of = torch.cat([torch.full((9 * (128 >> one) ** 2,), one) for one in LEVELS])
+    found = set()
+    for _, target in (pictures[number] for number in range(len(pictures))):
+        labels = anchors.match(grid, [target["boxes"]], [target["labels"]]).labels[0]
+        found |= set(level_of[labels >= 3].tolist())
+    assert found == levels
 
 
 # --- switches ---
@@ -291,11 +315,17 @@ def test_the_curves_of_a_factor_are_torchs(monkeypatch):
 
 @pytest.mark.parametrize("guess", [None, "fast", "softmax", "all three find it"])
 def test_the_weight_of_b_is_drawn_for_each_way(guess):
-    traces = {"fast": [-0.5] * 61, "softmax": [0.0] * 61, "unbounded": [0.8] * 61}
+    ends = {"fast": (-0.5, 0.0), "softmax": (0.94, 0.8), "unbounded": (0.8, 0.8)}
+    traces = {
+        rule: {"weight": [weight] * 61, "factor": [factor] * 61}
+        for rule, (weight, factor) in ends.items()
+    }
     view = drawn(weights.death_view(traces, guess))
     assert view.numbers["B's weight after 60 steps, fast"] == "-0.50"
-    thick = [line for line in view.figure.axes[0].lines if line.get_linewidth() == 4]
-    assert len(thick) == (guess in traces)
+    assert view.numbers["B's factor after 60 steps, softmax"] == "0.80"
+    for axis in view.figure.axes:
+        thick = [line for line in axis.lines if line.get_linewidth() == 4]
+        assert len(thick) == (guess in traces)
 
 
 # --- edges cut ---

@@ -75,7 +75,7 @@ def name_node(axis: Axes, name: str, places: Places, color: str = "black") -> No
     if x == max(column for column, _ in places.values()):
         offset, look = (12, 0), {"ha": "left", "va": "center"}
     else:
-        offset, look = (-6, -6), {"ha": "right", "va": "top"}
+        offset, look = (-8, -7), {"ha": "right", "va": "top"}
     look |= {"xytext": offset, "textcoords": "offset points", "fontsize": 9, "color": color}
     words = axis.annotate(name, (x, y), **look)
     words.set_path_effects([withStroke(linewidth=2.5, foreground="white")])

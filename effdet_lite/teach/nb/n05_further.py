@@ -15,7 +15,7 @@ from effdet_lite.teach.kit.boxes import draw_picture
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
-from effdet_lite.teach.nb.n05_ways import GUESSING
+from effdet_lite.teach.nb.n05_ways import GUESSING, limit_line
 
 Rows = Sequence[Mapping]
 NAMES = {"disc": ("", "the mark"), "far": ("plain mark", "its pattern")}  # as boxes come
@@ -56,8 +56,11 @@ def _pooled(image, side: int):
     return blocks.mean((2, 4))
 
 
-def _strips(axis: Axes, arms: Mapping[str, Sequence[float]]) -> dict[str, str]:
-    """A row for each arm with a mark for each training; returns who solved the task, in words."""
+def _strips(axis: Axes, arms: Mapping[str, Sequence[float]], asked: str) -> dict[str, str]:
+    """A row for each arm with a mark for each training; returns who solved the task, in words.
+
+    asked: whose classes are asked for.
+    """
     told, labels = {}, []
     for place, (name, values) in enumerate(arms.items()):
         look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
@@ -67,9 +70,11 @@ def _strips(axis: Axes, arms: Mapping[str, Sequence[float]]) -> dict[str, str]:
         told[name] = f"{solved} of {len(values)}"
         labels.append(f"{name}\n{told[name]}")
     axis.axvline(GUESSING, color="#555555", linestyle=":", marker="")
-    axis.text(GUESSING + 0.015, len(arms) - 0.42, "guessing", fontsize=9, color="#333333")
+    low = len(arms) - 0.4
+    axis.text(GUESSING + 0.015, low, "guessing", fontsize=9, color="#333333", va="bottom")
+    limit_line(axis, low)
     axis.set(yticks=range(len(arms)), yticklabels=labels, ylim=(len(arms) - 0.35, -0.6))
-    axis.set(xlim=(0, 1.04), xlabel="AP50 of what is asked for, one mark for each training")
+    axis.set(xlim=(0, 1.04), xlabel=f"AP50 of the {asked}, one mark for each training")
     return told
 
 
@@ -79,11 +84,11 @@ def way_up_view(rows: Rows, guess: float | None = None) -> View:
     many of those with a way up find the pattern.
     """
     figure, (axis,) = new_panels(7.6, 3.4, (0.17, 0.17, 0.81, 0.7))
-    told = _strips(axis, dict(reversed(way_up.asked_by_neck(rows).items())))
+    told = _strips(axis, dict(reversed(way_up.asked_by_neck(rows).items())), "discs")
     ways, without = way_up.by_way_up(rows)
     axis.set_title(
-        f"With a way up {sum(ways)} of {len(ways)} trainings find it, without {sum(without)} of "
-        f"{len(without)}",
+        f"With a way up {sum(ways)} of {len(ways)} trainings find the pattern, "
+        f"without {sum(without)} of {len(without)}",
         fontsize=11,
     )
     numbers = {f"runs that find the pattern, {name}": words for name, words in told.items()}
@@ -96,20 +101,22 @@ def way_up_view(rows: Rows, guess: float | None = None) -> View:
 @styled
 def cells_view(rows: Rows, guess: float | None = None) -> View:
     """Each training of `experiments.round_trip`, by its number of cells and steps. guess: how many
-    of those with two cells find the far mark.
+    of those with two cells name the plain mark.
     """
     figure, (axis,) = new_panels(7.6, 3.6, (0.24, 0.16, 0.74, 0.68))
     arms = {}
     for (cells, steps), values in sorted(round_trip.asked_by_cells(rows).items()):
         arms[f"{cells} cell{'s' if cells > 1 else ''}, {steps:,} steps"] = values
-    told = _strips(axis, arms)
+    told = _strips(axis, arms, "plain marks")
     more, one = round_trip.one_and_more_cells(rows)
     axis.set_title(
-        f"In {round_trip.STEPS:,} steps one cell finds the far mark in {sum(one)} of {len(one)} "
+        f"In {round_trip.STEPS:,} steps one cell names the plain mark in {sum(one)} of {len(one)} "
         f"trainings,\nmore cells in {sum(more)} of {len(more)}",
         fontsize=11,
     )
-    numbers = {f"runs that find the far mark, {name}": words for name, words in told.items()}
+    numbers = {f"runs that name the plain mark, {name}": words for name, words in told.items()}
+    for name, values in arms.items():
+        numbers[f"AP50, {name}"] = ", ".join(f"{value:.2f}" for value in sorted(values))
     if guess is not None:
         numbers["your guess, 2 cells"] = f"{guess:g} of {len(round_trip.SEEDS)}"
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
@@ -122,7 +129,7 @@ def found_with_a_way_up(rows: Rows) -> int:
 
 
 def found_by_two_cells(rows: Rows) -> int:
-    """How many trainings of `experiments.round_trip` with two cells find the far mark."""
+    """How many trainings of `experiments.round_trip` with two cells name the plain mark."""
     values = round_trip.asked_by_cells(rows)[2, round_trip.STEPS]
     return sum(way_up.solved({"asked": value}) for value in values)
 

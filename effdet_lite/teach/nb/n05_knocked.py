@@ -28,6 +28,7 @@ def show_factors(model: EfficientDet) -> None:
     dead = [edge for edge in graph.edges if learned[edge] == 0]
     for edge in graph.edges:
         line = arrow(edge, places, 0.6 + 4.5 * learned[edge])
+        line.set(color=PALETTE["blue"])  # orange is kept for the crosses
         if edge in dead:
             line.set(color="#888888", linestyle=":", linewidth=1.6)
         axis.add_artist(line)

@@ -22,7 +22,7 @@ def round_trip_view(
     """
     count = len(seen)
     figure, axes = new_panels(
-        7.6, 3.9, *((number / count + 0.04, 0.03, 1 / count - 0.08, 0.8) for number in range(count))
+        7.6, 3.9, *((number / count + 0.04, 0.1, 1 / count - 0.08, 0.76) for number in range(count))
     )
     told = {}
     for axis, (name, mask) in zip(axes, seen.items(), strict=True):
@@ -37,6 +37,9 @@ def round_trip_view(
             side.set_visible(True)
         told[f"positions seen, {name}"] = f"{int(pixels.sum()):,} of {pixels.size:,}"
         axis.set_title(f"{name}: {told[f'positions seen, {name}']}", fontsize=12)
+    figure.text(
+        0.5, 0.03, "dark: what the output at the diamond depends on", ha="center", fontsize=10
+    )
     if guess is not None:
         told["your guess for one cell"] = f"{guess:,.0f}"
     words = "; ".join(f"{name}: {value}" for name, value in told.items())

@@ -50,7 +50,7 @@ def ladder_table() -> None:
         nodes, edges = repeats * len(graph.nodes), repeats * len(graph.edges)
         rows.append([name, nodes, edges, f"{macs / 1e6:.3f}", change])
         before = macs
-    table(["switch", "nodes", "edges", "million MACs", "change"], rows)
+    table(["neck", "nodes", "edges", "million MACs", "change"], rows)
     mine, official = bifpn(range(3, 8)).edges, official_edges()
     equal = sum(edge in mine for edge in official)
     print(f"edges as in the official settings: {equal} of {len(official)}")

@@ -77,9 +77,19 @@ def _guessing_line(axis: Axes, y: float) -> None:
     axis.text(GUESSING + 0.015, y, "guessing", fontsize=9, color="#333333", va="bottom")
 
 
+def limit_line(axis: Axes, y: float) -> None:
+    """The AP50 above which a training counts."""
+    axis.axvline(way_up.SOLVED, color="#555555", linestyle="--", linewidth=1, marker="")
+    axis.text(way_up.SOLVED + 0.015, y, "counted →", fontsize=9, color="#333333", va="bottom")
+
+
 # --- which maps reach which outputs ---
 
-SIGNS = {"in": "a map that comes in", "between": "a node between", "out": "an output (a node too)"}
+SIGNS = {
+    "in": "a map that comes in",
+    "between": "a node between (not in FPN)",
+    "out": "an output (a node too)",
+}
 
 
 @styled
@@ -104,7 +114,9 @@ def draw_neck(axis: Axes, graph: FusionGraph) -> None:
     places = neck_places(graph)
     draw_nodes(axis, places, node_kinds(graph), {})
     for edge in graph.edges:
-        axis.add_artist(arrow(edge, places, 1.3))
+        line = arrow(edge, places, 1.3)
+        line.set(color=PALETTE["blue"])  # orange edges come later: what FPN has not
+        axis.add_artist(line)
     right = max(x for x, _ in places.values())
     limits = (min(graph.levels) - 0.5, max(graph.levels) + 0.8)
     axis.set(xlim=(-0.5, 0.75 + right), ylim=limits)
@@ -196,6 +208,7 @@ def trainings_view(rows: Rows) -> View:
     told["AP50 above which a run names the discs"] = f"{way_up.SOLVED}"
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.4, -0.6))
     _guessing_line(axis, len(labels) - 0.45)
+    limit_line(axis, len(labels) - 0.45)
     axis.set(xlim=(0, 1.03), xlabel="AP50 of the discs, one mark for each training")
     axis.set_title(
         "With a way up {} of {} trainings name the discs, with FPN {} of {}".format(

@@ -20,6 +20,7 @@ from effdet_lite.teach.nb.n05_round import weightings_of_detectors
 Rows = Sequence[Mapping]
 TURNS, WARM = 40, 5  # rounds of timing, and those that are not counted
 INPUTS = (1.0, 3.0)  # A and B
+RIGHT = 0.8  # the factor of B that the trainings look for
 WAYS = ("fast", "softmax", "unbounded")
 TITLES = {"sum": "plain sum", "fast": "fast", "softmax": "softmax", "unbounded": "unbounded"}
 HUES = (PALETTE["blue"], PALETTE["orange"])
@@ -96,25 +97,32 @@ def show_factor_curves(weight_b: float = 0.5) -> None:
 
 
 @styled
-def death_view(traces: Mapping[str, Sequence[float]], guess: str | None) -> View:
-    """The weight of B while the three ways learn; the way of the guess is drawn thicker.
+def death_view(traces: Mapping[str, Mapping[str, Sequence[float]]], guess: str | None) -> View:
+    """The weight of B and its factor while the three rules learn; the rule of the guess is drawn
+    thicker.
 
-    traces: B's weight before the first step and after each one, by the way.
+    traces: by the rule, B's "weight" and "factor" before the first step and after each one.
     """
-    figure, (axis,) = new_panels(7.4, 3.3, (0.11, 0.16, 0.86, 0.72))
+    panels = ((0.09, 0.17, 0.38, 0.7), (0.59, 0.17, 0.38, 0.7))
+    figure, axes = new_panels(8.8, 3.4, *panels)
     told = {}
-    for number, (way, trace) in enumerate(traces.items()):
-        look = line_look(number) | ({"linewidth": 4} if guess == way else {})
-        axis.plot(trace, **look, markevery=10, label=way)
-        told[f"B's weight after {len(trace) - 1} steps, {way}"] = f"{trace[-1]:+.2f}"
+    for axis, kind in zip(axes, ("weight", "factor"), strict=True):
+        sign = "+" if kind == "weight" else ""
+        for number, (rule, trace) in enumerate(traces.items()):
+            values = trace[kind]
+            look = line_look(number) | ({"linewidth": 4} if guess == rule else {})
+            axis.plot(values, **look, markevery=10, label=rule)
+            told[f"B's {kind} after {len(values) - 1} steps, {rule}"] = f"{values[-1]:{sign}.2f}"
+        axis.set(xlabel="training steps", ylabel=f"B's {kind}", ylim=(-0.8, 1.35))
+        axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
     if guess is not None:
         told["your guess"] = guess
-    axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
-    axis.set(xlabel="training steps", ylabel="B's weight", ylim=(-0.8, 1.35))
-    axis.set_title("Below zero, the fast rule cannot move the weight", fontsize=11)
-    axis.legend(loc="center right", fontsize=10)
+    axes[1].axhline(RIGHT, color="#555555", linestyle=":", marker="")
+    axes[1].text(60, RIGHT - 0.06, "the right factor", fontsize=9, ha="right", va="top")
+    figure.suptitle("Below zero, the fast rule cannot move the weight", fontsize=11)
+    axes[0].legend(loc="center right", fontsize=10)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())
-    return View(figure, f"B's weight begins at {traces['fast'][0]:+.2f}. {words}.", told)
+    return View(figure, f"B's weight begins at {traces['fast']['weight'][0]:+.2f}. {words}.", told)
 
 
 def ways_table(rows: Rows) -> None:
