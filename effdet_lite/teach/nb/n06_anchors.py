@@ -13,10 +13,12 @@ from effdet_lite.anchors import ANCHORS_PER_POSITION, OCTAVES, decode, iou, matc
 from effdet_lite.data.fitting import best_overlaps
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.suppression import postprocess
-from effdet_lite.teach.kit.boxes import RIM, draw_boxes, draw_outlines, draw_picture
+from effdet_lite.teach.kit.boxes import RIM, draw_outlines, draw_picture
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import (
     COLORS,
+    DASHED,
+    PALETTE,
     as_array,
     line_look,
     new_figure,
@@ -62,7 +64,7 @@ def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> Vi
     """
     pictures, every = unseen_pictures(), objects()
     image, target = pictures[picture % len(pictures)]
-    boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
+    boxes = target["boxes"].as_subclass(Tensor)
     answered = overlaps(boxes, (level,), scale, ratio) >= ENOUGH
     own = overlaps(every, (level,), scale, ratio) >= ENOUGH
     together = overlaps(every, LEVELS, scale, ratio) >= ENOUGH
@@ -70,11 +72,11 @@ def anchors_view(level: int, scale: float, ratio: float, picture: int = 0) -> Vi
     figure, (left, right) = new_panels(8.0, 3.7, (0.01, 0.02, 0.42, 0.9), (0.54, 0.16, 0.44, 0.66))
     draw_picture(left, image)
     left.set_title(f"P{level}: nine anchors every {2**level} px", fontsize=10, y=1.0, pad=4)
-    for some, dashed in ((answered, False), (~answered, True)):
-        style = {"axis": left, "words": False, "dashed": dashed}
-        draw_boxes(None, boxes[some], labels[some], pictures.classes, **style)
     sides = shapes_of(level, scale, ratio)
     _draw_positions(left, 2**level, sides)
+    for some, color, line in ((answered, "blue", "-"), (~answered, "vermillion", DASHED)):
+        look = {"linewidths": 1.8, "linestyles": [line], "path_effects": RIM}
+        draw_outlines(left, boxes[some], PALETTE[color], **look)  # over the anchors
     _draw_shares(right, {f"P{level} alone": own, "P2 to P6 together": together})
 
     small = (every[:, 2:] - every[:, :2]).amax(1) < 16

@@ -254,12 +254,13 @@ def first_loss_view(formula: Mapping[str, float], guess: float | None) -> View:
 @styled
 def show_focal_curves(gammas: Sequence[float] = (0, 1.5, 2)) -> None:
     """The loss of one answer against the probability that the model gives to the right answer."""
-    p = np.linspace(0.001, 0.999, 400)
+    p = np.append(np.linspace(0.001, 0.999, 400), 1 - np.geomspace(9e-4, 1e-7, 60))
+    marked = slice(0, 400, 50)  # not the many points near 1
     figure, axes = new_figure(1, 2, width=6.4, height=2.6)
     for gamma in gammas:
         name = "γ = 0: cross-entropy" if gamma == 0 else f"γ = {gamma:g}"
         for axis in axes[0]:
-            axis.plot(p, (1 - p) ** gamma * -np.log(p), label=name, markevery=50)
+            axis.plot(p, (1 - p) ** gamma * -np.log(p), label=name, markevery=marked)
     figure.supxlabel("p: probability given to the right answer", fontsize=10)
     for axis in axes[0]:
         axis.set_ylabel("loss of one answer")

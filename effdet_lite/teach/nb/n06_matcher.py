@@ -207,35 +207,26 @@ def rule_view(taken: list[int]) -> View:
 
 
 def _draw_anchors(axis: Axes, kinds: list[str]) -> None:
-    """All anchors of the game; winners and those that were taken thick, with their IoU."""
-    rows = list(zip(game().anchors, kinds, game().overlaps, strict=True))
-    for box, kind, _ in rows:
+    """All anchors of the game; winners and those that were taken thick. Each has its number at a
+    corner of its own, off the edges of the objects.
+    """
+    rows, edges = list(zip(game().anchors, kinds, strict=True)), as_array(game().boxes)
+    for box, kind in rows:
         if kind != "left":
             look = ANCHORS[kind]
             draw_outlines(axis, box[None], "white", linewidths=3.6)
             draw_outlines(axis, box[None], look.color, linewidths=2.0, linestyles=[look.dashes])
-    for box, kind, _ in rows:
+    for box, kind in rows:
         if kind == "left":
             draw_outlines(axis, box[None], "#DDDDDD", linewidths=1.3)
-    for number, (box, kind, value) in enumerate(rows, 1):
+    for number, (box, kind) in enumerate(rows, 1):
         if kind != "left":
-            look, words = ANCHORS[kind], f"{number}: IoU {value:.2f}"
-            around = _with_its_object(box)
-            label_where_free(axis, as_array(around), (f"{look.sign} {words}",), look.color)
-    for number, (box, kind, _) in enumerate(rows, 1):
+            look = ANCHORS[kind]
+            words = f"{look.sign} {number}"
+            label_where_free(axis, as_array(box), (words,), look.color, lines=edges)
+    for number, (box, kind) in enumerate(rows, 1):
         if kind == "left":
-            label_where_free(axis, as_array(box), (str(number),), "#888888")
-
-
-def _with_its_object(anchor: Tensor) -> Tensor:
-    """What an anchor [4] and the object that it overlaps most reach over together, so that no word
-    lies on the object's edges; the anchor alone where it overlaps none.
-    """
-    overlaps = iou(anchor[None], game().boxes)[0]
-    if not overlaps.any():
-        return anchor
-    box = game().boxes[overlaps.argmax()]
-    return torch.cat([torch.minimum(anchor[:2], box[:2]), torch.maximum(anchor[2:], box[2:])])
+            label_where_free(axis, as_array(box), (str(number),), "#888888", lines=edges)
 
 
 def _kind(is_taken: bool, wins: bool) -> str:

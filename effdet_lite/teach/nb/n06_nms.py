@@ -101,7 +101,7 @@ def step_view(step: int, threshold: float) -> View:
 def _draw_key(figure: Figure) -> None:
     """What the lines of a step mean."""
     looks = {
-        "taken now": {"color": PALETTE["blue"], "linewidth": 2.8},
+        "taken (thick)": {"color": PALETTE["blue"], "linewidth": 2.8},
         "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
         "goes (spread)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
         "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},

@@ -192,7 +192,7 @@ window.course.views = ((networks, numbers, drawings) => {
       ],
       words: `${words}. ${now.left.length} are still to decide.`,
       drawing: drawings.boxes(picture, size, shown, drawn),
-      key: "thick blue: taken now; blue: kept; dashed black: goes; white: undecided",
+      key: "thick blue: taken; blue: kept; dashed black: goes; white: undecided",
     };
   };
 
