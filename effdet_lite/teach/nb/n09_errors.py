@@ -152,8 +152,10 @@ def taken_away(overlap: float = 0.5) -> dict[str, tuple[int, float]]:
 
 
 def taken_away_table() -> None:
-    """A line for each row of `taken_away`."""
-    rows = [[name, f"{gone:,}", f"{value:.3f}"] for name, (gone, value) in taken_away().items()]
+    """A line without suppression across classes, and one for each row of `taken_away`."""
+    before = ap50(*with_nms(0.5))
+    rows = [["none", "0", f"{before:.3f}"]]
+    rows += [[name, f"{gone:,}", f"{value:.3f}"] for name, (gone, value) in taken_away().items()]
     table(["boxes that suppression across classes takes away", "number", "AP50 then"], rows)
 
 
@@ -256,8 +258,11 @@ def _truth(kind: str, box: Tensor, target: Mapping) -> str:
     """What the object says that this box lies on, or next to."""
     if kind == "background":
         return ", IoU below 0.1"
-    nearest = int(box_iou(box[None], target["boxes"])[0].argmax())
+    overlaps = box_iou(box[None], target["boxes"])[0]
+    nearest = int(overlaps.argmax())
     name = CLASSES[int(target["labels"][nearest])]
+    if kind == "badly placed":
+        return f", IoU with a {name} {float(overlaps[nearest]):.2f}"
     return ", but it is taken" if kind == "double" else f", is a {name}"
 
 

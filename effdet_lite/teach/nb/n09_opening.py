@@ -34,7 +34,8 @@ def show_four_grades() -> None:
     draw_judged(left, found, target, CLASSES, result, **how)
     hits = f"{result.count('right')} of {len(result.kinds)} boxes are right"
     left.set_title(f"One of the pictures: {hits}", fontsize=11, y=1.0)
-    draw_key(figure, ("right", "wrong"), signed=False)
+    wrong = "wrong (drawn a little larger on a right one)"
+    draw_key(figure, ("right", "wrong"), meanings={"wrong": wrong}, signed=False)
     precision, recall = rates(judged_pictures("test"), SCORE)
     figures = test_figures()
     grades = {
@@ -70,7 +71,8 @@ def show_model_card(
     dark = ap50_after("brightness, factor", 0.25)
     right = f"{100 * precision:.0f} % of the boxes right"
     believed = f"on test {right}, {100 * recall:.0f} % of the objects found"
-    prices = f"from validation; a miss costs {missed:g}, a wrong box {wrong:g}"
+    miss = f"an object without a right box costs {missed:g}"
+    prices = f"from validation; {miss}, a wrong box {wrong:g}"
     draws = f"95 of 100 draws {ends[0]:.3f} to {ends[1]:.3f}"
     rows = [
         ["data", "drawn shapes, four classes; 200 test pictures, by which settings were chosen"],

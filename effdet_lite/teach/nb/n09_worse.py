@@ -23,7 +23,8 @@ CHANGES = {
     "blur, deviation in px": {s: v2.GaussianBlur(9, sigma=s) for s in (0.5, 1.0, 2.0)},
     "brightness, factor": {f: v2.ColorJitter(brightness=(f, f)) for f in (0.25, 0.5, 2.0)},
 }
-WORST = (
+SHOWN = (
+    ("", 0),
     ("noise, deviation", 0.2),
     ("blur, deviation in px", 2.0),
     ("brightness, factor", 0.25),
@@ -55,8 +56,11 @@ def seeded(change: Callable, index: int) -> Tensor:
 @functools.cache
 def ap50_after(name: str = "", amount: float = 0) -> float:
     """AP50 on the changed pictures; without a name, on the pictures as they are."""
-    change = CHANGES[name][amount] if name else torch.nn.Identity()
-    return ap50(*detect_dataset(detector(), _Changed(change), progress=False))
+    return ap50(*detect_dataset(detector(), _Changed(_change(name, amount)), progress=False))
+
+
+def _change(name: str, amount: float) -> Callable:
+    return CHANGES[name][amount] if name else torch.nn.Identity()
 
 
 def show_worse_table() -> None:
@@ -69,21 +73,21 @@ def show_worse_table() -> None:
 
 @styled
 def show_worse() -> None:
-    """One picture in four bad versions, with the boxes that the detector finds."""
-    places = [(0.003 + 0.25 * column, 0.1, 0.244, 0.68) for column in range(4)]
-    figure, axes = new_panels(10.4, 3.7, *places)
+    """One picture as it is and in four bad versions, with the boxes that the detector finds."""
+    places = [(0.003 + 0.2 * column, 0.1, 0.194, 0.66) for column in range(5)]
+    figure, axes = new_panels(10.4, 3.1, *places)
     told = []
-    for axis, (name, amount) in zip(axes, WORST, strict=True):
-        image, target = seeded(CHANGES[name][amount], PICTURE), pictures_of("test")[PICTURE][1]
+    for axis, (name, amount) in zip(axes, SHOWN, strict=True):
+        image, target = seeded(_change(name, amount), PICTURE), pictures_of("test")[PICTURE][1]
         found = kept_from(detector().detect(image[None]), SCORE)[0]
         result = judged(found, target)
         draw_picture(axis, image)
         draw_judged(axis, found, target, CLASSES, result, labels="none")
         hits = f"{result.count('right')} of {len(target['labels'])}"
-        axis.set_title(
-            f"{name.split(',')[0]} {amount:g}:\n{hits} objects found", fontsize=10, y=1.0
-        )
-        told.append(f"{name} {amount:g}: {hits}")
+        short = f"{name.split(',')[0]} {amount:g}" if name else "unchanged"
+        axis.set_title(f"{short}:\n{hits} objects found", fontsize=10, y=1.0)
+        told.append(f"{name} {amount:g}: {hits}" if name else f"unchanged: {hits}")
     figure.suptitle(f"One picture, made worse; boxes with a score of {SCORE} or more", fontsize=11)
     draw_key(figure, meanings={"missed": "object without a right box"}, signed=False)
-    show(figure, f"One picture in four bad versions; objects found: {'; '.join(told)}.", photo=True)
+    words = f"One picture as it is and in four bad versions; objects found: {'; '.join(told)}."
+    show(figure, words, photo=True)
