@@ -76,3 +76,12 @@ def test_a_network_that_is_too_large_for_the_drawing_shrinks_with_b0_beside_it()
     n03_bet.draw_stages(axes[0, 0], row, 14)
     x = [path.vertices[:, 0].max() for path in axes[0, 0].collections[-1].get_paths()]
     assert max(x) <= 100
+
+
+@pytest.mark.parametrize("resolution", [1, 1.1, 2.7895, 3])
+def test_the_map_that_is_drawn_has_the_side_of_torchvisions(resolution):
+    pixels = round(n03_bet.RESOLUTION * resolution)
+    with torch.device("meta"):
+        stages = torchvision.models.efficientnet_b0().eval().features[: n03_bet.STAGE + 1]
+        found = stages(torch.zeros(1, 3, pixels, pixels))
+    assert found.shape[-1] == n03_bet.side_of_stage(resolution)

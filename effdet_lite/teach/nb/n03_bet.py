@@ -2,6 +2,8 @@
 resolution.
 """
 
+import math
+
 from matplotlib.axes import Axes
 
 from effdet_lite.costs import cost_by_stage
@@ -14,7 +16,7 @@ from effdet_lite.teach.kit.widgets import View
 
 BUDGET, MOST = 8, 12  # times B0's MACs; where the bar ends
 NEAR = 0.05  # a budget is spent when this share of it, or less, is left
-STAGE, SIDE = 5, 224 // 16  # the stage that is drawn, and the side of its map in B0
+STAGE, STRIDE = 5, 16  # the stage that is drawn, and the stride of its map
 RESOLUTION = 224
 # The drawing holds so many channels of all slabs together, a map of this side, and so many slabs.
 MOST_CHANNELS, MOST_SIDE, MOST_SLABS = 3_400, 42, 24
@@ -48,6 +50,13 @@ def spent(depth: float, width: float, resolution: float) -> float:
     return sum(cost_by_stage(width, depth, pixels)).macs / base
 
 
+def side_of_stage(resolution: float) -> int:
+    """The side of STAGE's map at this multiple of B0's resolution. Each layer with stride 2 rounds
+    up.
+    """
+    return math.ceil(round(RESOLUTION * resolution) / STRIDE)
+
+
 @styled
 def bet_view(depth: float, width: float, resolution: float) -> View:
     """One stage of B0 beside the same stage scaled, and how much of the budget that takes.
@@ -62,7 +71,7 @@ def bet_view(depth: float, width: float, resolution: float) -> View:
     figure, (left, right) = new_panels(7.8, 3.3, (0.01, 0.30, 0.98, 0.68), (0.07, 0.17, 0.9, 0.09))
     words = in_words(times)
     row = scaled_stages(width, depth)[STAGE - 1]
-    side = round(SIDE * resolution)
+    side = side_of_stage(resolution)
     draw_stages(left, row, side)
     left.set_title(f"Stage {STAGE} of B0, and of your network: {words}", fontsize=11, y=0.9)
     _draw_budget(right, times)
@@ -100,7 +109,7 @@ def show_four_ways() -> None:
     for axis, (name, sizes) in zip(axes.flat, ways.items(), strict=True):
         depth, width, resolution = sizes
         row = scaled_stages(width, depth)[STAGE - 1]
-        side = round(SIDE * resolution)
+        side = side_of_stage(resolution)
         draw_stages(axis, row, side, name)
         multiples = f"d = {depth:.2f}, w = {width:.2f}, r = {resolution:.2f}"
         counted = f"counted: {spent(*sizes):.2f} × B0's MACs"
@@ -140,7 +149,7 @@ def draw_stages(axis: Axes, table_row: Stage, side: int, name: str = "yours") ->
     plain = _plain()
     scale = min(1.0, MOST_CHANNELS / (table_row.blocks * table_row.channels), MOST_SIDE / side)
     for place, label, row, tall, hue in (
-        (3.0, "B0", plain, SIDE, "sky"),
+        (3.0, "B0", plain, side_of_stage(1), "sky"),
         (33.0, name, table_row, side, "orange"),
     ):
         height = 1.55 * scale * tall / MOST_SIDE

@@ -106,9 +106,9 @@ def _networks() -> dict:
 
 
 def _bet() -> dict:
-    from effdet_lite.teach.nb.n03_bet import BUDGET, MOST, NEAR, SIDE
+    from effdet_lite.teach.nb.n03_bet import BUDGET, MOST, NEAR, STRIDE
 
-    return {**_networks(), "bet": {"budget": BUDGET, "most": MOST, "near": NEAR, "side": SIDE}}
+    return {**_networks(), "bet": {"budget": BUDGET, "most": MOST, "near": NEAR, "stride": STRIDE}}
 
 
 def _scaling() -> dict:

@@ -49,7 +49,7 @@ window.course.views = ((networks, numbers, drawings) => {
   const blocksOf = (rows) => rows.reduce((total, { blocks }) => total + blocks, 0);
 
   const bet_view = ({ depth, width, resolution }, tables) => {
-    const { budget, most, near, side } = tables.bet;
+    const { budget, most, near, stride } = tables.bet;
     const macs = (...sizes) => networks.sum(networks.byStage(tables, ...sizes)).macs;
     const pixels = pythonRound(224 * resolution);
     const times = macs(width, depth, pixels) / macs(1, 1, 224);
@@ -74,7 +74,7 @@ window.course.views = ((networks, numbers, drawings) => {
       ],
       words: `A network of ${fixed(times, 2)} times B0's MACs: ${words}.`,
       drawing:
-        stageSlabs(tables, width, depth, [side, pythonRound(side * resolution)], "yours") +
+        stageSlabs(tables, width, depth, [Math.ceil(224 / stride), Math.ceil(pixels / stride)], "yours") +
         drawings.bars([spent], [0, most], { marks }),
     };
   };
