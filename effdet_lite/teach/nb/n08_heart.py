@@ -109,7 +109,7 @@ def first_loss_view(parts: Mapping[str, tuple[int, float]], guesses: Mapping) ->
         axis.text(share, row, words, va="center", fontsize=11)
     axis.set_yticks([0, 1], names)
     axis.set(xlim=(0, 118), ylim=(1.6, -0.6), xlabel=f"share of the class loss of {total:.2f} (%)")
-    axis.set_title("A few hundred answers make nearly all of the first loss", loc="left")
+    axis.set_title("A few hundred answers make nearly all of the first class loss", loc="left")
     axis.grid(visible=False, axis="y")
     draw_guess(axis, guesses["08.c"], y=1.2)
     numbers = {

@@ -76,7 +76,7 @@ def climb_view(rates: Sequence[float], losses: Sequence[float], guesses: Mapping
     numbers = {
         "the smoothed loss is lowest": f"{read['lowest']:.2f} at a rate of {lowest:.2g}",
         "a tenth to a third of that rate": f"{lowest / 10:.2g} to {lowest / 3:.2g}",
-        "from here on the loss of each step is above the first": f"a rate of {breaks:.2g}",
+        "from here on every loss is higher than at step 1": f"a rate of {breaks:.2g}",
     }
     words = (
         f"With a climbing rate the loss falls to {read['lowest']:.2f} at {lowest:.2g}, and breaks "
