@@ -204,10 +204,13 @@ def gains_table(rows: Rows) -> None:
 
 
 def learning_left(rows: Rows) -> str:
-    """How many of the runs still got better when their training ended."""
-    late = len(still_learning(rows, STILL_LEARNING))
+    """How many of the runs of the base and the four directions still got better when their training
+    ended.
+    """
+    own = [row for row in rows if row["direction"] in ("base", *DIRECTIONS)]
+    late = len(still_learning(own, STILL_LEARNING))
     return (
-        f"{late} of {len(rows)} runs were still learning after {STEPS:,} steps: the last fifth "
+        f"{late} of {len(own)} runs were still learning after {STEPS:,} steps: the last fifth "
         f"lowered their loss by {STILL_LEARNING} or more"
     )
 
