@@ -274,7 +274,7 @@ def all_controls_move(page, folder, number):
             assert not box.evaluate(
                 "(box) => [...box.querySelectorAll('img')].some((one) => !one.alt)"
             )
-            assert box.get_by_role("status").inner_text()
+            assert box.locator(".told").inner_text()
     return len(boxes)
 
 
