@@ -86,7 +86,8 @@ FAULTS = {
     "no prior": Fault("the class head begins without its prior", prepare=without_prior),
     "kept gradients": Fault("optimizer.zero_grad() is missing", keeps=True),
     "evaluation mode": Fault(
-        "model.train() is missing: it trains in evaluation mode", prepare=nn.Module.eval
+        "a test called model.eval(), and model.train() is missing after it",
+        prepare=nn.Module.eval,
     ),
     "slow statistics": Fault(
         "running statistics follow by only a thousandth a step, and nobody recalibrates",
@@ -95,7 +96,9 @@ FAULTS = {
     "one picture": Fault("every batch repeats the first picture", batch=one_picture),
     "random labels": Fault("the labels are shuffled anew in each step", batch=other_labels),
     "flipped pictures": Fault("pictures are flipped, their boxes are not", batch=flipped_pictures),
-    "no box loss": Fault("the box loss is not minimized", loss=lambda losses: losses.class_loss),
+    "no box loss": Fault(
+        "the box loss is drawn, but not minimized", loss=lambda losses: losses.class_loss
+    ),
 }
 
 
