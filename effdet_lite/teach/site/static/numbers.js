@@ -21,6 +21,13 @@ window.course.numbers = (() => {
 
   const withMinus = (value) => short(value).replace("-", "−");
 
+  // Halves go to the even neighbor, as in Python.
+  const pythonRound = (value) => {
+    const below = Math.floor(value);
+    const rest = value - below;
+    return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+  };
+
   // --- fusion weights ---
 
   // [factors, the slope of the first factor by its own weight] of weights in one of three ways.
@@ -66,5 +73,5 @@ window.course.numbers = (() => {
     return steps;
   };
 
-  return { factors, fixed, iou, short, suppress, withMinus };
+  return { factors, fixed, iou, pythonRound, short, suppress, withMinus };
 })();

@@ -3,23 +3,16 @@
 "use strict";
 
 (({ drawings, necks, networks, numbers, plots, rules, views }) => {
-  const { fixed, iou } = numbers;
+  const { fixed, iou, pythonRound } = numbers;
   const listed = (box) => box.map((value) => fixed(value)).join(", ");
   const count = (places, wanted) => places.filter((one) => one === wanted).length;
 
   // --- notebook 04 ---
 
-  // Halves go to the even neighbor, as in Python.
-  const rounded = (value) => {
-    const below = Math.floor(value);
-    const rest = value - below;
-    return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
-  };
-
   const window_view = ({ window: [left, top, right, bottom] }, tables) => {
     const { picture, side, stride, probed, ring, colors, sums, ends } = tables;
     const last = Math.floor(side / stride) - 1;
-    const place = (middle) => Math.min(Math.max(rounded((middle - 0.5) / stride), 0), last);
+    const place = (middle) => Math.min(Math.max(pythonRound((middle - 0.5) / stride), 0), last);
     const [row, column] = [place((top + bottom) / 2), place((left + right) / 2)];
     const told = [["the ring is", ring]];
     const rows = [];

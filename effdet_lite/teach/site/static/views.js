@@ -3,7 +3,7 @@
 "use strict";
 
 window.course.views = ((networks, numbers, drawings) => {
-  const { fixed, short, withMinus } = numbers;
+  const { fixed, pythonRound, short, withMinus } = numbers;
   const million = (value, digits) => `${fixed(value / 1e6, digits)} million`;
 
   // --- notebook 01 ---
@@ -77,13 +77,6 @@ window.course.views = ((networks, numbers, drawings) => {
         stageSlabs(tables, width, depth, [Math.ceil(224 / stride), Math.ceil(pixels / stride)], "yours") +
         drawings.bars([spent], [0, most], { marks }),
     };
-  };
-
-  // Halves go to the even neighbor, as in Python.
-  const pythonRound = (value) => {
-    const below = Math.floor(value);
-    const rest = value - below;
-    return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
   };
 
   const scaling_view = ({ phi, alpha, beta, gamma }, tables) => {
