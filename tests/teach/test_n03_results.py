@@ -71,9 +71,9 @@ def test_the_accuracies_are_those_of_the_rows(monkeypatch, scored):
         "0.600 (0.600 – 0.600)",
         "0.700 (0.700 – 0.700)",
     ]
-    assert lines["base"][0] == "0.500 (0.500 – 0.500)"
+    assert lines["base (1 ×)"][0] == "0.500 (0.500 – 0.500)"
     # README.md of the results: the base has 7 channels, 4 blocks and 32 px.
-    assert lines["base"][4] == "4 blocks, 7 channels, 32 px"
+    assert lines["base (1 ×)"][4] == "4 blocks, 7 channels, 32 px"
     assert lines["depth"][4].endswith(" blocks, 7 channels, 32 px")
 
 

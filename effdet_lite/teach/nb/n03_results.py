@@ -108,7 +108,8 @@ def accuracy_table(rows: Rows) -> None:
     for name, factor in [("base", 1), *((name, MOST) for name in DIRECTIONS)]:
         own = [arm_spread(rows, (task, name, factor)) for task in TASKS]
         mean = over_tasks(rows, name, factor)
-        lines.append([name, *map(str, own), str(mean), in_words(sizes[name, factor])])
+        label = "base (1 ×)" if factor == 1 else name
+        lines.append([label, *map(str, own), str(mean), in_words(sizes[name, factor])])
     print("mean of five seeds (the lowest – the highest)")
     table([f"{MOST} × the MACs, accuracy", *TASKS, "mean of the three", "network"], lines)
 

@@ -37,7 +37,7 @@ def show_blocks(coarse: Tensor, copied: Tensor, smoothed: Tensor) -> None:
         (0.36, 0.12, 0.2, 0.6),
         (0.65, 0.19, 0.34, 0.55),
     )
-    figure.suptitle("Copies make stairs, and a smoothing 3 × 3 removes them", fontsize=12)
+    figure.suptitle("Copies make stairs, and a smoothing 3 × 3 nearly removes them", fontsize=12)
     titles = ("coarse", "copied", "after the 3 × 3")
     for axis, pixels, title in zip(
         (one, two, three), (coarse, copied, smoothed), titles, strict=True
@@ -57,7 +57,7 @@ def show_blocks(coarse: Tensor, copied: Tensor, smoothed: Tensor) -> None:
     show(
         figure,
         "Enlarged by copies, a smooth map becomes a staircase of flat blocks; behind a smoothing "
-        "3 × 3 the stairs are gone.",
+        "3 × 3 the stairs are nearly gone.",
     )
 
 

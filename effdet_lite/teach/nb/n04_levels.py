@@ -64,7 +64,9 @@ def show_close_ups() -> None:
     for axis, (letter, index) in zip(axes[0], LINEUP.items(), strict=True):
         draw_picture(axis, close_up(index))
         axis.set_title(f"dot {letter}", fontsize=12)
-    show(figure, f"Three dots and the {WINDOW} px around them: gray on gray, without any color.")
+    show(
+        figure, f"Three dots and the {WINDOW} px around them: gray on gray, with no ring in sight."
+    )
 
 
 @styled
