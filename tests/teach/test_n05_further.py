@@ -112,4 +112,4 @@ def test_pooling_erases_the_patterns(asks, monkeypatch):
     expected = torch.nn.functional.avg_pool2d(image[None].as_subclass(torch.Tensor), 2)[0]
     assert torch.allclose(further._pooled(image, 2), expected, atol=1e-6)
     names = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
-    assert names == {"disc": ["the mark"], "far": ["plain mark", "its pattern"]}[asks]
+    assert names == {"disc": ["the\nmark"], "far": ["plain mark", "its pattern"]}[asks]

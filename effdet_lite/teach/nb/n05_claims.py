@@ -96,13 +96,14 @@ def _on_pruning(rows: Rows) -> Claim:
             told[f"saved in {title} by leaving out {node}"] = f"{100 * one['saved']:.1f} %"
     changes = effect(rows, "prune")
     fresh = effect([row for row in rows if row["seed"] in pairs.MORE_SEEDS], "prune")
+    found = neck_findings.switch(rows, "prune")["asked"]
     labels = ("pruning, change of AP50", "pruning, p for more AP50")
     told |= {label: changes[label] for label in labels}
     return Claim(
         "C18",
         "nodes with one input are left out, as they fuse little",
         told,
-        (neck_findings.switch(rows, "prune")["asked"],),
+        (replace(found, exception=found.exception.replace("no gain", "no gain in AP50")),),
         care="with skips one of the two nodes has two inputs, and it is the one that saves",
         says=f"Pruning saves {both[0]} of PANet's MACs and {both[1]} with skips; "
         f"P6_td alone saves {told['saved in PANet with skips by leaving out P6_td']}. AP50 changes "

@@ -18,7 +18,7 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_ways import GUESSING, limit_line
 
 Rows = Sequence[Mapping]
-NAMES = {"disc": ("", "the mark"), "far": ("plain mark", "its pattern")}  # as boxes come
+NAMES = {"disc": ("", "the\nmark"), "far": ("plain mark", "its pattern")}  # as boxes come
 TASKS = {"disc": "the disc has its mark's class", "far": "a plain mark has the far one's class"}
 
 

@@ -51,7 +51,7 @@ def map_view(rows: Rows) -> View:
             axis.barh(row, 0.96, 0.92, left=column - 0.48, color=(1 - shade, 1 - 0.55 * shade, 1))
             solved = sum(way_up.solved({"asked": value}) for value in values)
             words = (
-                f"{mean:.2f}" if task == "shapes" else f"{mean:.2f}  ({solved} of {len(values)})"
+                f"{mean:.3f}" if task == "shapes" else f"{mean:.3f}  ({solved} of {len(values)})"
             )
             axis.text(column, row, words, ha="center", va="center", fontsize=10)
             told[f"{name} › {TASKS[task].replace(chr(10), ', ')}"] = str(spread(values))

@@ -32,9 +32,9 @@ FPN_EDGES = [  # FPN
 ]
 RAISED = 0.4  # of the nodes between, which else would stand in the way of what passes them
 PLACES = {
-    f"P{level}_{kind}": (column, level + (RAISED if kind == "mid" else 0))
+    f"P{level}_{kind}": (column, level + (RAISED if kind == "td" else 0))
     for level in SMALL.levels
-    for column, kind in enumerate(("in", "mid", "out"))
+    for column, kind in enumerate(("in", "td", "out"))
 }
 
 
@@ -42,7 +42,7 @@ def neck_pad(edges: Edges = FPN_EDGES) -> EdgePad:
     """The pad: at each level a map that comes in, a node between, and the output. It begins as
     FPN.
     """
-    kinds = {"in": "in", "mid": "between", "out": "out"}
+    kinds = {"in": "in", "td": "between", "out": "out"}
     return EdgePad(
         PLACES,
         edges,
@@ -86,10 +86,10 @@ def graph_of(edges: Edges) -> FusionGraph:
         for source in sources:
             if not source.endswith("_in") and source not in inputs:
                 raise ValueError(f"{name} reads {source}, which has no input yet.")
-    names = [f"P{level}_{kind}" for kind in ("mid", "out") for level in reversed(SMALL.levels)]
+    names = [f"P{level}_{kind}" for kind in ("td", "out") for level in reversed(SMALL.levels)]
     nodes = [Node(name, int(name[1]), tuple(inputs[name])) for name in names if name in inputs]
     graph = FusionGraph("yours", tuple(nodes))
-    late = [name for name in graph.outputs if name.endswith("_mid")]
+    late = [name for name in graph.outputs if name.endswith("_td")]
     if late:
         level = late[0][1]
         raise ValueError(

@@ -170,14 +170,14 @@ def pruning_view(guess: float | None) -> View:
             share, inputs = 100 * saved[node]["saved"], len(saved[node]["inputs"])
             axis.barh(place, share, 0.62, color=COLORS[number])
             axis.text(share, place, f" {share:.1f} %", va="center", fontsize=11)
-            many = "one input" if inputs == 1 else f"{inputs} inputs"
+            many = {1: "one input", 2: "two inputs"}[inputs]
             labels.append(f"{node} of {title}\n({many})")
             told[f"saved in {title} by leaving out {node}"] = f"{share:.1f} %"
             place += 1
         told[f"saved in {title} by both"] = f"{100 * saved['both']['saved']:.1f} %"
     axis.set(yticks=range(place), yticklabels=labels, ylim=(place - 0.4, -0.9))
     axis.set(xlim=(0, 50), xlabel="share of the neck's MACs (%)")
-    axis.set_title("Nearly all that pruning saves is the fine node", fontsize=11)
+    axis.set_title("Nearly all that pruning saves comes from P2_out", fontsize=11)
     axis.grid(False)
     draw_guess(axis, guess, y=0)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())

@@ -20,7 +20,7 @@ from effdet_lite.teach.nb.n05_round import weightings_of_detectors
 Rows = Sequence[Mapping]
 TURNS, WARM = 40, 5  # rounds of timing, and those that are not counted
 INPUTS = (1.0, 3.0)  # A and B
-RIGHT = 0.8  # the factor of B that the trainings look for
+RIGHT = 0.8  # the factor of A that the trainings look for
 WAYS = ("fast", "softmax", "unbounded")
 TITLES = {"sum": "plain sum", "fast": "fast", "softmax": "softmax", "unbounded": "unbounded"}
 HUES = (PALETTE["blue"], PALETTE["orange"])
@@ -98,10 +98,10 @@ def show_factor_curves(weight_b: float = 0.5) -> None:
 
 @styled
 def death_view(traces: Mapping[str, Mapping[str, Sequence[float]]], guess: str | None) -> View:
-    """The weight of B and its factor while the three rules learn; the rule of the guess is drawn
+    """The weight of A and its factor while the three rules learn; the rule of the guess is drawn
     thicker.
 
-    traces: by the rule, B's "weight" and "factor" before the first step and after each one.
+    traces: by the rule, A's "weight" and "factor" before the first step and after each one.
     """
     panels = ((0.09, 0.17, 0.38, 0.7), (0.59, 0.17, 0.38, 0.7))
     figure, axes = new_panels(8.8, 3.4, *panels)
@@ -112,8 +112,8 @@ def death_view(traces: Mapping[str, Mapping[str, Sequence[float]]], guess: str |
             values = trace[kind]
             look = line_look(number) | ({"linewidth": 4} if guess == rule else {})
             axis.plot(values, **look, markevery=10, label=rule)
-            told[f"B's {kind} after {len(values) - 1} steps, {rule}"] = f"{values[-1]:{sign}.2f}"
-        axis.set(xlabel="training steps", ylabel=f"B's {kind}", ylim=(-0.8, 1.35))
+            told[f"A's {kind} after {len(values) - 1} steps, {rule}"] = f"{values[-1]:{sign}.2f}"
+        axis.set(xlabel="training steps", ylabel=f"A's {kind}", ylim=(-0.8, 1.35))
         axis.axhline(0, color="black", lw=0.8, linestyle="-", marker="")
     if guess is not None:
         told["your guess"] = guess
@@ -122,7 +122,7 @@ def death_view(traces: Mapping[str, Mapping[str, Sequence[float]]], guess: str |
     figure.suptitle("Below zero, the fast rule cannot move the weight", fontsize=11)
     axes[0].legend(loc="center right", fontsize=10)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())
-    return View(figure, f"B's weight begins at {traces['fast']['weight'][0]:+.2f}. {words}.", told)
+    return View(figure, f"A's weight begins at {traces['fast']['weight'][0]:+.2f}. {words}.", told)
 
 
 def ways_table(rows: Rows) -> None:

@@ -107,11 +107,7 @@ def near(chance, boxes):
 
 def some_edges(chance):
     """A part of BiFPN's edges and some others, most of them a neck that runs."""
-    names = {"td": "mid"}
-    known = [
-        tuple("_".join(names.get(part, part) for part in end.split("_")) for end in edge)
-        for edge in switched(*chance.choices([True, False], k=3)).edges
-    ]
+    known = switched(*chance.choices([True, False], k=3)).edges
     outs = [(f"P{level}_in", f"P{level}_out") for level in range(2, 7)]
     legal = n05_own.neck_pad().legal
     edges = [*known, *outs, *map(tuple, chance.sample(legal, chance.randrange(3)))]

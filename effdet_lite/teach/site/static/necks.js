@@ -74,11 +74,11 @@ window.course.necks = (() => {
         }
       }
     }
-    const names = ["mid", "out"].flatMap((kind) => [...levels].reverse().map((level) => `P${level}_${kind}`));
+    const names = ["td", "out"].flatMap((kind) => [...levels].reverse().map((level) => `P${level}_${kind}`));
     const written = names.filter((name) => inputs.has(name));
     const nodes = inOrder(written.map((name) => ({ name, level: Number(name[1]), inputs: inputs.get(name) })));
     const late = levels.map((level) => nodes.filter((node) => node.level === level).at(-1).name)
-      .find((name) => name.endsWith("_mid"));
+      .find((name) => name.endsWith("_td"));
     if (late) {
       throw new Error(
         `${late} runs after P${late[1]}_out, so it would be the output of P${late[1]}: ` +
