@@ -1,7 +1,9 @@
 """Make a trained detector's file half as large: its kernels in 8 bits, the rest in 16 as before.
 
     python assets/checkpoints/eight_bits.py runs/shapes-phi0/detector.safetensors
-    assets/checkpoints/shapes-phi0.safetensors
+    assets/checkpoints/shapes-phi0.safetensors "validation pictures"
+
+The last word says on what the settings were chosen, and is kept in the header.
 
 The format is float8 e4m3 (arXiv 2209.05433), which `load_detector` reads like any other. Small
 tensors stay as they
@@ -30,13 +32,17 @@ def rounded(x: Tensor) -> Tensor:
     return x.half() if x.is_floating_point() else x
 
 
-def shrink(source: str, target: str) -> dict:
-    """Write the file `target`; returns the result on the test pictures that its header now has."""
+def shrink(source: str, target: str, chosen_on: str) -> dict:
+    """Write the file `target`; returns the result on the test pictures that its header now has.
+
+    chosen_on: the pictures by which the settings were chosen, for the header.
+    """
     model, header = load_detector(source)
     train_set, test_set = (
         open_dataset(header["training"]["data"], tuple(header["size"]), train=train)
         for train in (True, False)
     )
+    header["chosen_on"] = chosen_on
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(rounded(parameter))
