@@ -37,7 +37,7 @@ BATCH, RATE = 8, 0.014
 SEEDS = (0, 1, 2)
 STEPS, QUICK_STEPS = (40, 120, 320), 10
 ALL, FEW = 292, 20  # photographs: those to train and to validate together, and few of them
-SHAPES = {"phi": -2.5, "width": 0.564, "depth": 0.335, "fused_stages": 6}  # the detector of shapes
+SHAPES = {"phi": -0.5, "width": 0.564, "depth": 0.25, "fused_stages": 6}  # the detector of shapes
 B0 = {"phi": -2.5, "width": 1.0, "depth": 1.0, "fused_stages": 0}
 
 
