@@ -7,7 +7,7 @@ import numpy as np
 
 LABELED, UNLABELED = 800, 50
 
-CHANNELS, CLASSES = 32, 5
+CHANNELS, CLASSES = 56, 5
 DEPTHWISE = 9 * CHANNELS
 OUTPUTS = CLASSES * ANCHORS_PER_POSITION
 FRESH = DEPTHWISE + CHANNELS * OUTPUTS + OUTPUTS
@@ -44,7 +44,7 @@ PHOTOGRAPHS = [[0.9, 0.8, 0.4, 0.3], [0.9, 0.5, 0.4], [0.8, 0.7, 0.6, 0.5, 0.2],
 
 # Boxes that the shapes detector finds in the drawing, at these lowest scores; the drawing has five
 # shapes.
-AT_030, AT_060, AT_005 = 8, 5, 36
+AT_030, AT_060, AT_005 = 7, 5, 18
 SQUARES = 4, 3
 
 EXERCISES = {
@@ -71,7 +71,7 @@ EXERCISES = {
             (9 * CHANNELS * OUTPUTS + OUTPUTS, "that would be one dense 3 × 3 convolution; this one is separable."),
             (FRESH + CHANNELS, "the depthwise convolution has no bias."),
         ],
-        "32 · 3 · 3 for the depthwise one; for the pointwise one 32 · outputs, and a bias for each; outputs: 5 · 9.",
+        "56 · 3 · 3 for the depthwise one; for the pointwise one 56 · outputs, and a bias for each; outputs: 5 · 9.",
     ),
     "10.3": Exercise(
         [MEAN_ABSOLUTE, BIAS],
@@ -121,7 +121,7 @@ EXERCISES = {
             ([AT_060, AT_030], "the other way round: first at 0.30, then at 0.60."),
             ([AT_030, AT_030], "that is twice the number at 0.30: move the lowest score to 0.60."),
             ([AT_030, AT_030 - AT_060], "so many went away; how many stay?"),
-            ([AT_005, AT_060], "36 boxes are there at 0.05, where the control ends; put it at 0.30."),
+            ([AT_005, AT_060], "18 boxes are there at 0.05, where the control ends; put it at 0.30."),
             ([AT_005, AT_030], "you moved the lowest score to 0.05 and 0.30; 0.30 and 0.60 are asked for."),
             ([*SQUARES], "those are the squares alone; the last line of the table has all classes."),
         ],

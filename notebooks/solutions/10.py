@@ -8,7 +8,7 @@ answer = 800 / 850
 # Five classes, nine anchors: 45 outputs. And counted:
 five = new_model(TrainConfig(**SHAPES), ["one", "two", "three", "four", "five"])
 left = starting.transfer_weights(five, shapes_detector)
-answer = 32 * 3 * 3 + 32 * 45 + 45
+answer = 56 * 3 * 3 + 56 * 45 + 45
 assert answer == sum(five.state_dict()[name].numel() for name in left)
 
 # %% 10.3

@@ -57,8 +57,7 @@ def test_the_parts_of_the_test_are_the_twins_and_the_others():
     }
     parts = n10_costs.test_parts(["t3", "t2", "t1", "t0"], notes, twins)
     assert parts[n10_costs.UNSEEN] == [0, 1] and parts[n10_costs.SEEN] == [2, 3]
-    assert parts[n10_costs.LABELED] == [0, 3] and parts[n10_costs.SEEN_LABELED] == [3]
-    assert parts[n10_costs.UNSEEN_LABELED] == [0]
+    assert parts[n10_costs.LABELED] == [0, 3]
     assert parts[n10_costs.ALL] == [0, 1, 2, 3]
 
 

@@ -19,15 +19,8 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n10_flaws import Note
 
 RED = 0  # the label of red cells
-ALL, UNSEEN, SEEN, LABELED, SEEN_LABELED, UNSEEN_LABELED = (
-    "all",
-    "without the twins",
-    "the twins alone",
-    "with red labels",
-    "the twins with red labels",
-    "the others with red labels",
-)
-OF_TWINS = (ALL, UNSEEN, SEEN, SEEN_LABELED, UNSEEN_LABELED)
+ALL, UNSEEN, SEEN, LABELED = "all", "without the twins", "the twins alone", "with red labels"
+OF_TWINS = (ALL, UNSEEN, SEEN)
 
 
 def photographs_of(folder: Path, split: str, size: tuple[int, int]) -> BCCDDetection:
@@ -52,14 +45,11 @@ def test_parts(
     """Parts of the test by name, as the numbers of their photographs. names: of the test."""
     seen = {pair.first for pair in twins}
     numbers = range(len(names))
-    labeled = [number for number in numbers if "RBC" in notes[names[number]].names]
     return {
         ALL: list(numbers),
         UNSEEN: [number for number in numbers if names[number] not in seen],
         SEEN: [number for number in numbers if names[number] in seen],
-        LABELED: labeled,
-        SEEN_LABELED: [number for number in labeled if names[number] in seen],
-        UNSEEN_LABELED: [number for number in labeled if names[number] not in seen],
+        LABELED: [number for number in numbers if "RBC" in notes[names[number]].names],
     }
 
 

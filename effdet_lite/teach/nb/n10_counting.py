@@ -11,6 +11,7 @@ from effdet_lite.teach.kit.boxes import image_grid
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import new_figure, styled
 from effdet_lite.teach.nb.n10_flaws import PILED, Note, flaws_of
+from effdet_lite.teach.nb.n10_scenes import short
 
 THRESHOLDS = np.arange(0.1, 0.9, 0.01)
 OTHER_RULE = 50  # photographs numbered below it were labeled by another rule
@@ -170,7 +171,7 @@ def show_worst(every: Sequence[Count], test_set: Dataset, found: Found, classes)
     figure.set_size_inches(9, 9 * figure.get_figheight() / figure.get_figwidth())
     told = []
     for axis, number in zip(figure.axes, worst, strict=False):
-        stem = test_set.samples[int(number)].path.stem
-        told.append(f"{stem[-3:]}: RBC {red.error[number]:+d}")
+        name = short(test_set.samples[int(number)].path.stem)
+        told.append(f"{name}: RBC {red.error[number]:+d}")
         axis.set_title(told[-1], fontsize=10)
     show(figure, f"Where counts and annotations differ most. {'; '.join(told)}.", photo=True)

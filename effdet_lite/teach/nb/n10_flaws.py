@@ -46,7 +46,7 @@ def show_opening() -> None:
     axes[0, 0].set_title("The course's detector counts blood cells", fontsize=11)
     show(
         figure,
-        "Three photographs of blood. The detector finds 15, 17 and 16 red cells, a white cell in "
+        "Three photographs of blood. The detector finds 14, 15 and 15 red cells, a white cell in "
         "each, and 1, 0 and 3 platelets.",
         photo=True,
     )
