@@ -94,6 +94,20 @@ def test_labels_of_objects_beside_each_other_do_not_lie_over_each_other():
     assert len(figure.axes[0].texts) == 5 and overlapping(figure) == 0
 
 
+def test_symbols_at_one_corner_do_not_lie_over_each_other():
+    """Four boxes with one upper left corner: on the drawn figure each symbol has its own place."""
+    crowd = [[20, 20, side, side] for side in (100, 90, 70, 60)]
+    figure = draw_boxes(torch.zeros(3, 128, 128), crowd, [0, 1, 0, 1], CLASSES, words=False)
+    png(figure)
+    renderer = figure.canvas.get_renderer()
+    frames = [line.get_window_extent(renderer) for line in figure.axes[0].lines]
+    corners = [line.get_xydata()[0].tolist() for line in figure.axes[0].lines]
+    assert len(frames) == 4
+    assert not any(Bbox.intersection(*pair) for pair in itertools.combinations(frames, 2))
+    for (x, y), (left, top, right, bottom) in zip(corners, crowd, strict=True):
+        assert x in (left, right) and y in (top, bottom)
+
+
 def test_whole_numbers_of_0_to_255_are_drawn_as_0_to_1():
     fraction = torch.rand(3, 16, 16, generator=torch.manual_seed(0))
     whole = (fraction * 255).round().to(torch.uint8)

@@ -49,15 +49,13 @@ def tables(monkeypatch):
 # --- the small detector and its pictures ---
 
 
-def test_the_small_detector_is_the_shapes_detectors_network():
-    model, about = shipped("shapes")
-    fresh = n08_small.fresh_detector()
-    assert fresh.config == model.config
-    assert {name: about["training"][name] for name in n08_small.SMALL} == {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in n08_small.SMALL.items()
-    }
-    again = n08_small.fresh_detector()
+def test_the_opening_shows_one_network_before_and_after():
+    model, _ = shipped("shapes")
+    assert n08_opening.untrained().config == model.config
+
+
+def test_a_fresh_detector_is_the_same_for_the_same_seed():
+    fresh, again = n08_small.fresh_detector(), n08_small.fresh_detector()
     same = zip(fresh.parameters(), again.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in same)
 
@@ -115,6 +113,18 @@ def test_pictures_that_pass_through_move_no_weight():
     ]
     assert changed
     assert all(name.rpartition(".")[2].startswith(("running_", "num_batches")) for name in changed)
+
+
+def test_variances_are_too_small_where_recalibrated_ones_are_larger(monkeypatch):
+    """Three of four by hand; means do not count."""
+    before, after = torch.nn.BatchNorm2d(4), torch.nn.BatchNorm2d(4)
+    before.running_var, after.running_var = torch.tensor(
+        [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 3.5, 1.0]]
+    )
+    after.running_mean += 1
+    monkeypatch.setattr(n08_norms, "after_passes", lambda size: before)
+    monkeypatch.setattr(n08_norms, "settled", lambda model: after)
+    assert n08_norms.too_small.__wrapped__() == 0.75
 
 
 def test_frozen_norms_keep_their_statistics_and_all_else_trains():
@@ -214,6 +224,8 @@ def test_the_shipped_detectors_are_described_by_their_files(tables):
         parameters = sum(one.numel() for one in model.parameters())
         assert f"{parameters / 1e6:.2f}" in tables[0]
         assert f"{about['result']['ap50']:.3f}" in tables[0]
+        assert f"the rule's ϕ = {about['training']['phi']:g}".replace("-", "−") in tables[0]
+        assert about["chosen_on"] in tables[0]
 
 
 def test_a_machine_that_cannot_start_two_processes_says_so(monkeypatch, tmp_path, capsys):
@@ -267,6 +279,7 @@ def test_the_titles_of_the_recipe_are_what_its_runs_say(monkeypatch):
 
 def test_no_picture_is_cut_off(monkeypatch):
     monkeypatch.setattr(n08_norms, "measured_norms", lambda: {"a": 0.0, "b": 1.0, "c": 0.5})
+    monkeypatch.setattr(n08_norms, "too_small", lambda: 0.5)
     rates = [10.0**power for power in range(-4, 2)]
     climb = [6.0, 5.0, 2.0, 3.0, 500.0, 1e6]
     parts = {"yes": (3, 2.4), "no": (9, 0.1), "total": (12, 2.5)}

@@ -1,6 +1,8 @@
 """Pictures with boxes: what is there, what a model finds, in the colors of the classes."""
 
 import itertools
+import math
+import weakref
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,6 +27,7 @@ from effdet_lite.teach.kit.plots import (
 from effdet_lite.teach.kit.words import writable, writable_names, write_plainly
 
 LARGEST_DRAWN = 1600  # px on the longer side; a figure has no more
+SIGN = 5.5  # points, of the symbol of a class
 RIM = (withStroke(linewidth=2.6, foreground="white"), Normal())  # stands out from any picture
 
 
@@ -75,7 +78,7 @@ def draw_boxes(
 
     A box has the color of its class (of `colors`, in turn) and a white rim. At one of its corners
     stands the name, with the score if there is one, or without `words` the symbol of the class, for
-    a crowd.
+    a crowd. No name and no symbol lies over another, where the box has a corner without one.
     """
     if image is not None:
         height, width = image.shape[-2:]
@@ -94,12 +97,35 @@ def draw_boxes(
             name = writable(classes[label], label)
             write_label(axis, box, name if score is None else f"{name} {score:.2f}", color, dashed)
         else:
-            corner = (right, bottom) if dashed else (left, top)
             face = "white" if dashed else color
-            look = {"marker": MARKERS[label % len(MARKERS)], "markersize": 5.5}
+            look = {"marker": MARKERS[label % len(MARKERS)], "markersize": SIGN}
             look |= {"color": color, "markerfacecolor": face, "path_effects": RIM}
-            axis.plot(*corner, clip_on=False, **look)
+            axis.plot(*_free_corner(axis, box, dashed), clip_on=False, **look)
     return axis.figure
+
+
+# Where symbols stand already, by axes: in pixels of the figure.
+_SIGNED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _free_corner(axis: Axes, box, dashed: bool) -> tuple[float, float]:
+    """The first corner of the box at which no symbol stands; where all are taken, the usual one."""
+    left, top, right, bottom = box
+    corners = [(left, top), (right, top), (left, bottom), (right, bottom)]
+    if dashed:
+        corners.reverse()
+    axis.apply_aspect()  # so that pixels of the picture lie where they will be drawn
+    taken = _SIGNED.setdefault(axis, [])
+    apart = 1.5 * SIGN * axis.figure.dpi / 72
+    places = [axis.transData.transform(corner) for corner in corners]
+    free = (
+        number
+        for number, place in enumerate(places)
+        if all(math.dist(place, other) >= apart for other in taken)
+    )
+    number = next(free, 0)
+    taken.append(places[number])
+    return corners[number]
 
 
 def draw_outlines(axis: Axes, boxes, colors: object, **style: object) -> None:

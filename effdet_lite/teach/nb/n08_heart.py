@@ -27,7 +27,7 @@ def heart_view(losses: Sequence[float], ap50: float, guesses: Mapping) -> View:
     figure, axes = new_figure(1, 2, width=9.4, height=3.4)
     left, right = axes[0]
     steps = range(1, len(losses) + 1)
-    left.plot(steps, losses, markevery=5)
+    left.plot(steps, losses, markevery=[*range(0, len(losses), 5), len(losses) - 1])
     left.set(xlabel="training step", ylabel="loss of the eight pictures", ylim=(0, None))
     left.set(title=f"The loss says “learned”: {losses[-1]:.2f}", xlim=(0, len(losses) + 1))
     right.bar([0], [ap50], width=0.5, color=PALETTE["blue"])
@@ -109,6 +109,7 @@ def first_loss_view(parts: Mapping[str, tuple[int, float]], guesses: Mapping) ->
         axis.text(share, row, words, va="center", fontsize=11)
     axis.set_yticks([0, 1], names)
     axis.set(xlim=(0, 118), ylim=(1.6, -0.6), xlabel=f"share of the class loss of {total:.2f} (%)")
+    axis.set_xticks(range(0, 101, 20))
     axis.set_title("A few hundred answers make nearly all of the first class loss", loc="left")
     axis.grid(visible=False, axis="y")
     draw_guess(axis, guesses["08.c"], y=1.2)

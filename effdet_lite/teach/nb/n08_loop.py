@@ -45,7 +45,7 @@ ADDED = (
         training.train_step,
     ),
     Added(
-        "The loss is no number anymore, and would spoil every weight.",
+        "The loss is no number anymore (NaN), and would spoil every weight.",
         "stop before the step",
         "if not math.isfinite",
         training.train_step,
@@ -63,8 +63,8 @@ ADDED = (
         run.Run.recalibrated,
     ),
     Added(
-        "More pictures than fit into memory, each in its turn.",
-        "an order for each epoch",
+        "Each picture should come equally often, in no fixed order.",
+        "a new order for each epoch (one pass through all)",
         "torch.randperm(length",
         batches.keys,
     ),

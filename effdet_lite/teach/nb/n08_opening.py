@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from effdet_lite.beginning import new_model
 from effdet_lite.data.shapes import LENGTHS
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
@@ -14,7 +15,8 @@ from effdet_lite.teach.kit.judged import Judged, draw_judged, draw_key, judged
 from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import new_panels, styled
 from effdet_lite.teach.kit.shared import shipped
-from effdet_lite.teach.nb.n08_small import CLASSES, fresh_detector, pictures
+from effdet_lite.teach.nb.n08_small import CLASSES, pictures
+from effdet_lite.training import TrainConfig
 
 PICTURES = (1, 3, 4, 5)  # the first four of the validation pile with four objects or more
 SURE = 0.5  # the lowest score of a box that is drawn
@@ -27,18 +29,23 @@ LARGE = 9.6  # inches across
 
 
 def show_before_and_after() -> None:
-    """Four pictures that no training saw, with what the small detector finds in them: fresh, and
+    """Four pictures that no training saw, with what the shapes detector finds in them: fresh, and
     when it is trained.
     """
     trained, about = shipped("shapes")
     steps = f"{about['training']['steps']:,}"
-    rows = {"before its first step": fresh_detector(), f"after {steps} steps": trained}
+    rows = {"before its first step": untrained(), f"after {steps} steps": trained}
     results = {name: judged_pictures(model, PICTURES) for name, model in rows.items()}
     figure = rows_of_pictures(results, PICTURES)
     objects = sum(len(pictures("val")[index][1]["labels"]) for index in PICTURES)
     right = {name: sum(one.count("right") for _, one in found) for name, found in results.items()}
     told = ", ".join(f"{count} of {objects} objects {name}" for name, count in right.items())
     show(figure, f"The same network finds {told}.")
+
+
+def untrained() -> EfficientDet:
+    """The shapes detector before its first step."""
+    return new_model(TrainConfig(**shipped("shapes")[1]["training"]), CLASSES)
 
 
 def judged_pictures(

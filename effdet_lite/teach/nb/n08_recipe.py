@@ -91,7 +91,7 @@ def _draw_question(axis: Axes, question: str, settings: Sequence) -> list[list[s
         rows.append(
             [
                 question,
-                words.replace("\n", " "),
+                words.replace(",\n", ", ").replace("\n", ", "),
                 f"{mean:.2f}",
                 f"{min(found):.2f} – {max(found):.2f}",
                 f"{sum(losses) / len(losses):.2f}",

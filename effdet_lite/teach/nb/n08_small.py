@@ -16,8 +16,8 @@ from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.evaluation import coco_ap
 from effdet_lite.settings import TrainConfig
 
-# The network of shapes.safetensors: ϕ = −2.5, but for a backbone that is narrower, shallower and
-# fused.
+# ϕ = −2.5, but for a backbone that is narrower, shallower and fused: a step of it takes two thirds
+# of the time that one of the network of shapes.safetensors takes.
 SMALL = {"phi": -2.5, "size": (128, 128), "width": 0.564, "depth": 0.335, "fused_stages": 6}
 SIDE = 128  # px
 ALPHA, GAMMA = 0.5, 1.5  # of the focal loss, as the small detectors are trained
