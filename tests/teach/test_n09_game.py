@@ -84,7 +84,7 @@ def test_the_changes_are_what_the_library_says():
     assert game.changed(change).ap == pytest.approx(
         by_the_library(game.BOXES[keep], game.SCORES[keep])
     )
-    assert game.best_change() == "raise the fifth box's score to 0.99"
+    assert game.best_change() == "raise the score 0.55 to 0.99"
 
 
 def test_the_shaded_area_is_the_area_of_the_steps():

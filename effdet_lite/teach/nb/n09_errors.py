@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
-from torch import Tensor
 from torchvision.ops import box_iou, nms
 
 from effdet_lite.evaluation import KINDS, TIDE_NAMES, detect_dataset, error_kinds
@@ -152,11 +151,29 @@ def taken_away(overlap: float = 0.5) -> dict[str, tuple[int, float]]:
 
 
 def taken_away_table() -> None:
-    """A line without suppression across classes, and one for each row of `taken_away`."""
+    """A line without suppression across classes, and one for each row of `taken_away`; below them
+    how many of the right ones go because of a box of a wrong class.
+    """
     before = ap50(*with_nms(0.5))
     rows = [["none", "0", f"{before:.3f}"]]
     rows += [[name, f"{gone:,}", f"{value:.3f}"] for name, (gone, value) in taken_away().items()]
     table(["boxes that suppression across classes takes away", "number", "AP50 then"], rows)
+    by = suppressors()
+    wrong = f"{by.count('wrong class')} of the {len(by)} right ones"
+    print(f"{wrong} are suppressed by a stronger box of a wrong class")
+
+
+def suppressors(overlap: float = 0.5) -> list[str]:
+    """Of each right box that goes across classes the kind of the strongest box that takes it."""
+    kinds = []
+    for found, target in zip(*with_nms(overlap), strict=True):
+        (one,) = error_kinds([found], [target])
+        kept = nms(found["boxes"], found["scores"], overlap).tolist()  # the strongest first
+        for number in set(range(len(one["kinds"]))) - set(kept):
+            if one["kinds"][number] == "right":
+                near = box_iou(found["boxes"][number][None], found["boxes"][kept])[0] > overlap
+                kinds.append(one["kinds"][kept[int(near.int().argmax())]])
+    return kinds
 
 
 @styled
@@ -245,25 +262,26 @@ def show_strongest() -> None:
             draw_one(axis, own, "right", signed=False)
         draw_one(axis, box, "wrong", signed=False)
         says = f"{CLASSES[int(found['labels'][number])]} {float(found['scores'][number]):.2f}"
-        says += _truth(kind, found["boxes"][number], target)
+        says += _truth(kind, found, target, number)
         title = f"{kind} ({TIDE_NAMES[kind]}), picture {picture}\nsays {says}"
         axis.set_title(title, fontsize=11, y=1.0)
         told.append(f"{kind}: {says}")
     draw_key(figure, ("right", "wrong"), meanings=MEANINGS, signed=False)
-    words = f"Parts of five pictures, each with the strongest box of one kind: {'; '.join(told)}."
+    words = f"Five pictures or parts, each with the strongest box of one kind: {'; '.join(told)}."
     show(figure, words)
 
 
-def _truth(kind: str, box: Tensor, target: Mapping) -> str:
-    """What the object says that this box lies on, or next to."""
+def _truth(kind: str, found: Mapping, target: Mapping, number: int) -> str:
+    """What is wrong with this box, by the object that `error_kinds` gives it."""
     if kind == "background":
         return ", IoU below 0.1"
-    overlaps = box_iou(box[None], target["boxes"])[0]
-    nearest = int(overlaps.argmax())
-    name = CLASSES[int(target["labels"][nearest])]
+    at = int(error_kinds([found], [target])[0]["objects"][number])
+    name = CLASSES[int(target["labels"][at])]
     if kind == "badly placed":
-        return f", IoU with a {name} {float(overlaps[nearest]):.2f}"
-    return ", but it is taken" if kind == "double" else f", is a {name}"
+        overlap = float(box_iou(found["boxes"][number][None], target["boxes"][at][None]))
+        return f", IoU with one {overlap:.2f}"
+    verb = "is" if kind == "wrong class" else "overlaps"
+    return ", but it is taken" if kind == "double" else f", {verb} a {name}"
 
 
 def _show_around(axis: Axes, box: Sequence[float]) -> None:

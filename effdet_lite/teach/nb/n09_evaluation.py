@@ -75,6 +75,9 @@ def kinds_view(
     objects = as_array(target["boxes"])
     _draw_kinds(left, target, became, dataset.classes, objects)
     _draw_kinds(middle, found, judged["kinds"], dataset.classes, objects)
+    if len(middle.texts) < len(judged["kinds"]):
+        room = f"boxes, score ≥ {score:.2f}; labels where there is room"
+        middle.set_title(room, loc="left", fontsize=10, y=1.0, pad=4)
     counts = {kind: judged["kinds"].count(kind) for kind in KINDS[:-1]}
     counts["missed"] = int(judged["missed"].sum())
     _draw_counts(right, counts, dashed=True)

@@ -38,7 +38,7 @@ GROUND, OBJECT = 1.0, (0.78, 0.80, 0.84)
 CHANGES = {  # single changes, by what one says of them
     "delete the double box": "double",
     "delete the box on nothing": "nothing",
-    "raise the fifth box's score to 0.99": "raise",
+    "raise the score 0.55 to 0.99": "raise",
 }
 
 

@@ -57,7 +57,7 @@ def rates_view(guesses: Mapping) -> View:
     axis.set(xlim=(0, 1), ylim=(-2, 104), xlabel="threshold: the lowest score that you believe")
     axis.set(ylabel="%", xticks=np.arange(0, 1.01, 0.1))
     axis.set_title("Precision and recall pull in opposite directions", fontsize=11)
-    axis.legend(loc="center left", bbox_to_anchor=(0.02, 0.72), fontsize=9)
+    axis.legend(loc="center left", bbox_to_anchor=(0.02, 0.79), fontsize=9)
     draw_guess(axis, guesses["09.c"], x=ASKED)
     numbers = {}
     for score in (0.1, ASKED, 0.7):

@@ -17,7 +17,7 @@ from effdet_lite.teach.nb.n09_results import CLASSES, ap50, detector, kept_from,
 
 FEW = 60  # pictures
 SCORE = 0.4
-PICTURE = 18
+PICTURE = 56
 CHANGES = {
     "noise, deviation": {s: v2.GaussianNoise(sigma=s) for s in (0.05, 0.1, 0.2)},
     "blur, deviation in px": {s: v2.GaussianBlur(9, sigma=s) for s in (0.5, 1.0, 2.0)},
