@@ -57,6 +57,7 @@ def test_the_lead_is_told_by_steps():
     assert view.numbers["lead of the whole detector over scratch"].startswith("40 steps +0.200;")
     assert view.numbers["from scratch"].startswith("40 steps 0.250 (0.200 – 0.300)")
     assert "leads by 0.20 after 40 steps, and by 0.00 after 320" in view.figure.axes[0].get_title()
+    assert "The backbone alone is ahead after 40 steps." in view.words
 
 
 def test_losses_are_means_of_the_seeds(monkeypatch):
