@@ -41,7 +41,7 @@ def gains_view(paired: Sequence[float], unpaired: Sequence[float], guesses: Mapp
         axis.set_title(f"{name}: 95 of 100 lie in {ends[0]:+.3f} to {ends[1]:+.3f}", fontsize=11)
         share = 100 * np.mean(np.asarray(gains) > 0)
         numbers[name] = (
-            f"{share:.0f} % of the draws above 0, 95 % in {ends[0]:+.3f} to {ends[1]:+.3f}"
+            f"{share:g} % of the draws above 0, 95 % in {ends[0]:+.3f} to {ends[1]:+.3f}"
         )
     axes[1].set_xlabel("AP of ϕ = 0 less AP of ϕ = −1")
     if guesses["09.e"] is not None:
