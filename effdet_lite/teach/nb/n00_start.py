@@ -32,9 +32,9 @@ from effdet_lite.teach.kit.touch.drawing import PAPER, SIDE, with_marks
 from effdet_lite.teach.kit.widgets import View
 
 PICTURES = 30  # by which the detector of shapes is judged
-# Shown first: one in which the wrong box and the missed shape lie apart, then one in which the box
-# with the highest score is wrong.
-FIRST = (20, 15)
+# Shown first: one in which a wrong box has a higher score than right ones, and a lower threshold
+# finds a missed shape, but takes another wrong box with it; then one with a double box.
+FIRST = (1, 25)
 ORDER = (*FIRST, *(number for number in range(PICTURES) if number not in FIRST))
 KINDS = ("right", "wrong", "double")  # of boxes
 ASKED = 0.5  # the threshold of the guess
@@ -44,7 +44,8 @@ CORNERS = THRESHOLDS[::5]  # where the lines have theirs
 # double. So kinds of things that the picture does not name have other colors.
 FOUND = (PALETTE["blue"],)
 CLASS_COLORS = (PALETTE["sky"], PALETTE["orange"], PALETTE["purple"], "#666666")
-LOWER = 0.4  # a threshold at which the letter gets a box
+# Thresholds at which the letter gets more boxes than with ASKED, and none.
+LOWER, HIGHER = 0.4, 0.6
 # What is on the sheet of 128 × 128 px before somebody draws: three of the detector's classes, and a
 # letter.
 LETTER = {"kind": "pen", "width": 5, "color": PALETTE["black"]}
@@ -99,14 +100,25 @@ def photograph_and_boxes(image: Tensor, found: Mapping, classes: Sequence[str]) 
 # --- a drawing ---
 
 
+@styled
 def boxes_on_drawing(drawing: Sequence[Mapping], threshold: float) -> View:
     """What the detector of shapes finds with a score of `threshold` or more on a sheet with these
     marks (`touch.DrawPad`).
     """
+    figure, (axis,) = new_panels(3.8, 3.8, (0, 0, 1, 1))
+    names = ", ".join(_draw_found(axis, drawing, threshold))
+    return View(figure, f"The detector finds {names}.", {"the detector finds": names})
+
+
+def _draw_found(axis: Axes, drawing: Sequence[Mapping], threshold: float) -> list[str]:
+    """Draw a sheet with its marks and what the detector finds; and say how many of each class."""
     model, about = shipped("shapes")
     image = drawing_as_picture(drawing)
+    found = detected(model, image, threshold)
+    draw_picture(axis, image)
     things = [_around(mark) for mark in drawing if "points" in mark]
-    return _found_view(image, detected(model, image, threshold), about["classes"], things)
+    draw_named(axis, found, about["classes"], FOUND, things)
+    return counted_names(found["labels"], about["classes"])
 
 
 def _around(mark: Mapping) -> tuple[float, float, float, float]:
@@ -117,29 +129,29 @@ def _around(mark: Mapping) -> tuple[float, float, float, float]:
 
 
 def show_letter() -> None:
-    """What the detector finds on the sheet as it was at first, where the threshold is low enough
-    for a box on the letter.
+    """What the detector finds on the sheet as it was at first, with two thresholds: with the lower
+    one the letter has several boxes, with the higher one none.
     """
-    view = boxes_on_drawing(FIRST_MARKS, LOWER)
-    show(view.figure, f"With a threshold of {LOWER}: {view.words}")
+    figure, found = letter_figure()
+    told = [f"With a threshold of {one}: {', '.join(names)}." for one, names in found.items()]
+    show(figure, " ".join(told))
+
+
+@styled
+def letter_figure() -> tuple[Figure, dict[float, list[str]]]:
+    """The figure of `show_letter`, and how many of each class are found, by the threshold."""
+    places = [(left, 0.0, 0.49, 0.92) for left in (0.005, 0.505)]
+    figure, axes = new_panels(8.8, 4.312 / 0.92, *places)
+    found = {}
+    for axis, threshold in zip(axes, (LOWER, HIGHER), strict=True):
+        found[threshold] = _draw_found(axis, FIRST_MARKS, threshold)
+        axis.set_title(f"threshold {threshold}", loc="left", fontsize=11)
+    return figure, found
 
 
 def drawing_as_picture(drawing: Sequence[Mapping]) -> Tensor:
     """The marks of a `touch.DrawPad` on its sheet, [3, 128, 128] in 0-1."""
     return torch.from_numpy(with_marks(np.full((3, SIDE, SIDE), PAPER, np.float32), drawing))
-
-
-@styled
-def _found_view(
-    image: Tensor, found: Mapping, classes: Sequence[str], things: Sequence = ()
-) -> View:
-    height, width = image.shape[-2:]
-    scale = 3.8 / max(height, width)
-    figure, (axis,) = new_panels(width * scale, height * scale, (0, 0, 1, 1))
-    draw_picture(axis, image)
-    draw_named(axis, found, classes, FOUND, things)
-    names = ", ".join(counted_names(found["labels"], classes))
-    return View(figure, f"The detector finds {names}.", {"the detector finds": names})
 
 
 # --- thirty pictures ---
@@ -219,7 +231,7 @@ def _draw_lines(axis: Axes, threshold: float, guess: float | None) -> None:
     axis.axhline(objects, color=PALETTE["black"], linestyle=":", linewidth=1.2, marker="")
     axis.text(0.93, objects + 3, f"all {objects} shapes", ha="right", fontsize=9)
     lines = {  # each with where its name stands
-        "shapes found": ("right", ("right",), (0.62, 86)),
+        "shapes found": ("right", ("right",), (0.71, 88)),
         "wrong or\ndouble boxes": ("wrong", ("wrong", "double"), (0.17, 14)),
     }
     for name, (kind, kinds, place) in lines.items():
