@@ -305,6 +305,16 @@ def test_a_picture_of_ones_own_gets_the_boxes_of_detect_photo():
     assert floating.numbers == view.numbers
 
 
+def test_the_portrait_has_the_boxes_that_the_notebook_tells_and_one_step_up_takes_one_away():
+    """The chin (of the portrait's 512 × 600 px) is a red cell, the top of the cap a platelet."""
+    told = [own.boxes_on_picture(own.example_photograph(), own.CELLS, one) for one in (0.35, 0.4)]
+    assert [view.numbers["it finds"] for view in told] == ["1 red cell, 1 platelet", "1 red cell"]
+    frames = [one for one in told[0].figure.axes[0].patches if one.get_width() < 500]
+    chin, cap = (one.get_bbox() for one in frames)
+    assert chin.contains(256, 335) and not chin.contains(256, 180)  # chin, eyes
+    assert cap.y1 < 50 and 190 < cap.x0 < cap.x1 < 290
+
+
 def test_without_a_picture_one_is_asked_for():
     with pytest.raises(ValueError, match="drop a picture first"):
         own.boxes_on_picture(None, own.SHAPES, 0.5)
