@@ -132,8 +132,8 @@ def detector() -> tuple[EfficientDet, Tensor]:
 
 @styled
 def match_view(threshold: float, picture: int = 0) -> View:
-    """The objects of a picture, and the centers of the anchors that `match` gives them; dashed:
-    anchors below the threshold, which win as an object's best.
+    """The objects of a picture, by number from 0, and the centers of the anchors that `match` gives
+    them; dashed: anchors below the threshold, which win as an object's best.
     """
     pictures, (_, anchors) = unseen_pictures(), detector()
     image, target = pictures[picture % len(pictures)]
@@ -146,12 +146,12 @@ def match_view(threshold: float, picture: int = 0) -> View:
     figure, (axis,) = new_panels(4.2, 4.5, (0.01, 0.01, 0.98, 0.91))
     draw_picture(axis, image)
     axis.set_title(f"centers of the anchors that win, threshold {threshold:.2f}", fontsize=10)
-    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True), 1):
+    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True)):
         look = {"marker": f"${number}$", "path_effects": RIM}
-        look |= {"color": COLORS[label], "linestyle": "", "markersize": 5}
-        mine = anchors[won][owner == number - 1]
+        look |= {"color": "black", "linestyle": "", "markersize": 5}
+        mine = anchors[won][owner == number]
         axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, **look)
-        draw_outlines(axis, box[None], COLORS[label], linewidths=0.9)
+        draw_outlines(axis, box[None], COLORS[label], linewidths=1.4, path_effects=RIM)
         axis.plot(*box[:2], clip_on=False, **look | {"markersize": 9})
     style = {"linewidths": 1.8, "linestyles": "--", "path_effects": RIM}
     draw_outlines(axis, anchors[won][forced], "black", **style)
@@ -219,15 +219,17 @@ def show_winners(thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
         rows.append((threshold, won / len(best), float((best < threshold).float().mean())))
     figure, axes = new_figure(1, 2, width=7.4, height=2.9)
     axes[0, 0].plot(thresholds, [row[1] for row in rows])
-    axes[0, 0].set(yscale="log", ylabel="anchors for each object", yticks=[1, 3, 10, 30, 100])
+    axes[0, 0].set(
+        yscale="log", ylabel="anchors for each object (log scale)", yticks=[1, 3, 10, 30, 100]
+    )
     axes[0, 0].set_yticklabels(["1", "3", "10", "30", "100"])
     axes[0, 0].minorticks_off()
     axes[0, 1].plot(thresholds, [100 * row[2] for row in rows])
     axes[0, 1].set(ylabel="objects not reached (%)", ylim=(-3, 103))
     for axis in axes[0]:
         axis.set(xlabel="matching threshold", xlim=(0.25, 0.95))
-    axes[0, 0].set_title("The higher, the fewer anchors win", fontsize=10)
-    axes[0, 1].set_title("… and the more objects are not reached", fontsize=10)
+    axes[0, 0].set_title("A higher threshold: fewer anchors win", fontsize=10)
+    axes[0, 1].set_title("… and more objects are not reached", fontsize=10)
     words = [f"{each:.1f} anchors at {threshold}" for threshold, each, _ in rows]
     show(figure, f"The higher the threshold, the fewer anchors win an object: {', '.join(words)}.")
     header = ["threshold", "anchors for each object", "objects for which no anchor reaches it"]

@@ -123,7 +123,7 @@ def _numbers_of(run: Run) -> list[str]:
     ]
 
 
-def forgotten_sigmoid(steps: Sequence[int] = (5, 12, 20, STEPS)) -> None:
+def forgotten_sigmoid(steps: Sequence[int] = (2, 4, 6, 8, STEPS)) -> None:
     """Put on the page how many objects the pipeline finds with and without a sigmoid, by how long
     it has trained; all boxes from a score of 0.05 on count.
     """

@@ -238,7 +238,7 @@ def first_loss_view(formula: Mapping[str, float], guess: float | None) -> View:
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axis.minorticks_off()
     axis.set_xlabel("class loss at the first step")
-    axis.set_title("The prior makes the first loss two hundred times smaller", fontsize=11)
+    axis.set_title("The prior makes the first loss about two hundred times smaller", fontsize=11)
     axis.legend(loc="lower right", fontsize=9)
     draw_guess(axis, guess, y=0.19)
     numbers = {

@@ -33,7 +33,7 @@ from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n06_anchors import candidates
 
-PICTURE, SCORE = 0, 0.5  # two of its circles overlap; the lowest score of a box in the steps
+PICTURE, SCORE = 0, 0.6  # two of its circles overlap; the lowest score of a box in the steps
 ZOOM = (0, 96, 104, 36)  # px: left, right, bottom, top of what is shown of it
 MANY, LEAST = 100, 0.3  # pictures that are counted, and the lowest score there
 APART = 0.45  # px, from one box that goes to the next
@@ -103,7 +103,7 @@ def _draw_key(figure: Figure) -> None:
     looks = {
         "taken (thick)": {"color": PALETTE["blue"], "linewidth": 2.8},
         "kept": {"color": PALETTE["blue"], "linewidth": 1.4},
-        "goes (spread)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
+        "goes (drawn larger)": {"color": "black", "linewidth": 1.0, "linestyle": "--"},
         "undecided": {"color": "white", "linewidth": 1.4, "path_effects": [OUTLINED]},
     }
     keys = [Line2D([], [], marker="", **{"linestyle": "-", **look}) for look in looks.values()]
@@ -210,7 +210,7 @@ def doubles_view(guess: float | None, threshold: float = 0.5) -> View:
     double = counts["without NMS"]["double"] / boxes["without NMS"]
     axis.set_title(f"Without NMS {in_percent(double)} of the boxes are doubles", fontsize=11)
     for place, one in enumerate(counts.values()):
-        words = ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS[:3])
+        words = ", ".join(f"{one[kind]:,} {kind}" for kind in KINDS)
         start = axis.get_xlim()[1] / 150  # off the axis
         axis.text(start, place + 0.29, words, va="top", fontsize=9)
     if guess is not None:

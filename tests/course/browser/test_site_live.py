@@ -19,6 +19,7 @@ from effdet_lite import EfficientDet, EfficientNet, cost
 from effdet_lite.fusion import fusion_weights
 from effdet_lite.scaling import efficientdet, efficientnet
 from effdet_lite.teach.kit.touch import KernelPad
+from effdet_lite.teach.nb import n06_nms
 from effdet_lite.teach.site.export import FOLDER
 from effdet_lite.teach.site.live import LIVE, SCRIPTS, live_explorer, write_tables
 from effdet_lite.teach.site.pads import section, state_of, write_modules
@@ -151,6 +152,27 @@ def test_suppression_keeps_what_torchvision_keeps(page):
         kept = [step["best"] for step in steps[1:]]
         assert kept == batched_nms(boxes, scores, labels, threshold).tolist()
         assert (len(kept) < 60) == (threshold < 0.6) and steps[-1]["left"] == []
+
+
+def test_boxes_that_go_are_drawn_larger_as_in_the_notebook(page):
+    """Oracle: the outlines of the notebook's own picture."""
+    drawn = page.evaluate(
+        """() => {
+            const { views, tables } = window.course;
+            const { drawing } = views.step_view({ step: 1, threshold: 0.5 }, tables.step_view);
+            const found = new DOMParser().parseFromString(drawing, "text/html");
+            const names = ["x", "y", "width", "height"];
+            return [...found.querySelectorAll("rect[stroke=black]")].map((one) =>
+                names.map((name) => Number(one.getAttribute(name))));
+        }"""
+    )
+    (axis,) = n06_nms.step_view(1, 0.5).figure.axes
+    (dashed,) = [one for one in axis.collections if one.get_linestyles()[0][1] is not None]
+    outlines = [path.get_extents() for path in dashed.get_paths()]
+    expected = [[one.x0, one.y0, one.width, one.height] for one in outlines]
+    assert len(drawn) == len(expected) > 1
+    for ours, theirs in zip(drawn, expected, strict=True):
+        assert ours == pytest.approx(theirs, abs=0.06)
 
 
 def test_a_kernel_works_without_python(browser, tmp_path):
