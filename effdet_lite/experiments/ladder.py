@@ -13,6 +13,7 @@ The idea is that of EfficientDet's table 2 (arXiv 1911.09070), which compares D0
 
 import functools
 import itertools
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -95,6 +96,16 @@ def aps(rows: Sequence[Mapping], steps: int = STEPS) -> dict[int, dict[int, floa
         if row["steps"] == steps:
             found.setdefault(row["phi"], {})[row["seed"]] = row["ap"]
     return found
+
+
+def seconds(rows: Sequence[Mapping], steps: int = STEPS) -> dict[int, float]:
+    """{phi: the mean of its seeds' processor seconds} of the rows with this many steps."""
+    return {
+        phi: statistics.mean(
+            row["seconds"] for row in rows if (row["phi"], row["steps"]) == (phi, steps)
+        )
+        for phi in PHIS
+    }
 
 
 def settings() -> dict:

@@ -63,6 +63,16 @@ def test_aps_by_phi_and_seed_of_one_length(ladder):
     assert ladder.aps(rows, 600) == {-3: {0: 0.4}}
 
 
+def test_seconds_of_one_length_are_means_over_seeds(ladder):
+    rows = [
+        {"phi": phi, "seed": seed, "steps": steps, "seconds": steps + 10 * phi + seed}
+        for phi in (-3, -2, -1, 0)
+        for seed in range(3)
+        for steps in (600, 1500)
+    ]
+    assert ladder.seconds(rows) == {-3: 1471, -2: 1481, -1: 1491, 0: 1501}
+
+
 @pytest.mark.slow
 def test_a_run_gives_its_row_and_a_stop_loses_nothing(ladder, tmp_path):
     from effdet_lite.experiments.run import Plan, run_all

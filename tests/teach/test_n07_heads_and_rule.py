@@ -155,7 +155,10 @@ def test_with_more_seeds_the_ladder_shows_each_and_the_mean(monkeypatch):
     view = ladder.ladder_view({"07.e": None})
     assert view.numbers["ϕ = 0"] == "0.710 (0.700 – 0.720), 3 seeds"
     axis = view.figure.axes[0]
-    assert "up to 3 seeds each" in axis.get_title()
+    assert axis.get_title().endswith(": 3 seeds each")
+    assert view.numbers["mean AP from step to step"] == "+0.020, +0.020, +0.020"
+    assert view.numbers["from ϕ = −3 to 0"] == "+0.060"
+    assert view.numbers["seeds of one ϕ lie apart by"] == "0.020 to 0.020"
     dots = [tuple(point) for line in axis.lines[:4] for point in line.get_xydata().round(4)]
     assert sorted(dots) == sorted((row["phi"], round(row["ap"], 4)) for row in rows)
     assert axis.lines[4].get_ydata() == pytest.approx([0.65, 0.67, 0.69, 0.71])
@@ -174,6 +177,41 @@ def test_a_ladder_that_dips_is_drawn_inside_its_axes_and_not_called_a_rise_at_ea
     low, high = view.figure.axes[0].get_ylim()
     assert low < min(aps.values()) and max(aps.values()) < high
     assert "every step" not in view.words
+
+
+def test_what_section_7_says_of_the_twelve_long_runs():
+    """Plain arithmetic on the file."""
+    aps = {phi: list(own.values()) for phi, own in ladder.aps_by_seed().items()}
+    assert all(len(own) == 3 for own in aps.values())
+    assert max(aps[-3]) > min(aps[-2]) and max(aps[-2]) > min(aps[-1])
+    assert sum(one < max(aps[-3]) for one in aps[-2]) == 2
+    assert max(aps[-1]) < min(aps[0]) and max(aps[-3]) < min(aps[0])
+
+
+def test_the_gain_is_that_of_the_means_and_the_largest_is_compared(monkeypatch, capsys):
+    rows = [
+        {"phi": phi, "seed": seed, "steps": steps, "ap": base + 0.1 * phi * scale + 0.01 * seed}
+        | {"seconds": 100 + seed}
+        for phi in (-3, -2, -1, 0)
+        for seed in range(3)
+        for steps, base, scale in ((600, 0.5, 1), (1500, 0.7, 0.5))
+    ]
+    tables = []
+    monkeypatch.setattr(ladder, "stored_results", lambda name: {"runs": rows})
+    monkeypatch.setattr(ladder, "table", lambda heads, rows: tables.append(rows))
+    ladder.aps_by_seed.cache_clear()
+    ladder.show_lengths()
+    ladder.aps_by_seed.cache_clear()
+    assert [row[3:] for row in tables[0]] == [
+        ["+0.350", "101"],
+        ["+0.300", "101"],
+        ["+0.250", "101"],
+        ["+0.200", "101"],
+    ]
+    assert str(tables[0][0][1]) == "0.210 (0.200 – 0.220)"
+    said = capsys.readouterr().out.splitlines()
+    assert "of ϕ = −3 by 0.300 after the shorter, by 0.150 after" in said[0]
+    assert "of ϕ = −1 by 0.100 after the shorter, by 0.050 after" in said[1]
 
 
 # --- drawings, parts and claims ---

@@ -170,11 +170,14 @@ def show_spread_by_level() -> None:
         axis.set(title=title, xlabel="level", ylim=(0, None))
         axis.set_ylabel("standard deviation before the norm")
         axis.legend()
-    figure.suptitle("In every layer the spread is smallest on P6 (two scales)", fontsize=12)
+    layers = [norms for part in HEADS for norms in getattr(model, part).norms]
+    smallest = sum(min(spreads(norms)) == spreads(norms)[-1] for norms in layers)
+    count = f"in {smallest} of {len(layers)} layers"
+    figure.suptitle(f"{count.capitalize()} the spread is smallest on P6 (two scales)", fontsize=12)
     show(
         figure,
-        "The spread of the numbers before each norm: in every layer of both heads it is smallest "
-        "on P6, the coarsest level.",
+        f"The spread of the numbers before each norm: {count} of the heads it is smallest on P6, "
+        "the coarsest level.",
     )
 
 

@@ -80,7 +80,12 @@ def aps_by_seed(steps: int = ladder.STEPS) -> dict[int, dict[int, float]]:
 
 def means() -> dict[int, float]:
     """{phi: the mean AP of its seeds}."""
-    return {phi: spread(list(own.values())).mean for phi, own in aps_by_seed().items()}
+    return {phi: mean_of(own) for phi, own in aps_by_seed().items()}
+
+
+def mean_of(own: Mapping[int, float]) -> float:
+    """Of the APs of one phi's seeds."""
+    return spread(list(own.values())).mean
 
 
 @styled
@@ -94,14 +99,20 @@ def ladder_view(guesses: Mapping) -> View:
     )
     draw_ladder(ours, aps_by_seed())
     draw_paper(theirs)
-    figure.suptitle("A larger detector reaches a higher AP: ours and the paper's", fontsize=12)
+    figure.suptitle("AP grows with the detector: our mean, and the paper's", fontsize=12)
     draw_guess(ours, guesses["07.e"], x=min(PHIS))
     found = {f"ϕ = {with_minus(phi)}": told(own) for phi, own in aps_by_seed().items()}
     steps = [after - before for before, after in itertools.pairwise(means().values())]
-    numbers = found | {"AP from step to step": ", ".join(f"{step:+.3f}" for step in steps)}
+    numbers = found | {
+        "mean AP from step to step": ", ".join(f"{step:+.3f}" for step in steps),
+        "from ϕ = −3 to 0": f"{sum(steps):+.3f}",
+    }
+    apart = [max(own.values()) - min(own.values()) for own in aps_by_seed().values()]
+    if max(apart):
+        numbers["seeds of one ϕ lie apart by"] = f"{min(apart):.3f} to {max(apart):.3f}"
     words = "; ".join(f"{name}: AP {ap}" for name, ap in found.items())
     every = "with every step of ϕ" if min(steps) > 0 else "from the smallest ϕ to the largest"
-    rises = f"Our AP rises {every}, and the paper's from D0 to D7x."
+    rises = f"Our mean AP rises {every}, and the paper's from D0 to D7x."
     return View(figure, f"{rises} {words}.", numbers)
 
 
@@ -117,15 +128,16 @@ def draw_ladder(axis: Axes, found: Mapping[int, Mapping[int, float]]) -> None:
     for phi, own in found.items():
         axis.plot([phi] * len(own), list(own.values()), "o", color=PALETTE["blue"], markersize=7)
     line = {"color": PALETTE["blue"], "linestyle": "-", "marker": "", "linewidth": 1.4}
-    axis.plot(list(found), [spread(list(own.values())).mean for own in found.values()], **line)
-    seeds = max(map(len, found.values()))
+    axis.plot(list(found), [mean_of(own) for own in found.values()], **line)
     every = [ap for own in found.values() for ap in own.values()]
     low = min(0.6, math.floor(20 * min(every)) / 20)  # a tick each 0.05
     high = max(0.8, math.ceil(20 * max(every)) / 20)
     axis.set(xlim=(-3.4, 0.5), ylim=(low, high), xlabel="ϕ", ylabel="AP on shapes (0–1)")
     axis.set_xticks(list(found))
     axis.set_yticks(np.arange(low, high + 0.01, 0.05))
-    whose = "one seed each" if seeds == 1 else f"up to {seeds} seeds each"
+    fewest, most = min(map(len, found.values())), max(map(len, found.values()))
+    seeds = "one seed" if most == 1 else f"{most} seeds"
+    whose = f"{seeds} each" if fewest == most else f"up to {seeds} each"
     axis.set_title(f"ours, on shapes at 128 px: {whose}", fontsize=11)
 
 
@@ -165,7 +177,7 @@ def on_papers_curve(macs: float) -> float | None:
 
 
 def show_ladder_table() -> None:
-    """A table: what each of the course's four is made of, and what it reaches."""
+    """A table: what each of the course's four files is made of, and what it reaches."""
     rows = []
     for phi, one in rungs().items():
         config, result = one.model.config, one.header["result"]
@@ -178,14 +190,35 @@ def show_ladder_table() -> None:
                 config.head_repeats,
                 f"{one.cost.params / 1e6:.2f}",
                 f"{one.cost.macs / 1e6:.0f}",
-                f"{one.header['training']['steps']:,}",
-                f"{one.header['seconds']:.0f}",
                 f"{result['ap']:.3f}",
             ]
         )
     heads = ["ϕ", "backbone's width", "its depth", "BiFPN: cells × channels", "head layers"]
-    heads += ["million parameters", "million MACs", "steps", "seconds of training", "AP"]
+    heads += ["million parameters", "million MACs", "AP of its file"]
     table(heads, rows)
+
+
+def show_lengths() -> None:
+    """A table: AP after 600 and after 1,500 steps, and by how much the largest is ahead."""
+    short, long = (aps_by_seed(steps) for steps in (ladder.SHORTER, ladder.STEPS))
+    seconds = ladder.seconds(stored_results("ladder")["runs"])
+    rows = [
+        [
+            with_minus(phi),
+            spread(list(short[phi].values())),
+            spread(list(long[phi].values())),
+            f"{mean_of(long[phi]) - mean_of(short[phi]):+.3f}",
+            f"{seconds[phi]:.0f}",
+        ]
+        for phi in PHIS
+    ]
+    heads = ["ϕ", f"AP after {ladder.SHORTER} steps", f"AP after {ladder.STEPS:,} steps"]
+    table([*heads, "gain", "processor seconds of the longer one"], rows)
+    largest = max(PHIS)
+    for other in (min(PHIS), largest - 1):
+        ahead = [mean_of(found[largest]) - mean_of(found[other]) for found in (short, long)]
+        names = f"ϕ = {with_minus(largest)} is ahead of ϕ = {with_minus(other)}"
+        print(f"{names} by {ahead[0]:.3f} after the shorter, by {ahead[1]:.3f} after the longer")
 
 
 # --- one picture, four detectors ---

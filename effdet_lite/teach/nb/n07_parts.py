@@ -63,12 +63,12 @@ def show_shares() -> None:
         *axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
     figure.suptitle(
-        "The backbone keeps most parameters; its share of MACs falls up to D7", fontsize=12
+        "The backbone keeps most parameters; its share of MACs is lowest in D6 and D7", fontsize=12
     )
     first, last = counted["D0"], counted["D7"]
     show(
         figure,
-        "The backbone keeps most of the parameters. Of the MACs its share falls from "
-        f"{share(first, 'backbone', 'macs'):.0%} in D0 to {share(last, 'backbone', 'macs'):.0%} "
-        "in D7, and BiFPN and box head grow.",
+        "The backbone keeps most of the parameters. Of the MACs it takes "
+        f"{share(first, 'backbone', 'macs'):.0%} in D0 and {share(last, 'backbone', 'macs'):.0%} "
+        "in D6 and D7, and BiFPN and box head grow.",
     )
