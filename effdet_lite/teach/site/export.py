@@ -22,6 +22,7 @@ from effdet_lite.teach.site.stored import alt_of
 FOLDER = Path(__file__).parent
 PICTURES = PurePosixPath("pictures")
 DATA = re.compile(r'src="data:image/(png|jpeg|webp);base64,([^"]+)"')
+QUALITY = 80  # of a stored picture that is a JPEG
 KINDS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -76,8 +77,10 @@ def pictures_to_files(markup: str, page: PurePosixPath, folder: Path) -> str:
 
     def moved(found: re.Match) -> str:
         pixels, kind = base64.b64decode(found[2]), KINDS[found[1]]
-        if kind == "png" and len(smaller := without_loss(pixels)) < len(pixels):
-            pixels, kind = smaller, "webp"
+        if kind != "webp":
+            smaller = without_loss(pixels) if kind == "png" else as_webp(pixels, QUALITY)
+            if len(smaller) < len(pixels):
+                pixels, kind = smaller, "webp"
         name = save_picture(pixels, kind, folder)
         return f'src="{relative(page, name)}"'
 
@@ -90,6 +93,13 @@ def without_loss(png: bytes) -> bytes:
     is_plain = picture.mode in ("L", "RGB")
     options = {"lossless": True, "exact": True, "quality": 30, "method": 2}
     picture.convert("RGB" if is_plain else "RGBA").save(file, "webp", **options)
+    return file.getvalue()
+
+
+def as_webp(picture: bytes, quality: int) -> bytes:
+    """A photograph, or a figure with one in it, as WebP."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(file, "webp", quality=quality, method=6)
     return file.getvalue()
 
 

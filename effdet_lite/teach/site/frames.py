@@ -6,7 +6,6 @@ explorer as the still picture that it is without Python.
 """
 
 import base64
-import io
 import itertools
 import json
 import math
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import ipywidgets
-from PIL import Image
 
 from effdet_lite.teach.kit.widgets import CountingButton, Explorer
-from effdet_lite.teach.site.export import DATA
+from effdet_lite.teach.site.export import DATA, as_webp, without_loss
 
 MOST = 30  # settings of one explorer: with many more, the site would not fit into 40 MB
+QUALITY = 64  # of a frame with a photograph; there are many
 PRESSES = 12  # of a button
 
 
@@ -121,13 +120,9 @@ def frames_of(explorer: Explorer, axes: Sequence[Axis]) -> list[str]:
 
 def _smaller(found: re.Match) -> str:
     """The picture as WebP: without loss, but for photographs."""
-    picture = Image.open(io.BytesIO(base64.b64decode(found[2]))).convert("RGB")
-    file = io.BytesIO()
-    if found[1] == "jpeg":
-        picture.save(file, "webp", quality=72, method=2)
-    else:
-        picture.save(file, "webp", lossless=True, quality=30, method=2)
-    return f'src="data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"'
+    picture = base64.b64decode(found[2])
+    smaller = as_webp(picture, QUALITY) if found[1] == "jpeg" else without_loss(picture)
+    return f'src="data:image/webp;base64,{base64.b64encode(smaller).decode()}"'
 
 
 def record(explorer: Explorer, path: Path, most: int = MOST) -> int:
