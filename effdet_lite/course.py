@@ -254,7 +254,7 @@ def _blood_cells() -> tuple[bool, str, bool]:
     root = folder if (folder / "Annotations").is_dir() else folder / "BCCD"
     number = sum(1 for _ in root.glob("JPEGImages/*.jpg"))
     if number:
-        return True, f"There are {number} photographs, for notebooks 08 and 10.", False
+        return True, f"There are {number} photographs, for notebooks 00, 08 and 10.", False
     without = "notebooks 08 and 10 skip some cells without them"
     remedy = "`effdet-lite prefetch` fetches them (9 MB)"
     return False, f"Not at {_told(folder)}, and {without}; {remedy}.", False
@@ -270,7 +270,7 @@ def _published_weights() -> tuple[bool, str, bool]:
     files = {name: folder / published_url(name).rpartition("/")[2] for name in PUBLISHED}
     missing = [name for name, path in files.items() if not path.is_file()]
     if not missing:
-        return True, f"{' and '.join(PUBLISHED)} are there, for notebook 10.", False
+        return True, f"{' and '.join(PUBLISHED)} are there, for notebooks 00 and 10.", False
     without = (
         "notebook 10 skips a cell without them; `effdet-lite prefetch` fetches them (37 MB in all)"
     )
