@@ -11,6 +11,7 @@ import torchvision
 from oracles import macs, parameters
 from torch import nn
 
+from effdet_lite.efficientnet import normalized
 from effdet_lite.layers import ConvNorm, LayerStyle, MBConv
 from effdet_lite.teach.kit.shared import shipped
 from effdet_lite.teach.nb import n02_block, n02_build
@@ -39,21 +40,21 @@ def built(block):
     + [Switches(is_depthwise=False, widen=2)],
 )
 def test_the_switches_cost_what_torch_counts(block):
-    layer, put_out = built(block), []
+    layer, written = built(block), []
     for convolution in layer.modules():
         if isinstance(convolution, nn.Conv2d):
             convolution.register_forward_hook(
-                lambda module, inputs, output: put_out.append(output.numel())
+                lambda module, inputs, output: written.append(output.numel())
             )
     image = torch.zeros(1, CHANNELS, SIDE, SIDE)
     counted = macs(layer, image)
-    put_out.clear()
+    written.clear()
     with torch.no_grad():
         layer(image)
     assert n02_block.totals_of(block) == {
         "MACs": counted,
         "parameters": parameters(layer),
-        "numbers put out": sum(put_out),
+        "numbers written": sum(written),
     }
 
 
@@ -120,12 +121,44 @@ def test_a_difference_that_four_decimals_cannot_say_is_never_called_zero():
     assert found == ["less than 0.0001"] * 3 + ["0.0001", "0.2500"]
 
 
-def test_channel_19_looks_for_right_ends():
-    """The notebook says so of the line at its right edge: added on the left, subtracted on the
-    right, by the shipped weights themselves."""
+def test_the_gate_that_changes_most_nearly_shuts_on_red():
+    """The notebook says so. By plain pictures, through the layers as they stand in the file."""
+    most = int(n02_block.many_gates().std(0).argmax())
     detector, _ = shipped("shapes")
-    left, _, right = detector.backbone.stages[0][0].depthwise.conv.weight[19, 0].sum(0).tolist()
-    assert left > 0 > right
+    first, found = detector.backbone.stages[0][0], {}
+    for name, color in {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}.items():
+        picture = torch.tensor(color, dtype=torch.float32)[:, None, None].expand(3, 128, 128)
+        with torch.no_grad():
+            maps = first.depthwise(first.expand(detector.backbone.stem(normalized(picture[None]))))
+            gates = first.squeeze_excite(maps)[0].sum((1, 2)) / maps[0].sum((1, 2))
+        torch.testing.assert_close(gates, n02_block.gates_of_color(*color), atol=1e-3, rtol=1e-2)
+        found[name] = float(gates[most])
+    assert found["red"] < 0.1
+    assert min(found["green"], found["blue"]) > 0.3
+
+
+def test_pictures_red_all_over_shut_it_and_blue_ones_open_it():
+    """Of the 40: the picture with the lowest gate is red, the one with the highest is blue."""
+    gates = n02_block.many_gates()
+    own = gates[:, int(gates.std(0).argmax())]
+    for index, color in ((own.argmin(), 0), (own.argmax(), 2)):
+        means = n02_block.gated(int(index)).picture.mean((1, 2))
+        assert int(means.argmax()) == color
+    assert int(own.argmin()) == 0, "section 2 shows picture 0"
+
+
+def test_the_line_at_the_top_of_channel_2_comes_from_padding():
+    """The notebook says so of picture 16. A plain picture has no edge of its own, so only what
+    stands beyond it can make one."""
+    assert 2 in n02_block.gated(16).gates.topk(2).indices, "the notebook shows this channel"
+    detector, _ = shipped("shapes")
+    plain = n02_block.gated(16).picture.mean((1, 2), keepdim=True).expand(3, 128, 128)
+    with torch.no_grad():
+        stem = detector.backbone.stem(normalized(plain[None]))
+        map_2 = detector.backbone.stages[0][0].depthwise(stem)[0, 2]
+    inner = map_2[2:-2, 2:-2]
+    assert inner.std() < 1e-4
+    assert map_2[:2, 2:-2].amax(0).min() > inner.mean() + 0.5
 
 
 def test_the_title_says_by_how_much_a_dense_block_is_more_expensive(monkeypatch):

@@ -20,14 +20,14 @@ DEPTHWISE = nn.Sequential(
 
 def test_a_blocks_bars_are_what_torch_counts():
     numbers = bottleneck.macs_view({"one": DEPTHWISE}, 28, None).numbers
-    image, put_out = torch.zeros(1, 8, 28, 28), 0
+    image, written = torch.zeros(1, 8, 28, 28), 0
     x = image
     for layer in DEPTHWISE[:-1]:  # what the last one puts out has left the block
         x = layer(x)
-        put_out += x.numel()
+        written += x.numel()
     assert numbers["one"] == (
         f"{macs(DEPTHWISE, image) / 1e6:.1f} million MACs, 800 parameters, "
-        f"{image.numel():,} numbers go from block to block, {put_out:,} are put out inside"
+        f"{image.numel():,} numbers go from block to block, {written:,} are written inside"
     )
 
 

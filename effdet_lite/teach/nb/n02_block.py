@@ -19,7 +19,7 @@ from effdet_lite.teach.kit.typed import in_percent
 from effdet_lite.teach.kit.widgets import View
 
 CHANNELS, SIDE = 112, 14  # of B0's stage 5, where its second and third block stand
-QUANTITIES = ("MACs", "parameters", "numbers put out")
+QUANTITIES = ("MACs", "parameters", "numbers written")
 MANY_PICTURES = 40
 SIGNS = "PuOr"  # the color map of maps: orange below zero, white at zero, purple above
 
@@ -38,10 +38,10 @@ class Switches:
 
 
 class Part(NamedTuple):
-    """One part's cost, and how many numbers its convolutions put out for one image."""
+    """One part's cost, and how many numbers its convolutions write for one image."""
 
     cost: Cost
-    put_out: int
+    written: int
 
 
 def parts_of(block: Switches) -> dict[str, Part]:
@@ -67,11 +67,11 @@ def parts_of(block: Switches) -> dict[str, Part]:
 
 
 def totals_of(block: Switches) -> dict[str, int]:
-    """The whole block's MACs, parameters, and numbers that its convolutions put out."""
+    """The whole block's MACs, parameters, and numbers that its convolutions write."""
     parts = parts_of(block).values()
     cost = sum(part.cost for part in parts)
-    put_out = sum(part.put_out for part in parts)
-    return dict(zip(QUANTITIES, (cost.macs, cost.params, put_out), strict=True))
+    written = sum(part.written for part in parts)
+    return dict(zip(QUANTITIES, (cost.macs, cost.params, written), strict=True))
 
 
 def factors_of(block: Switches) -> dict[str, float]:
@@ -122,7 +122,7 @@ def _in_words(part: Part, block: Switches) -> str:
     return (
         f"{macs / 1e6:.2f} million MACs ({in_percent(macs / whole['MACs'])}), "
         f"{params:,} parameters ({in_percent(params / whole['parameters'])}), "
-        f"{part.put_out:,} numbers put out"
+        f"{part.written:,} numbers written"
     )
 
 
@@ -139,7 +139,7 @@ ALONE = {
 
 @styled
 def show_each_switch() -> None:
-    """Each switch turned alone: what becomes of MACs, parameters and the numbers put out."""
+    """Each switch turned alone: what becomes of MACs, parameters and the numbers written."""
     figure, axes = new_figure(width=8.0, height=4.8)
     axis = axes[0, 0]
     for place, block in enumerate(ALONE.values()):
@@ -190,6 +190,16 @@ class Gated(NamedTuple):
 @functools.lru_cache(maxsize=MANY_PICTURES)
 def gated(index: int) -> Gated:
     """For test picture number `index`."""
+    return _gated(unseen_pictures()[index][0])
+
+
+def gates_of_color(red: float, green: float, blue: float) -> Tensor:
+    """For a picture that is all of this color (each 0-1): [channels], 0-1."""
+    color = torch.tensor([red, green, blue], dtype=torch.float32)
+    return _gated(color[:, None, None].expand(-1, 128, 128)).gates
+
+
+def _gated(picture: Tensor) -> Gated:
     detector, _ = shipped("shapes")
     layer: SqueezeExcite = detector.backbone.stages[0][0].squeeze_excite
     seen: dict[str, Tensor] = {}
@@ -198,7 +208,6 @@ def gated(index: int) -> Gated:
         seen["before"], seen["after"] = inputs[0][0], output[0]
 
     hook = layer.register_forward_hook(keep)
-    picture = unseen_pictures()[index][0]
     with torch.no_grad():
         detector.backbone.features(picture[None])
         gates = layer.gate(seen["before"][None])[0, :, 0, 0]
@@ -207,7 +216,7 @@ def gated(index: int) -> Gated:
 
 
 @styled
-def show_gates(index: int = 5) -> None:
+def show_gates(index: int = 0) -> None:
     """A picture, the two maps that its gates turn down least, and the two that they turn down
     most, before and after.
     """

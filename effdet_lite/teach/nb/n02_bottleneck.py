@@ -66,12 +66,12 @@ def macs_view(blocks: Mapping[str, nn.Sequential], side: int, guess: float | Non
     for name, block in blocks.items():
         layers = outputs_of(block, block[0].in_channels, side)
         cost = sum(own for _, _, own in layers)
-        inside = sum(put_out for _, put_out, _ in layers[:-1])
+        inside = sum(written for _, written, _ in layers[:-1])
         between = block[0].in_channels * side * side
         millions.append(cost.macs / 1e6)
         numbers[name] = (
             f"{cost.macs / 1e6:.1f} million MACs, {cost.params:,} parameters, "
-            f"{between:,} numbers go from block to block, {inside:,} are put out inside"
+            f"{between:,} numbers go from block to block, {inside:,} are written inside"
         )
     axis.barh(range(len(blocks)), millions, color=COLORS[0])
     for place, value in enumerate(millions):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import nn
 
@@ -23,21 +24,33 @@ def claim_on_depth(rows: Sequence[Mapping], fresh: Sequence[Mapping]) -> Claim:
     rows: of `experiments.towers`, by which the comparison was chosen. fresh: of `towers_again`,
     which came after it, and which alone the verdict rests on.
     """
-    measured = {}
+    measured, told = {}, []
     for steps in (towers.STEPS, towers.LONGER):
         found = towers.by_depth(rows, steps=steps)
-        for depth in sorted({min(found), best_depth(found), max(found)}) if found else ():
+        shown = sorted({min(found), best_depth(found), max(found)}) if found else ()
+        for depth in shown:
             label = f"accuracy after {steps:,} steps › {depth} layers"
             measured[label] = str(spread(list(found[depth].values())))
-    for step, gain in mean_growth(fresh).items():
+        means = [f"{spread(list(found[depth].values())).mean:.3f} with {depth}" for depth in shown]
+        told.append(f"After {steps:,} steps the mean accuracy is {_listed(means)} layers")
+    growth = mean_growth(fresh)
+    for step, gain in growth.items():
         measured[f"mean of the fresh seeds › {step}"] = f"{gain:+.3f}"
+    gains = [f"{growth[step]:+.3f} ({step})" for step in list(growth)[1:]]
+    told.append(f"Five fresh seeds change it by {_listed(gains)}")
     return Claim(
         "C4",
         "depth works only up to a level, even with batch norm and skips",
         measured,
         tuple(towers.findings(fresh).values()),
         care="for these towers and both trainings",
+        says=". ".join(told),
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
@@ -65,6 +78,8 @@ def claim_on_repetition(my_b0: nn.Sequential) -> Claim:
         },
         (counted(parameters, OFFICIAL_PARAMETERS), held(blocks - others, blocks, differ)),
         care="the first of several blocks is another F than the rest",
+        says=f"{blocks} blocks: {len(stages)} first ones, {others} second ones of another F, "
+        f"{repetitions} repetitions. {parameters:,} parameters in all",
     )
 
 
@@ -81,15 +96,20 @@ def claims_on_search(rows: Sequence[Mapping]) -> tuple[Claim, Claim]:
         {"2 × the MACs › accuracy must grow by": in_percent(growth, 1)},
         care="only its score is computed here",
     )
-    values = {}
+    values, told = {}, []
     for steps in (search.STEPS, search.LONGER):
+        means = []
         for name, own in fresh_scores(rows, steps).items():
             values[f"score › {name} › {steps} steps"] = str(spread(list(own.values())))
+            means.append(f"{name} {spread(list(own.values())).mean:.3f}")
+        told.append(f"Mean score after {steps} steps: {', '.join(means)}")
+    findings = [replace(found, exception="") for found in search.findings(rows).values()]
     method = Claim(
         "C9b",
         "such a search finds a better network than chance or a hand does",
         values,
-        tuple(search.findings(rows).values()),
+        tuple(findings),
         care="ahead of the one made by hand, not of the middle one drawn by chance",
+        says=". ".join(told),
     )
     return history, method

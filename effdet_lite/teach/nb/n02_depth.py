@@ -162,7 +162,7 @@ def growth_table(
             lines.append([str(seed), *(f"{gains[step]:+.3f}" for step in shown)])
         whole = mean_growth(rows)
         lines.append([f"mean of the {name}", *(f"{whole[step]:+.3f}" for step in shown)])
-    gained = f"seed: accuracy gained, mean of {STEPS} and {LONGER:,} steps"
+    gained = f"seed: accuracy gained (after {STEPS} and {LONGER:,} steps, averaged)"
     table([gained, *shown], lines)
 
 
