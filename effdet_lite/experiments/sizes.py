@@ -84,14 +84,20 @@ def grown(base: Size, direction: str, factor: float) -> Size:
     elif direction == "resolution":
         sizes = [Size(base.channels, base.blocks, n) for n in range(2, 400, 2)]
     elif direction == "compound":
-        phi = math.log(factor) / math.log(ALPHA * BETA**2 * GAMMA**2)
-        channels, blocks = base.channels * BETA**phi, base.blocks * ALPHA**phi
-        half = base.resolution * GAMMA**phi / 2
+        channels, blocks, resolution = mixture(base, factor)
         roundings = itertools.product((math.floor, math.ceil), repeat=3)
-        sizes = [Size(a(channels), b(blocks), 2 * c(half)) for a, b, c in roundings]
+        sizes = [Size(a(channels), b(blocks), 2 * c(resolution / 2)) for a, b, c in roundings]
     else:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
     return min(sizes, key=lambda size: abs(math.log(size.cost().macs / wanted)))
+
+
+def mixture(base: Size, factor: float) -> tuple[float, float, float]:
+    """Channels, blocks and resolution of `factor` times the MACs of `base` by the paper's formula,
+    before they are rounded.
+    """
+    phi = math.log(factor) / math.log(ALPHA * BETA**2 * GAMMA**2)
+    return base.channels * BETA**phi, base.blocks * ALPHA**phi, base.resolution * GAMMA**phi
 
 
 def largest_miss(base: Size) -> float:

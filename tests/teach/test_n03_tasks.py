@@ -92,7 +92,9 @@ def test_the_pictures_shown_are_different_ones_of_classes_that_lie_apart(classes
     assert len({labels[at] for at in found}) == min(classes, n03_tasks.SHOWN)
 
 
-def test_the_live_slice_trains_the_base_and_four_networks_on_the_task_that_is_asked(monkeypatch):
+def test_the_live_slice_trains_the_base_and_four_networks_on_the_task_that_is_asked(
+    monkeypatch, capsys
+):
     asked, shown = [], []
 
     def live(task, knob, direction, factor, steps):
@@ -101,9 +103,12 @@ def test_the_live_slice_trains_the_base_and_four_networks_on_the_task_that_is_as
 
     monkeypatch.setattr(n03_tasks, "live", live)
     monkeypatch.setattr(n03_tasks, "show", lambda figure, words: shown.append(words))
-    found = n03_tasks.show_live("span", 40, factor=2, steps=7)
+    found = n03_tasks.show_live("span", 40, factor=4, steps=7)
     assert list(found) == ["base", *DIRECTIONS]
-    assert asked == [("span", 40, name, 2, 7) for name in found]
+    assert asked == [("span", 40, name, 4, 7) for name in found]
+    # By hand: ln 4 / ln 1.92 = 2.125 steps of 1.2, 1.1 and 1.15 from 4 blocks, 7 channels, 32 px.
+    told = "compound before rounding: 5.9 blocks, 8.6 channels, 43.1 px"
+    assert told in capsys.readouterr().out
     assert "compound 0.50" in shown[0] and "7 steps" in shown[0]
     with pytest.raises(ValueError, match="largest square must be"):
         n03_tasks.show_live("span", 4)

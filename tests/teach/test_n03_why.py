@@ -76,4 +76,24 @@ def test_the_windows_are_drawn_to_scale(monkeypatch):
         assert rims == pytest.approx(window.Run(resolution, 1).gap)
         (square,) = (patch for patch in axis.patches if isinstance(patch, Rectangle))
         assert square.get_width() == 31
-    assert words.count(", both") == 3 and words.count(", never both") == 2
+    # 51.2 px of 128 between the marks' rims, each 12.8 px across: 38.4 px of 64 hold both marks.
+    assert words.count(", both") == 2 and words.count(", never both") == 2
+    assert "64 px: a gap of 26 px, a part of each" in words
+
+
+def test_the_pictures_of_both_classes_have_the_same_marks_and_only_the_pairs_differ(monkeypatch):
+    """Read off the pixels: each mark is brighter or darker than the ground."""
+    shown = []
+    monkeypatch.setattr(n03_why, "show", lambda figure, words: shown.append(figure))
+    n03_why.show_partners()
+    for axis, left, top in zip(shown[0].axes, n03_why.LEFTS, n03_why.TOPS, strict=True):
+        picture = axis.images[0].get_array()
+        marks = [
+            [picture[y - 3 : y + 4, x - 3 : x + 4].mean() > 0.5 for x in (at, at + 64)]
+            for at, y in zip(left, (top, top + 64), strict=True)
+        ]
+        assert sum(map(sum, marks)) == 2
+        alike = [first == second for first, second in marks]
+        assert alike == [axis.get_title() == "alike"] * 2
+        lines = [line.get_xdata() for line in axis.lines]
+        assert all(at < line[0] < line[1] < at + 64 for at, line in zip(left, lines, strict=True))

@@ -38,8 +38,8 @@ def show_the_published_curve() -> None:
     show(
         figure,
         f"B3 reaches {new.top1} % with {new.macs:g} billion MACs, ResNeXt-101 {old.top1:.1f} % "
-        f"with {old.macs:g} billion. B0 to B7 climb from 77.1 % to 84.3 %, and every other "
-        "network drawn lies below their curve.",
+        f"with {old.macs:g} billion. B0 to B7 climb from 77.1 % to 84.3 %. For every other "
+        "network drawn, one of them is more accurate with fewer MACs.",
     )
 
 

@@ -46,8 +46,8 @@ def claims_on_cost(b0: Cost, doubled: Mapping[str, Cost]) -> tuple[Claim, Claim]
         "there are three ways to scale: resolution, depth, width",
         told | {f"parameters › {name}": f"{times:.2f}" for name, times in parameters.items()},
         (held(sum(times > 1 for times in macs.values()), len(EXPECTED)),),
-        says="Each of the three can be turned alone, and doubling it costs more: "
-        + ", ".join(f"{macs[name]:.2f} × the MACs for {name}" for name in EXPECTED),
+        says="Each of the three can be turned alone. The MACs are then "
+        + ", ".join(f"{macs[name]:.2f} × for {name}" for name in EXPECTED),
     )
     rule = Claim(
         "C7",
@@ -125,11 +125,12 @@ def claim_on_steps() -> Claim:
             counted(round(PRODUCT, 2), 2, NEARLY),
             held(len(near), len(numbers), f"{_named(far)} are not near 1.92^i"),
         ),
-        care="1.92 by the formula, and more in networks whose blocks are rounded up",
-        says=f"The product is {PRODUCT:.2f}, but the formula's own network of ϕ = 1 takes "
-        f"{formula_growths()[1]:.2f} × B0's MACs; of the published ones {_named(near)} are within "
-        f"{NEARLY:.0%} of 1.92^i, and {_named(far)} are not; the formula's own of ϕ = 1 to "
-        f"{len(made)} take {min(made):.2f} to {max(made):.2f} times as much as 1.92^ϕ",
+        care="1.92 by the formula, and more in networks whose blocks are rounded up (without that, "
+        "B1 would not be near)",
+        says=f"The product is {PRODUCT:.2f}. The formula's own network of ϕ = 1 takes "
+        f"{formula_growths()[1]:.2f} × B0's MACs. Those of ϕ = 1 to {len(made)} take "
+        f"{min(made):.2f} to {max(made):.2f} times as much as 1.92^ϕ. Of the published ones "
+        f"{_named(near)} are within {NEARLY:.0%} of 1.92^i, and {_named(far)} are not",
     )
 
 
@@ -225,9 +226,8 @@ def _on_width(rows: Rows) -> Claim:
         measured,
         (scaling_findings.wider_needs_more(rows),),
         care="on three drawn tasks",
-        says="In a network whose depth and resolution have grown, "
-        f"{scaling_findings.WIDER} times the MACs as width bring so much more accuracy than in the "
-        f"base: {_on_tasks(measured)}",
+        says=f"What {scaling_findings.WIDER} × the MACs as width gain in the grown network, less "
+        f"what they gain in the base: {_on_tasks(measured)}",
     )
 
 

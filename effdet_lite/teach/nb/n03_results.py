@@ -78,11 +78,14 @@ def accuracy_view(rows: Rows, bet: str | None) -> View:
         best = max(DIRECTIONS, key=lambda name, task=task: mean_by_task(rows, name, MOST)[task])
         axis.set_title(f"{task}: {best} is ahead", fontsize=10)
         axis.set(xscale="log", xlabel="MACs in those of the base", ylim=(0, 1.04), xlim=(0.9, 9))
+        chance = 1 / TASKS[task].classes
+        axis.axhline(chance, color="black", linestyle=":", marker="", label="chance")
         axis.set_xticks([1, *FACTORS], [str(factor) for factor in (1, *FACTORS)])
         axis.minorticks_off()
         told.append(f"{task}: {best} {mean_by_task(rows, best, MOST)[task]:.3f}")
     axes[0].set_ylabel("accuracy (0–1); pale: a seed")
-    axes[1].legend(loc="lower right", fontsize=9)  # nothing is drawn there
+    # Nothing is drawn there but chance, which lies below.
+    axes[1].legend(loc="lower right", bbox_to_anchor=(1, 0.06), fontsize=9)
     words = f"Most accurate at {MOST} times the MACs. {'; '.join(told)}."
     return View(figure, words, {"your bet": f"{bet}: {mine}"} if mine else {})
 

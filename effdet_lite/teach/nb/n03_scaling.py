@@ -104,7 +104,7 @@ def formula_view(guess: float | None) -> View:
     left.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     left.minorticks_off()
     left.set_title("Rounded up, the formula's networks cost more", fontsize=10)
-    left.set(xlim=(-0.4, 10.6))  # room for the flag beside B7
+    left.set(xlim=(-0.4, 7.5 if guess is None else 10.6))  # room for the flag beside B7
     draw_guess(left, guess, x=len(NAMES) - 1)
 
     right.plot(numbers, numbers, color="black", linestyle="--", marker="", label="ϕ = i")
@@ -117,7 +117,8 @@ def formula_view(guess: float | None) -> View:
     right.set(xlim=(-0.3, 7.4))
     for axis in (left, right):
         axis.set_xticks(numbers, [name.upper() for name in NAMES])
-        axis.legend(loc="lower right" if axis is left else "upper left", fontsize=9)
+        under_flag = axis is left and guess is not None
+        axis.legend(loc="lower right" if under_flag else "upper left", fontsize=9)
     largest = own_phis(EFFICIENTNETS["b7"])
     told = ", ".join(f"{value:.1f} by its {size}" for size, value in largest.items())
     words = (

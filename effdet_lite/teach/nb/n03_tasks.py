@@ -11,7 +11,7 @@ from effdet_lite.experiments.balance import EXAMPLE, balanced_base, mean_accurac
 from effdet_lite.experiments.bottlenecks import DIRECTIONS as TURNS
 from effdet_lite.experiments.bottlenecks import TASKS, Task, draw, stripes
 from effdet_lite.experiments.directions import live
-from effdet_lite.experiments.sizes import DIRECTIONS, Size
+from effdet_lite.experiments.sizes import DIRECTIONS, Size, mixture
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import COLORS, PALETTE, new_figure, styled
 from effdet_lite.teach.kit.shared import one_thread
@@ -164,13 +164,17 @@ def _rises(places: Sequence[float], accuracies: Sequence[float]) -> bool:
 
 
 def arms_table(base: Size = EXAMPLE, factor: int = 8) -> None:
-    """A line for each direction: what so many times the base's MACs buy."""
+    """A line for each direction: what so many times the base's MACs buy. Below: what the mixture
+    was before it was rounded.
+    """
     rows = [["base", *_sizes(base), "1.00"]]
     for arm in arms(base, ("span",)):
         if arm.direction in DIRECTIONS and arm.factor == factor:
             times = arm.size.cost().macs / base.cost().macs
             rows.append([arm.direction, *_sizes(arm.size), f"{times:.2f}"])
     table(["network", "blocks", "channels", "px", "window, px", "MACs in those of the base"], rows)
+    channels, blocks, side = mixture(base, factor)
+    print(f"compound before rounding: {blocks:.1f} blocks, {channels:.1f} channels, {side:.1f} px")
 
 
 def _sizes(size: Size) -> list[str]:

@@ -5,12 +5,13 @@ and what became of it in `experiments.window`.
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+import torch
 from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from effdet_lite.cost import receptive_field
 from effdet_lite.efficientnet import scaled_stages
-from effdet_lite.experiments import window
+from effdet_lite.experiments import partners, window
 from effdet_lite.experiments.balance import EXAMPLE
 from effdet_lite.experiments.bottlenecks import SIDE, SLOT, Task, at_resolution, draw
 from effdet_lite.experiments.comparing import spread
@@ -24,6 +25,9 @@ from effdet_lite.teach.kit.widgets import View
 COARSE, FINE = 32, SIDE  # pixels a side of one picture
 STRIPE = 2.5  # px of the finest stripe there: wide enough to be seen in print
 FINER = 96  # pixels of the images at which the blocks are asked
+# Where the marks of four pictures lie, in pixels of `partners`: each pair's left one, and the row
+# of the upper pair.
+LEFTS, TOPS = [[14, 44], [48, 22], [30, 12], [18, 50]], [26, 38, 30, 22]
 GUESSES_BELOW = 0.6  # of two answers a half are right by chance
 
 
@@ -140,6 +144,35 @@ def control(rows: Sequence[Mapping]) -> list[float]:
 
 
 @styled
+def show_partners(noise: float = partners.NOISE, seed: int = 3) -> None:
+    """Pictures of `experiments.partners`, two of each class, with a line between partners."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.tensor([1, 1, 0, 0])
+    bright = partners.brightness(labels, torch.tensor([[1, 1], [-1, 1], [1, 1], [1, -1]]))
+    left, top = torch.tensor(LEFTS), torch.tensor(TOPS)
+    pictures = partners.paint(left, top, bright)
+    pictures += noise * torch.randn(pictures.shape, generator=random)
+    figure, axes = new_figure(1, len(labels), width=8.0, height=2.5)
+    for axis, number in zip(axes[0], range(len(labels)), strict=True):
+        axis.imshow(pictures[number].numpy(), cmap="gray", vmin=0, vmax=1)
+        for pair in range(2):
+            x, y = int(left[number, pair]), int(top[number]) + pair * partners.SIDE // 2
+            ends = x + partners.RADIUS + 3, x + partners.FAR - partners.RADIUS - 3
+            look = {"color": PALETTE["orange"], "marker": "", "linestyle": "-", "linewidth": 2}
+            axis.plot(ends, (y, y), **look)
+        axis.set_title("alike" if labels[number] else "different", fontsize=10)
+        axis.set(xticks=[], yticks=[])
+        axis.grid(visible=False)
+    title = "Two bright and two dark marks in each: only the pairs (orange) differ"
+    figure.suptitle(title, fontsize=11)
+    show(
+        figure,
+        "Four pictures with two pairs of marks, an orange line between partners. Alike: one pair "
+        "is bright and one is dark. Different: in each pair one mark is bright and one is dark.",
+    )
+
+
+@styled
 def show_windows() -> None:
     """Two marks at each resolution, the gap between their rims, and the window of one block."""
     figure, axes = new_figure(1, len(window.RESOLUTIONS), width=8.8, height=2.5)
@@ -160,13 +193,19 @@ def show_windows() -> None:
         axis.set(xlim=(0, resolution), ylim=(resolution, 0), aspect="equal")
         axis.set(xticks=[0, resolution], yticks=[])
         axis.grid(visible=False)
-        sees_both = run.field > run.gap
-        sees = "both" if sees_both else "never both"
-        seen = "it sees both" if sees_both else "it never sees both"
+        sees = _sees(run.field, run.gap, 2 * radius)
+        seen = sees if sees.startswith("never") else f"sees {sees}"
         axis.set_title(f"{resolution} px: gap {run.gap:.0f} px\n{seen}", fontsize=9)
         told.append(f"{resolution} px: a gap of {run.gap:.0f} px, {sees}")
     figure.suptitle(f"Sharper images move two marks out of a window of {run.field} px", fontsize=11)
     show(figure, f"Two marks and a window of {run.field} px. {'; '.join(told)}.")
+
+
+def _sees(field: float, gap: float, mark: float) -> str:
+    """What a window of this side can hold of two marks, all in pixels. mark: across one of them."""
+    if field <= gap:
+        return "never both"
+    return "both" if field >= gap + 2 * mark else "a part of each"
 
 
 def accuracy_with_one_block(rows: Sequence[Mapping]) -> float:
