@@ -97,19 +97,32 @@ def starts_view(runs: Sequence[Mapping], guess: float | None = None) -> View:
     return View(figure, words, numbers)
 
 
+def by_seed(values: Sequence[float]) -> str:
+    """As "0.19, 0.39, 0.32"."""
+    return ", ".join(f"{value:.2f}" for value in values)
+
+
+def of_all(runs: Sequence[Mapping], start: str, steps: int) -> list[Mapping]:
+    """The runs from this start with so many steps and all photographs, seed by seed."""
+    wanted = {"start": start, "steps": steps, "photographs": transfer.ALL}
+    return sorted(
+        (run for run in runs if wanted.items() <= run.items()), key=lambda run: run["seed"]
+    )
+
+
 def losses_table(runs: Sequence[Mapping]) -> None:
-    """The loss of the last tenth of each training, beside its AP50; means of the seeds."""
+    """The loss of the last tenth of each long training, beside its AP50, seed by seed."""
     rows = []
     for start in transfer.STARTS:
-        row = [start]
-        for steps in (SHORT, MIDDLE):
-            some = [run for run in runs if (run["start"], run["steps"]) == (start, steps)]
-            some = [run for run in some if run["photographs"] == transfer.ALL]
-            row.append(f"{np.mean([run['losses'][-1] for run in some]):.2f}")
-            row.append(f"{np.mean([run['ap50'] for run in some]):.2f}")
-        rows.append(row)
-    heads = [f"{what}, {steps} steps" for steps in (SHORT, MIDDLE) for what in ("loss", "AP50")]
-    table(["start (three seeds each)", *heads], rows)
+        some = of_all(runs, start, LONG)
+        rows.append(
+            [
+                start,
+                by_seed([run["losses"][-1] for run in some]),
+                by_seed([run["ap50"] for run in some]),
+            ]
+        )
+    table([f"{LONG} steps, seeds 0, 1 and 2", "loss", "AP50"], rows)
 
 
 def few_table(runs: Sequence[Mapping]) -> None:
@@ -128,37 +141,17 @@ def few_table(runs: Sequence[Mapping]) -> None:
     table([f"start, {MIDDLE} steps", *seen], rows)
 
 
-def class_runs(cells: Path | None) -> list[dict]:
-    """Short runs from scratch and from the backbone with AP50 of each class: those that come with
-    the course where they have it, and else one of each, trained here. None without blood cells.
-    """
-    kept = [run for run in stored_runs() if _is_class_run(run) and "ap50_per_class" in run]
-    if kept or cells is None:
-        return kept
-    return [transfer.trained(transfer.Run(start, SHORT)) for start in (SCRATCH, BACKBONE)]
-
-
-def _is_class_run(run: Mapping) -> bool:
-    is_short = (run["steps"], run["photographs"]) == (SHORT, transfer.ALL)
-    return is_short and run["start"] in (SCRATCH, BACKBONE)
-
-
 def classes_table(runs: Sequence[Mapping]) -> None:
-    """The loss of the last tenth, AP50, and AP50 of each class, from each start; means of seeds."""
-    if not runs:
-        print("Not run here: it takes the blood cells.")
-        return
-    classes = list(runs[0]["ap50_per_class"])
-    lines = []
-    for start in (SCRATCH, BACKBONE):
-        some = [run for run in runs if run["start"] == start]
-        columns = [[run["losses"][-1] for run in some], [run["ap50"] for run in some]]
-        columns += [[run["ap50_per_class"][name] for run in some] for name in classes]
-        lines.append([start, *(f"{np.mean(column):.2f}" for column in columns)])
-    number = len({run["seed"] for run in runs})
+    """The loss of the last tenth and AP50 of each class, from each start, seed by seed."""
+    rows = []
+    for start in transfer.STARTS:
+        some = of_all(runs, start, MIDDLE)
+        row = [start, by_seed([run["losses"][-1] for run in some])]
+        classes = list(some[0]["ap50_per_class"])
+        row += [by_seed([run["ap50_per_class"][name] for run in some]) for name in classes]
+        rows.append(row)
     heads = [f"AP50 {name}" for name in classes]
-    told = f"{SHORT} steps, {number} seed{'s' if number > 1 else ''}"
-    table([told, "loss", "AP50", *heads], lines)
+    table([f"{MIDDLE} steps, seeds 0, 1 and 2", "loss", *heads], rows)
 
 
 # --- published weights ---
