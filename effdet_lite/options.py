@@ -234,7 +234,7 @@ def _add_site(commands) -> None:
         help="write the course as pages that open in a browser, without Python or network",
         description="Write all notebooks, the notation, the claims and the guide as pages into a "
         "folder. A double click on its index.html opens them; they need no network. The command "
-        "does the first time, to fetch onnxruntime-web, which runs four detectors in a page.",
+        "does the first time, to fetch onnxruntime-web, which runs detectors in the pages.",
         allow_abbrev=False,
     )
     _add_output(parser, NEW_FOLDER)

@@ -1,6 +1,7 @@
 """A picture of the learner's own, and what the detectors on this machine find in it."""
 
 import functools
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ from effdet_lite.teach.nb.n00_start import CLASS_COLORS, FOUND
 
 # Detectors: two that were trained for this course, and the published EfficientDet-D0.
 CELLS, SHAPES, THINGS = "blood cells", "shapes", "everyday things"
+FILES = {CELLS: "bccd", SHAPES: "shapes"}  # of those that come with the course
 MOST = 30  # boxes: more would hide the picture
 
 
@@ -32,8 +34,14 @@ def example_photograph() -> Tensor:
     """A portrait of the computer pioneer Grace Hopper, uint8 [3, H, W]: a photograph of the U.S.
     Navy, in the public domain, that comes with matplotlib.
     """
-    with get_sample_data("grace_hopper.jpg") as file, Image.open(file) as image:
+    with Image.open(io.BytesIO(example_file())) as image:
         return torch.from_numpy(np.array(image.convert("RGB")).transpose(2, 0, 1).copy())
+
+
+def example_file() -> bytes:
+    """The JPEG file of `example_photograph`."""
+    with get_sample_data("grace_hopper.jpg") as file:
+        return file.read()
 
 
 def detectors_at_hand() -> list[str]:
@@ -55,8 +63,13 @@ def detector_named(name: str) -> tuple[EfficientDet, tuple[int, int], Sequence[s
         classes = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:]
         side = EFFICIENTDETS["d0"].resolution
         return from_pretrained("d0", progress=False), (side, side), classes
-    model, about = shipped("bccd" if name == CELLS else "shapes")
+    model, about = shipped(FILES[name])
     return model, about["size"], [CELL_NAMES.get(one, one) for one in about["classes"]]
+
+
+def colors_of(name: str) -> Sequence[str]:
+    """The colors of the boxes of a detector of `detectors_at_hand`, by class in turn."""
+    return CLASS_COLORS if name == CELLS else FOUND
 
 
 def boxes_on_picture(picture: Tensor | None, detector: str, threshold: float) -> View:
@@ -65,16 +78,23 @@ def boxes_on_picture(picture: Tensor | None, detector: str, threshold: float) ->
     """
     if picture is None:
         raise ValueError("drop a picture first.")
-    model, size, classes = detector_named(detector)
+    found, classes = found_in(picture, detector, threshold), detector_named(detector)[2]
+    names = ", ".join(counted_names(found["labels"], classes))
+    figure = _figure(picture, found, classes, colors_of(detector))
+    return View(figure, f"The detector finds {names}.", {"it finds": names})
+
+
+def found_in(picture: Tensor, detector: str, threshold: float) -> dict:
+    """What `boxes_on_picture` shows: boxes in pixels of the picture, best first. The best answer of
+    all classes speaks for its place.
+    """
+    model, size, _ = detector_named(detector)
     if picture.is_floating_point():
         picture = (picture * 255).round().byte()
     with one_thread():
         found = detect_photo(model, picture, size, score_threshold=threshold, iou_threshold=OVERLAP)
     kept = nms(found["boxes"], found["scores"], OVERLAP)[:MOST]
-    found = {name: value[kept] for name, value in found.items()}
-    names = ", ".join(counted_names(found["labels"], classes))
-    figure = _figure(picture, found, classes, CLASS_COLORS if detector == CELLS else FOUND)
-    return View(figure, f"The detector finds {names}.", {"it finds": names})
+    return {name: value[kept] for name, value in found.items()}
 
 
 @styled

@@ -18,7 +18,7 @@ from effdet_lite.files import whole_folder
 from effdet_lite.places import course_folder
 from effdet_lite.teach.kit.minutes import minutes_of_course
 from effdet_lite.teach.site import search
-from effdet_lite.teach.site.detectors import LIVE, PHIS, write_detectors
+from effdet_lite.teach.site.detectors import PHIS, name_of, page_with_detectors
 from effdet_lite.teach.site.detectors import SOURCE as DETECTORS_SOURCE
 from effdet_lite.teach.site.exercises import add_forms
 from effdet_lite.teach.site.explorers import add_explorers
@@ -31,6 +31,7 @@ from effdet_lite.teach.site.export import (
 )
 from effdet_lite.teach.site.frames import MOST
 from effdet_lite.teach.site.guesses import add_guesses
+from effdet_lite.teach.site.inference import LIVE, write_networks
 from effdet_lite.teach.site.live import write_tables
 from effdet_lite.teach.site.markdown import Markdown
 from effdet_lite.teach.site.pads import pads_of, write_modules
@@ -68,18 +69,21 @@ answers. Code does not run here. To run it, open the course in
 JupyterLab: [how to set it up](notebooks/workshop/SETUP.md).
 """
 MOVING = (
-    "The controls of all explorers move, but those of notebook 00, where a detector answers. "
-    "Twelve explorers compute in the page, among them all others with a sheet to click or drag on; "
-    "the rest have pictures that Python drew, some at fewer settings than in JupyterLab."
+    "The controls of explorers move. Twelve explorers compute in the page, among them all with a "
+    "sheet to click or drag on; {networks}the rest have pictures that Python drew, some at fewer "
+    "settings than in JupyterLab."
 )
+ANSWERED = "in two of notebook 00, detectors answer; "
 STILL = "Six explorers compute in the page; the others stand still."
 DETECTORS = (
     '- <a href="detectors.html">Four sizes of one detector</a>: they run in the page, on drawings '
     "and on pictures of yours\n"
 )
 NO_DETECTORS = (
-    "Detectors do not run here: whoever made these pages had no onnxruntime-web to run them."
+    "Detectors do not run here, and two explorers of notebook 00 stand still: whoever made these "
+    "pages had no onnxruntime-web to run them."
 )
+IN_NOTEBOOKS = {"00": ("shapes", "bccd")}  # detectors that answer explorers
 
 
 class Site:
@@ -178,12 +182,18 @@ class Site:
         text = CONTENTS.format(
             picture=picture[0] if picture else "",
             notebooks="\n".join(rows),
-            explorers=MOVING if any(self.drawn.iterdir()) else STILL,
+            explorers=self._what_moves(),
             detectors=DETECTORS if self.detectors else "",
             no_detectors="" if self.detectors else NO_DETECTORS,
             **titles,
         )
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+
+    def _what_moves(self) -> str:
+        """A sentence about the explorers."""
+        if not any(self.drawn.iterdir()):
+            return STILL
+        return MOVING.format(networks=ANSWERED if self.detectors else "")
 
 
 def build_site(
@@ -205,22 +215,30 @@ def build_site(
     """
     course = course_folder()
     with whole_folder(output) as folder, tempfile.TemporaryDirectory() as drawn:
-        live, notes = _write_detectors(folder, detectors)
+        live, notes = _write_detectors(folder, detectors, explorers)
         notes += _draw_explorers(course, Path(drawn), explorers, most)
         Site(folder, course, Path(drawn), live).write()
     return notes
 
 
-def _write_detectors(folder: Path, phis: Sequence[int]) -> tuple[tuple | None, list[str]]:
-    """The page with detectors and its scripts, with a bar; None where there is none, and why."""
-    if not phis:
+def _write_detectors(
+    folder: Path, phis: Sequence[int], numbers: Sequence[str] | None
+) -> tuple[tuple | None, list[str]]:
+    """Write the detectors of these phi, and those of these notebooks' explorers, with a bar.
+    Returns the page of the former, None where there is none, and why.
+    """
+    names = [name_of(phi) for phi in phis]
+    for number, own in IN_NOTEBOOKS.items():
+        names += own if numbers is None or number in numbers else ()
+    if not names:
         return None, []
-    with tqdm(total=len(phis), desc="detectors", unit="network") as bar:
+    with tqdm(total=len(names), desc="detectors", unit="network") as bar:
         try:
-            return write_detectors(folder, phis, bar.update), []
+            write_networks(folder, names, bar.update)
         except (ImportError, DownloadError) as error:
             shutil.rmtree(folder / LIVE, ignore_errors=True)
-            return None, [f"The site has no page with detectors: {error}"]
+            return None, [f"No detector runs in the site: {error}"]
+    return page_with_detectors(phis) if phis else None, []
 
 
 def _draw_explorers(

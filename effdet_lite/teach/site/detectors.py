@@ -1,31 +1,24 @@
 """The page of the site with detectors in it: four sizes of one, phi = -3 ... 0, and a slider to
 move between them.
-
-Its network and runtime are packed as those of `effdet-lite page`, whose scripts it shares.
 """
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import nbformat
 
 from effdet_lite import cost
-from effdet_lite.checkpoint import load_detector
-from effdet_lite.page.building import LOWEST_SCORE, PARTS, network_of
-from effdet_lite.page.packing import write_packed
-from effdet_lite.page.runtime import VERSION, runtime_files
-from effdet_lite.places import shipped_detector
+from effdet_lite.page.building import LOWEST_SCORE
+from effdet_lite.page.runtime import VERSION
 from effdet_lite.teach.kit.plots import COLORS
-from effdet_lite.teach.kit.shared import unseen_pictures
+from effdet_lite.teach.kit.shared import shipped, unseen_pictures
 from effdet_lite.teach.kit.words import with_minus
+from effdet_lite.teach.site.inference import SCRIPTS, known
 from effdet_lite.teach.site.live import picture_as_text
 
 PHIS = (-3, -2, -1, 0)
 SOURCE = PurePosixPath("detectors.md")
-LIVE = PurePosixPath("live")  # the folder of its scripts
-SHARED = ("unpack", "resize", "png", "picture", "labels", "drawing", "detector")
 DRAWINGS = 12  # that can be looked at, of the pictures that no detector has seen
 SCORE = 0.3
 
@@ -51,8 +44,7 @@ is sent anywhere. The networks run in onnxruntime-web {runtime}, whose license i
 """
 CONTROLS = """<section class="live" id="detectors" aria-label="Detectors">
 <fieldset><legend class="hidden">Controls</legend></fieldset>
-<div class="stage"><canvas aria-hidden="true"></canvas>
-<svg role="img" aria-label="Nothing yet"></svg></div>
+<div class="stage" role="img" aria-label="Nothing yet"></div>
 <p role="status">The detectors need scripts to run.</p>
 <div class="scroll"><table><thead></thead><tbody></tbody></table></div>
 <input type="file" accept="image/*" hidden aria-label="A picture">
@@ -61,29 +53,19 @@ CONTROLS = """<section class="live" id="detectors" aria-label="Detectors">
 """
 
 
-def write_detectors(
-    folder: Path, phis: Sequence[int] = PHIS, tell: Callable[[], object] = lambda: None
-) -> tuple[nbformat.NotebookNode, list[str]]:
-    """Write the detectors of these phi and what runs them into a site's folder; tell: is told of
-    each. Returns their page, and the scripts that it needs.
+def name_of(phi: int) -> str:
+    """The shipped detector of this size."""
+    return f"shapes-phi{phi}"
 
-    Raises ImportError without the packages of the extra `page`, and DownloadError without the
-    runtime.
+
+def page_with_detectors(phis: Sequence[int]) -> tuple[nbformat.NotebookNode, list[str]]:
+    """The page, for the detectors of these phi, and the scripts that it needs beside the networks
+    themselves.
     """
-    glue, wasm = runtime_files()
-    live = folder / LIVE
-    live.mkdir()
-    networks = []
-    for phi in phis:
-        networks.append(_write_network(live, phi))
-        tell()
-    write_packed(live / "runtime.js", {"glue": glue, "wasm": wasm})
-    for name in (*(f"{name}.js" for name in SHARED), "licenses.txt"):
-        shutil.copyfile(PARTS / name, live / name)
+    networks = [_network(phi) for phi in phis]
     pictures = unseen_pictures()
     about = {
         "networks": networks,
-        "classes": list(pictures.classes),
         "colors": list(COLORS),
         "drawings": [_drawing(*pictures[number]) for number in range(DRAWINGS)],
         "score": SCORE,
@@ -95,21 +77,16 @@ def write_detectors(
         controls=CONTROLS.format(about=data), size=f"{wide} × {high}", runtime=VERSION
     )
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
-    scripts = [str(LIVE / f"{name}.js") for name in (*SHARED, "runtime")]
-    return page, [*scripts, "static/detectors.js"]
+    return page, [*SCRIPTS, "static/detectors.js"]
 
 
-def _write_network(live: Path, phi: int) -> dict:
-    """Pack one detector; what the page has to know of it."""
-    model, about = load_detector(shipped_detector(f"shapes-phi{phi}"))
-    name = f"network{phi}"
-    write_packed(live / f"{name}.js", {name: network_of(model, about)})
+def _network(phi: int) -> dict:
+    """What the page has to know of one detector."""
+    model, about = shipped(name_of(phi))
     counted = cost.count(model, 1, 3, *about["size"])
     return {
-        "name": name,
-        "script": str(LIVE / f"{name}.js"),
+        **known(name_of(phi)),
         "phi": with_minus(phi),
-        "size": list(about["size"]),
         "parameters": f"{counted.params:,}",
         "macs": f"{counted.macs / 1e6:,.1f}",
         "ap": f"{about['result']['ap']:.3f}",

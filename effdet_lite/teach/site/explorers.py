@@ -5,13 +5,12 @@ from pathlib import Path, PurePosixPath
 
 import nbformat
 
-from effdet_lite.teach.site.detectors import SOURCE as DETECTORS_SOURCE
 from effdet_lite.teach.site.export import pictures_to_files
+from effdet_lite.teach.site.inference import SCRIPTS as NETWORK_SCRIPTS
 from effdet_lite.teach.site.live import SCRIPTS as LIVE_SCRIPTS
 from effdet_lite.teach.site.live import TABLES, live_explorer
 from effdet_lite.teach.site.pads import SCRIPT as MODULES_SCRIPT
 from effdet_lite.teach.site.pads import is_pad, pads_of, section
-from effdet_lite.teach.site.pages import page_of, relative
 from effdet_lite.teach.site.running import (
     EXPLORER,
     explorers_of,
@@ -20,7 +19,6 @@ from effdet_lite.teach.site.running import (
     is_explorer,
 )
 
-DETECTORS_ANSWER = ("DrawPad(", "PictureDrop(")  # pads of explorers that run a whole detector
 FEWEST = 2  # frames: with one there is nothing to move
 SCRIPTS = PurePosixPath("frames")
 PAD_SCRIPTS = (MODULES_SCRIPT, PurePosixPath("static/pads.js"))
@@ -45,13 +43,14 @@ def add_explorers(
         path = frames_file(drawn, Path(page.name), place)
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"frames": []}
         if touched := found.get("touched"):
+            networks = touched["table"].get("networks", {}).values()
+            if not all((folder / network["script"]).is_file() for network in networks):
+                continue  # nothing could run them: the explorer stands still
             for output in filter(is_explorer, notebook.cells[place].outputs):
                 output.data["text/html"] = _live(**touched, still=output.data["text/html"])
             live = True
-            scripts += PAD_SCRIPTS
+            scripts += [*PAD_SCRIPTS, *map(PurePosixPath, NETWORK_SCRIPTS if networks else ())]
             continue
-        if any(name in notebook.cells[place].source for name in DETECTORS_ANSWER):
-            _point_to_detectors(notebook.cells[place], page, folder)
         if len(found["frames"]) < FEWEST:
             continue
         for output in notebook.cells[place].outputs:
@@ -67,17 +66,6 @@ def add_explorers(
     if live:
         scripts += [TABLES, *(PurePosixPath(f"static/{name}.js") for name in LIVE_SCRIPTS)]
     return scripts
-
-
-def _point_to_detectors(cell: nbformat.NotebookNode, page: PurePosixPath, folder: Path) -> None:
-    """Say below an explorer that needs a detector where detectors run, if this site has them."""
-    target = page_of(DETECTORS_SOURCE)
-    if not (folder / target).is_file():
-        return
-    link = relative(page, target)
-    words = f'<a href="{link}">The page of detectors</a> has some that run without Python.'
-    for output in filter(is_explorer, cell.outputs):
-        output.data["text/html"] += f"<p>{words}</p>"
 
 
 def _add_pads(

@@ -17,7 +17,18 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-SCRIPTS = ("networks", "numbers", "drawings", "views", "plots", "necks", "touched", "live")
+SCRIPTS = (
+    "networks",
+    "numbers",
+    "drawings",
+    "views",
+    "plots",
+    "necks",
+    "touched",
+    "sheet",
+    "finding",
+    "live",
+)
 LEFT_OUT = {"detector_view": {"picture"}}  # controls that choose among pictures of Python's
 TABLES = PurePosixPath("static/tables.js")
 

@@ -15,7 +15,7 @@ from effdet_lite.teach.kit.touch.pad import Pad
 
 STILL = "<p><em>Without a kernel this rests at:"  # `Pad.show` without one
 ALIVE = ("KernelPad(", "matcher_pad(")  # how their cells make them
-MODULES = ("boxes", "edges", "kernel", "pick", "window")
+MODULES = ("boxes", "drawing", "edges", "kernel", "pick", "picture", "window")
 SCRIPT = PurePosixPath("static/modules.js")
 
 

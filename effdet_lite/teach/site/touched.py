@@ -1,11 +1,12 @@
 """Explorers whose control is a pad: what the page needs to answer them without Python.
 
 Their cells run while the site is made. Here their pads are recorded, their other controls, and a
-table: what their arithmetic in `static/touched.js` starts from. That file has a function for each
-name in VIEWS, which answers with the numbers and words of the view in Python; tests hold the two
-together.
+table: what their arithmetic in `static/touched.js` starts from, or the networks that answer in
+`static/finding.js`. These files have a function for each name in VIEWS, which answers with the
+numbers and words of the view in Python; tests hold the two together.
 """
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from effdet_lite.teach.kit.touch.pad import Pad
 from effdet_lite.teach.kit.widgets import Explorer
 from effdet_lite.teach.site.frames import axis_of
+from effdet_lite.teach.site.inference import known
 from effdet_lite.teach.site.live import picture_as_text
 from effdet_lite.teach.site.pads import state_of
 
@@ -31,9 +33,10 @@ def recorded(explorer: Explorer) -> dict | None:
         return None
     view, table = VIEWS[name]
     controls = [_control(name, control) for name, control in explorer.controls.items()]
-    return (
-        None if None in controls else {"view": view, "controls": controls, "table": table(explorer)}
-    )
+    if None in controls:
+        return None
+    found = {"view": view, "controls": controls, "table": table(explorer)}
+    return _with_example(found) if view == "boxes_on_picture" else found
 
 
 def record(explorer: Explorer, path: Path) -> bool:
@@ -48,15 +51,13 @@ def _control(name: str, control) -> dict | None:
     if isinstance(control, Pad):
         return {"kind": "pad", "name": name, **state_of(control)}
     axis = axis_of(name, control)
-    if axis is None or axis.kind != "select":
+    if axis is None or axis.kind not in ("range", "select"):
         return None
-    return {
-        "kind": "select",
-        "name": name,
-        "label": axis.label,
-        "options": axis.words,
-        "rest": axis.rest,
-    }
+    own = {"kind": axis.kind, "name": name, "label": axis.label}
+    if axis.kind == "range":
+        ends = {"low": control.min, "high": control.max, "step": control.step}
+        return own | ends | {"rest": axis.values[axis.rest]}
+    return own | {"options": axis.words, "rest": axis.rest}
 
 
 # --- the tables ---
@@ -139,6 +140,52 @@ def _sheet(explorer: Explorer) -> dict:
     return {"side": SHEET}
 
 
+def _drawing(explorer: Explorer) -> dict:
+    from effdet_lite.teach.kit.found import OVERLAP
+    from effdet_lite.teach.kit.touch.drawing import PAPER
+    from effdet_lite.teach.nb.n00_start import FOUND
+
+    pad = explorer.controls["drawing"]
+    gray = round(255 * PAPER)
+    return {
+        "networks": {"shapes": known("shapes") | {"colors": list(FOUND)}},
+        "sheet": {
+            "side": pad.pixels.shape[-1],
+            "paper": f"rgb({gray}, {gray}, {gray})",
+            "stamps": pad.stamps,
+        },
+        "overlap": OVERLAP,
+    }
+
+
+def _photograph(explorer: Explorer) -> dict:
+    from effdet_lite.teach.kit.found import OVERLAP
+    from effdet_lite.teach.nb import n00_own as nb
+
+    networks = {}
+    for name, file in nb.FILES.items():
+        classes, colors = list(nb.detector_named(name)[2]), list(nb.colors_of(name))
+        networks[name] = known(file) | {"classes": classes, "colors": colors}
+    return {"networks": networks, "overlap": OVERLAP, "most": nb.MOST}
+
+
+def _with_example(found: dict) -> dict:
+    """`boxes_on_picture` as the page has it: the example with the pixels of its file, for the pad's
+    copy has others, and only the detectors that the page has.
+    """
+    from effdet_lite.teach.nb.n00_own import example_file
+
+    for control in found["controls"]:
+        if control["name"] == "picture":
+            text = base64.b64encode(example_file()).decode()
+            control["state"]["picture"] = f"data:image/jpeg;base64,{text}"
+        elif control["name"] == "detector":
+            control["options"] = [
+                one for one in control["options"] if one in found["table"]["networks"]
+            ]
+    return found
+
+
 def _short(numbers: Tensor, digits: int = DIGITS) -> list:
     """The numbers as nested lists, with a few significant digits."""
     if numbers.ndim:
@@ -153,4 +200,6 @@ VIEWS: dict[str, tuple[str, Callable[[Explorer], dict]]] = {  # by the view's qu
     "iou_view": ("iou_view", _sheet),
     "rule_view": ("rule_view", _rule),
     "ap_view": ("ap_view", _game),
+    "boxes_on_drawing": ("boxes_on_drawing", _drawing),
+    "boxes_on_picture": ("boxes_on_picture", _photograph),
 }

@@ -71,14 +71,10 @@ def network(folder):
 
 
 def content_of(script: Path, name: str) -> bytes:
-    """What a script of the page keeps under this name: 13 bits in two of 91 letters."""
-    text = script.read_text(encoding="ascii")
+    """What a script of the page keeps under this name: 15 bits in a letter."""
+    text = script.read_text(encoding="utf-16")
     ((length, letters),) = re.findall(rf'"{name}", \[(\d+), "([^"]+)"\]', text)
-    known = [one for one in map(chr, range(32, 127)) if one not in '"\\<&']
-    values = list(map(dict(zip(known, range(91), strict=True)).get, letters))
-    bits = "".join(
-        f"{91 * high + low:013b}" for high, low in zip(values[::2], values[1::2], strict=True)
-    )
+    bits = "".join(f"{ord(letter) - 0x100:015b}" for letter in letters)
     number = 8 * int(length)
     return gzip.decompress(int(bits[:number], 2).to_bytes(int(length), "big"))
 

@@ -19,7 +19,7 @@ from effdet_lite.page.runtime import runtime_files
 from effdet_lite.predict import detect_photo
 from effdet_lite.teach.kit.judged import judged
 from effdet_lite.teach.kit.words import with_minus
-from effdet_lite.teach.site import detectors
+from effdet_lite.teach.site import inference
 from effdet_lite.teach.site.build import build_site
 
 pytest.importorskip("onnx")
@@ -112,7 +112,7 @@ def test_each_network_finds_what_torch_finds(page, detector, drawing):
     counts = [str(result.count(kind)) for kind in ("right", "wrong", "double", "missed")]
     assert row_of(page, PHIS.index(phi))[4:8] == counts and len(ours)
     assert f": {counts[0]} right of {len(target['labels'])} objects, {counts[1]} wrong" in said
-    assert page.locator("#detectors svg").get_attribute("aria-label") == said
+    assert page.locator("#detectors .stage").get_attribute("aria-label") == said
 
 
 def test_parameters_and_macs_are_the_networks_own(page, detector):
@@ -172,9 +172,9 @@ def test_without_a_runtime_the_site_is_built_without_them_and_says_so(tmp_path, 
     def refuse():
         raise DownloadError("no network.")
 
-    monkeypatch.setattr(detectors, "runtime_files", refuse)
+    monkeypatch.setattr(inference, "runtime_files", refuse)
     (note,) = build_site(tmp_path / "site", explorers=())
-    assert note == "The site has no page with detectors: no network."
+    assert note == "No detector runs in the site: no network."
     assert not (tmp_path / "site" / "detectors.html").exists()
     contents = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "Detectors do not run here" in contents and "detectors.html" not in contents

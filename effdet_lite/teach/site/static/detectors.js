@@ -1,20 +1,20 @@
 // Four sizes of one detector: a slider between networks that run in this page, a drawing or a picture
-// of one's own, and the lowest score. The scripts in live/ read pictures, run networks and draw boxes.
+// of one's own, and the lowest score. The scripts in live/ read pictures and judge boxes; running.js
+// runs the networks and shows what they find.
 "use strict";
 
-(() => {
+(({ numbers: { howMany }, running }) => {
   const box = document.getElementById("detectors");
   const about = JSON.parse(box.querySelector("script").textContent);
-  const [said, canvas, boxes] = ["[role=status]", "canvas", "svg"].map((one) => box.querySelector(one));
+  const [said, shown] = ["[role=status]", ".stage"].map((one) => box.querySelector(one));
+  const stage = new running.Stage(shown);
   const [fields, table, chooser] = ["fieldset", "table", "input[type=file]"].map((one) =>
     box.querySelector(one),
   );
   const withScore = (score) => score.toFixed(2);
-  const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
   const HEADS = ["ϕ", "parameters", "million MACs", "AP", "right", "wrong", "double", "missed", "ms"];
 
   const state = { network: 0, score: about.score, picture: null, turn: 0 };
-  const detectors = new Map(); // promises, by the name of the network
 
   // --- controls ---
 
@@ -84,7 +84,7 @@
   // --- what comes in ---
 
   const take = (picture) => {
-    state.picture = { ...picture, found: new Map() }; // by the name of the network
+    state.picture = { ...picture, found: new Map() };
     return look();
   };
 
@@ -99,29 +99,11 @@
     try {
       await take({ ...(await readPicture(file)), name: file.name, objects: null });
     } catch {
-      say(`${file.name} is not a picture that this browser can read: try a PNG or a JPEG.`);
+      say(running.unreadable(file.name));
     }
   };
 
   // --- the networks ---
-
-  const withScript = (source) =>
-    new Promise((done, failed) => {
-      const script = element("script", { src: window.course.root + source, onload: done });
-      script.onerror = () => failed(new Error(`${source} is missing`));
-      document.head.append(script);
-    });
-
-  const detectorOf = (network) => {
-    if (!detectors.has(network.name)) {
-      const load = async () => {
-        await withScript(network.script);
-        return Detector.load({ classes: about.classes, size: network.size }, network.name);
-      };
-      detectors.set(network.name, load());
-    }
-    return detectors.get(network.name);
-  };
 
   // Let the network of this moment look at the picture of this moment.
   const look = async () => {
@@ -130,11 +112,7 @@
       say(`The network of ϕ = ${network.phi} is at work …`);
       await new Promise((done) => setTimeout(done, 20)); // so that the sentence is seen
       try {
-        const detector = await detectorOf(network);
-        if (turn !== state.turn) return; // something else is asked for
-        const start = performance.now();
-        const found = await detector.find(picture);
-        picture.found.set(network.name, { found, milliseconds: performance.now() - start });
+        await running.lookAt(picture, network, () => turn === state.turn);
       } catch (error) {
         say(`The network of ϕ = ${network.phi} could not run in this browser: ${error.message}`);
         return;
@@ -149,34 +127,26 @@
     said.textContent = sentence;
   };
 
-  const kept = ({ found }) => found.filter((one) => one.score >= Math.fround(state.score));
-
   const results = (network) => {
     const answer = state.picture.found.get(network.name);
     if (!answer) return null;
-    const sure = kept(answer);
+    const sure = running.sureOnes(answer.found, state.score);
     const { objects } = state.picture;
     return { sure, judged: objects && judge(sure, objects), milliseconds: answer.milliseconds };
   };
 
-  const showPicture = () => {
-    const { width, height, rgba } = state.picture;
-    [canvas.width, canvas.height] = [width, height];
-    canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
-    canvas.parentElement.style.maxWidth = `min(${4 * width}px, ${(70 * width) / height}vh)`;
-  };
-
   const showBoxes = ({ sure, judged }) => {
+    const { classes } = about.networks[state.network];
     const drawn = sure.map(({ box: sides, label, score: own }, place) => {
       const color = about.colors[label % about.colors.length];
       const look = judged ? LOOKS[judged.kinds[place]] : { color, dashes: "", sign: "" };
-      const name = `${look.sign} ${about.classes[label]}`.trim();
+      const name = `${look.sign} ${classes[label]}`.trim();
       return { ...look, box: sides, wordings: [`${name} ${withScore(own)}`, name, look.sign] };
     });
     const missed = (judged?.missed ?? []).map(({ box: sides, label }) => {
-      return { ...LOOKS.missed, box: sides, wordings: [`? ${about.classes[label]}`, "?"] };
+      return { ...LOOKS.missed, box: sides, wordings: [`? ${classes[label]}`, "?"] };
     });
-    drawBoxes(boxes, state.picture, [...missed, ...drawn]);
+    stage.show(state.picture, [...missed, ...drawn]);
   };
 
   const countsOf = ({ sure, judged }) => {
@@ -214,20 +184,18 @@
     const network = about.networks[state.network];
     const own = state.picture && results(network);
     if (!own) return "";
-    showPicture();
     showBoxes(own);
     showTable();
     const counts = countsOf(own).map(([name, count]) => `${count} ${name}`);
-    const objects = state.picture.objects ? ` of ${counted(state.picture.objects.length, "object")}` : "";
+    const objects = state.picture.objects ? ` of ${howMany(state.picture.objects.length, "object")}` : "";
     const words =
       `${state.picture.name}, ϕ = ${network.phi}, a score of ${withScore(state.score)} or more: ` +
       `${counts[0]}${objects}${counts.length > 1 ? `, ${counts.slice(1).join(", ")}` : ""}. ` +
       `${network.parameters} parameters, ${network.macs} million MACs.`;
-    boxes.setAttribute("aria-label", words);
+    shown.ariaLabel = words;
     return words;
   };
 
-  new ResizeObserver(() => show()).observe(canvas.parentElement);
   say("The runtime is being unpacked …");
   takeDrawing(0);
-})();
+})(window.course);

@@ -17,26 +17,45 @@
     return element("table", {}, element("tbody", {}, ...rows.map(row)));
   };
 
+  const BUSY = "The network is at work …";
+
   for (const box of document.querySelectorAll(".explorer[data-view]")) {
-    const { view, controls: all, table: own } = JSON.parse(box.querySelector("script").textContent);
+    const { view, controls: all, table: data } = JSON.parse(box.querySelector("script").textContent);
+    const runs = Boolean(data?.networks); // a network answers, which is fetched when it is asked
     const [shown, told] = [box.querySelector(".shown"), box.querySelector("[role=status]")];
     const [pads, controls] = [true, false].map((is) => all.filter(({ kind }) => (kind === "pad") === is));
     const values = controls.map((one) => one.options ?? places(one));
     const at = controls.map((one, axis) => (one.options ? one.rest : values[axis].indexOf(one.rest)));
 
-    const show = () => {
+    const put = (made) => {
+      const picture = element("div", { className: "drawn", role: "img" });
+      picture.ariaLabel = made.words;
+      const key = made.key ? [element("p", { className: "key", textContent: made.key })] : [];
+      const code = made.code ? [element("pre", { textContent: made.code, tabIndex: 0 })] : [];
+      const rows = made.numbers.length ? [table(made.numbers)] : [];
+      shown.replaceChildren(picture, ...key, ...code, ...rows);
+      if (made.draw) made.draw(picture); // by the room that it has
+      else picture.innerHTML = made.drawing;
+      if (picture.scrollWidth > picture.clientWidth + 1) picture.tabIndex = 0; // by keyboard, too
+      const numbers = made.numbers.map((pair) => pair.join(": ")).join("; ");
+      told.textContent = numbers ? `${made.words} ${numbers}.` : made.words;
+    };
+
+    let turn = 0;
+    const show = async () => {
+      const own = ++turn;
+      const isNewest = () => own === turn;
       const settings = Object.fromEntries(controls.map(({ name }, axis) => [name, values[axis][at[axis]]]));
       for (const pad of pads) settings[pad.name] = window.course.pads.modelOf(pad).get("value");
       try {
-        const made = window.course.views[view](settings, own ?? window.course.tables[view]);
-        const picture = element("div", { className: "drawn", innerHTML: made.drawing, role: "img" });
-        picture.ariaLabel = made.words;
-        const key = made.key ? [element("p", { className: "key", textContent: made.key })] : [];
-        const code = made.code ? [element("pre", { textContent: made.code, tabIndex: 0 })] : [];
-        shown.replaceChildren(picture, ...key, ...code, table(made.numbers));
-        if (picture.scrollWidth > picture.clientWidth + 1) picture.tabIndex = 0; // by keyboard, too
-        told.textContent = `${made.words} ${made.numbers.map((pair) => pair.join(": ")).join("; ")}.`;
+        let made = window.course.views[view](settings, data ?? window.course.tables[view], isNewest);
+        if (made instanceof Promise) {
+          told.textContent = BUSY;
+          made = await made;
+        }
+        if (isNewest()) put(made);
       } catch (error) {
+        if (!isNewest()) return;
         shown.replaceChildren(element("p", { textContent: `Not possible: ${error.message}` }));
         told.textContent = shown.textContent;
       }
@@ -50,6 +69,7 @@
     for (const pad of pads) {
       const model = window.course.pads.modelOf(pad);
       Object.assign(model, window.course.rules[view]);
+      model.begin?.();
       model.on("change:value", show);
     }
     const parts = controls.map((control, axis) => {
@@ -60,10 +80,15 @@
         show();
       });
     });
-    const legend = "Computed in this page, as Python does it; with the steps of JupyterLab.";
+    const how = runs ? "Answered by a network that runs in this page" : "Computed in this page, as Python does it";
+    const legend = `${how}; with the steps of JupyterLab.`;
     const fields = element("fieldset", {}, element("legend", { textContent: legend }), ...parts);
     box.querySelector(".rest").replaceWith(...drawn, fields);
-    show();
-    told.textContent = ""; // nothing has moved yet
+    if (runs) {
+      box.classList.add("runs"); // what is told is seen, too; at rest the picture is Python's
+    } else {
+      show();
+      told.textContent = ""; // nothing has moved yet
+    }
   }
 })();

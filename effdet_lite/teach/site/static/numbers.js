@@ -21,6 +21,12 @@ window.course.numbers = (() => {
 
   const withMinus = (value) => short(value).replace("-", "−");
 
+  // "1 cross", "2 crosses", "0 red cells": as `words.how_many` in Python.
+  const howMany = (count, name) => {
+    if (count === 1) return `1 ${name}`;
+    return `${count} ${name}${name.endsWith("s") ? "es" : "s"}`;
+  };
+
   // Halves go to the even neighbor, as in Python.
   const pythonRound = (value) => {
     const below = Math.floor(value);
@@ -73,5 +79,5 @@ window.course.numbers = (() => {
     return steps;
   };
 
-  return { factors, fixed, iou, pythonRound, short, suppress, withMinus };
+  return { factors, fixed, howMany, iou, pythonRound, short, suppress, withMinus };
 })();

@@ -40,9 +40,8 @@
     return models.get(id);
   };
 
-  // Put a pad into an element; its model.
-  const showPad = async (el, pad) => {
-    const { module } = pad;
+  // What a pad's module exports.
+  const moduleOf = (module) => {
     if (!addresses.size) {
       const style = document.createElement("style");
       style.textContent = window.course.touch.style;
@@ -52,7 +51,12 @@
       const text = new Blob([window.course.touch.modules[module]], { type: "text/javascript" });
       addresses.set(module, URL.createObjectURL(text));
     }
-    const { default: widget } = await import(addresses.get(module));
+    return import(addresses.get(module));
+  };
+
+  // Put a pad into an element; its model.
+  const showPad = async (el, pad) => {
+    const { default: widget } = await moduleOf(pad.module);
     const model = modelOf(pad);
     el.replaceChildren();
     widget.render({ model, el });
@@ -60,7 +64,7 @@
   };
 
   const isShown = ({ id }) => models.has(id);
-  window.course.pads = { isShown, modelOf, showPad };
+  window.course.pads = { isShown, modelOf, moduleOf, showPad };
 
   for (const box of document.querySelectorAll(".pad")) {
     const pad = JSON.parse(box.querySelector("script").textContent);
