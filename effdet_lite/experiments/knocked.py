@@ -1,8 +1,9 @@
 """Edges knocked out of a trained detector, beside their learned factors.
 
 A factor says how much of a map a node takes, and not what the detector would be without it. So each
-edge of the course's detector of shapes is taken out in turn, without training it anew, and AP on 80
-test pictures is asked for. The factors' agreement over seeds is read from the results of `necks`.
+edge of the smallest of notebook 07's four detectors is taken out in turn, without training it anew,
+and AP on 80 test pictures is asked for. The factors' agreement over seeds is read from the results
+of `necks`.
 
     python -m effdet_lite.experiments.knocked            19 edges, under half a minute
     python -m effdet_lite.experiments.knocked --quick    two edges, 8 pictures
@@ -24,6 +25,7 @@ from effdet_lite.experiments.necks import edge_weights
 from effdet_lite.folding import folded
 from effdet_lite.places import shipped_detector
 
+DETECTOR = "shapes-phi-3"  # with one cell of BiFPN
 PICTURES = 80
 DRAWS = 10_000  # of the permutation test
 
@@ -166,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a few edges, to see it work")
     quick = parser.parse_args(arguments).quick
-    model, _ = load_detector(shipped_detector("shapes"))
+    model, _ = load_detector(shipped_detector(DETECTOR))
     test_set = ShapesDetection("test", length=8 if quick else PICTURES, cache=True)
     edges = model.fusion.graph.edges[:2] if quick else None
     rows = losses_without(model, test_set, edges)

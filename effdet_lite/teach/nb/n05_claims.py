@@ -126,10 +126,13 @@ def claim_on_repeats(seen: Mapping[str, str], rows: Rows) -> Claim:
         for row in rows
         if row["cells"] > 1 and row["steps"] == round_trip.STEPS and row["asked"] > WHOLE
     ]
+    longer = ""
     for (number, steps), values in sorted(round_trip.asked_by_cells(rows).items()):
         found = sum(way_up.solved({"asked": value}) for value in values)
         label = f"{number} cell{'s' if number > 1 else ''}, {steps:,} steps"
         told[f"runs that name the plain mark, {label}"] = f"{found} of {len(values)}"
+        if steps > round_trip.STEPS:
+            longer += f"; {label}: {found} of {len(values)}"
     return Claim(
         "C19",
         "the module is repeated several times",
@@ -140,7 +143,7 @@ def claim_on_repeats(seen: Mapping[str, str], rows: Rows) -> Claim:
         f"{seen['one cell']} positions of P2 after one cell, on {seen['two cells']} after two; "
         f"on a task that needs this, AP50 is above {way_up.SOLVED} in {sum(more)} of {len(more)} "
         f"trainings with two or three cells (in {len(whole)} of them 1.00), and in {sum(one)} of "
-        f"{len(one)} with one, {round_trip.STEPS:,} steps each",
+        f"{len(one)} with one, {round_trip.STEPS:,} steps each{longer}",
     )
 
 

@@ -16,9 +16,11 @@ from effdet_lite.teach.kit.page import show
 from effdet_lite.teach.kit.plots import COLORS, MARKERS, PALETTE, line_look, new_panels, styled
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_ways import GUESSING, limit_line
+from effdet_lite.teach.nb.n05_weights import TITLES, WAYS
 
 Rows = Sequence[Mapping]
 NAMES = {"disc": ("", "the\nmark"), "far": ("plain mark", "its pattern")}  # as boxes come
+LOOK_OF_RULE = {way: number for number, way in enumerate((*WAYS, "sum"))}  # as in other pictures
 TASKS = {"disc": "the disc has its mark's class", "far": "a plain mark has the far one's class"}
 
 
@@ -162,9 +164,9 @@ def stability_view(rows: Rows) -> View:
     figure, axes = new_panels(8.8, 3.6, (0.09, 0.16, 0.4, 0.62), (0.57, 0.16, 0.4, 0.62))
     found = stability.by_setting(rows)
     for axis, norms in zip(axes, (True, False), strict=True):
-        for number, way in enumerate(stability.WEIGHTINGS):
+        for way in stability.WEIGHTINGS:
             some = [found[way, times, norms] for times in stability.TIMES]
-            _draw_factors(axis, some, {"label": way, **line_look(number)})
+            _draw_factors(axis, some, {"label": way, **line_look(LOOK_OF_RULE[way])})
         axis.set(yscale="log", xticks=range(3), xlim=(-0.3, 2.3))
         axis.set_xticklabels([f"{times} ×" for times in stability.TIMES])
         axis.set(xlabel="learning rate of the fusion weights", ylabel="largest factor")
@@ -206,14 +208,18 @@ def times_view(rows: Rows) -> View:
     """
     figure, axes = new_panels(8.4, 3.0, (0.14, 0.2, 0.4, 0.64), (0.58, 0.2, 0.4, 0.64))
     numbers = {}
-    for axis, work in zip(axes, weighting_times.WORK, strict=True):
-        ratios = weighting_times.ratios(rows, work)
+    times = {work: weighting_times.ratios(rows, work) for work in weighting_times.WORK}
+    every = [one for ratios in times.values() for values in ratios.values() for one in values]
+    for axis, (work, ratios) in zip(axes, times.items(), strict=True):
         for place, (way, values) in enumerate(ratios.items()):
-            look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
+            number = LOOK_OF_RULE[way]
+            look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
             axis.plot(values, [place] * len(values), **look, markersize=6, alpha=0.7)
             numbers[f"{work}, {way} over fast"] = f"{median(values):.3f}"
         axis.axvline(1, color="black", linestyle="--", marker="", lw=1)
-        names = list(ratios) if work == weighting_times.WORK[0] else [""] * len(ratios)
+        axis.set_xlim(min(every) - 0.03, max(every) + 0.03)
+        first = work == weighting_times.WORK[0]
+        names = [TITLES[way] if first else "" for way in ratios]
         axis.set(yticks=range(len(ratios)), yticklabels=names, ylim=(len(ratios) - 0.5, -0.5))
         axis.set(xlabel="time, as a multiple of the fast rule's")
         axis.set_title(f"a step of {work}" if work == "training" else work, fontsize=11)

@@ -15,7 +15,7 @@ from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_bifpn import neck_places
 
 Rows = Sequence[Mapping]
-ASKED = ("P6_in", "P5_td")  # the edge that notebook 05 asks about
+ASKED = ("P5_td", "P4_td")  # the edge that notebook 05 asks about
 TASKS = {"top-down": "dots", "bottom-up": "discs", "shapes": "shapes"}
 
 
@@ -37,18 +37,29 @@ def show_factors(model: EfficientDet) -> None:
     axis.set(xlim=(-0.5, right + 0.6), ylim=(min(graph.levels) - 0.5, max(graph.levels) + 0.5))
     axis.set_axis_off()
     for edge in dead:
-        middle = _middle(axis, edge, places)
-        axis.plot(*middle, marker="X", markersize=12, color=PALETTE["vermillion"], linestyle="")
-    axis.set_title("An arrow is as wide as its factor. Crosses: two dead edges", fontsize=11)
-    names = " and ".join(f"{source} → {node}" for source, node in dead) or "none"
+        axis.plot(
+            *_point_of(axis, edge, places),
+            marker="X",
+            markersize=12,
+            color=PALETTE["vermillion"],
+            linestyle="",
+        )
+    title = f"An arrow is as wide as its factor. Crosses: {len(dead)} dead edges"
+    axis.set_title(title, fontsize=11)
+    names = ", ".join(f"{source} → {node}" for source, node in dead) or "none"
     show(figure, f"BiFPN of the trained detector, arrows as wide as the factors. Dead: {names}.")
 
 
-def _middle(axis: Axes, edge: tuple[str, str], places: Places) -> tuple[float, float]:
-    """The middle of an arrow of `graphs.arrow`, which is bent where other nodes are on its way."""
+def _point_of(
+    axis: Axes, edge: tuple[str, str], places: Places, share: float = 0.68
+) -> tuple[float, float]:
+    """A point behind the middle of an arrow of `graphs.arrow`, which is bent where other nodes are
+    on its way: in the middle it may meet the arrows of those.
+    """
     ends = axis.transData.transform([places[edge[0]], places[edge[1]]])
-    (x, y), (dx, dy) = ends.mean(0), ends[1] - ends[0]
-    bend = arrow(edge, places, 1.0).get_connectionstyle().rad / 2
+    (dx, dy) = ends[1] - ends[0]
+    x, y = ends[0] + share * (ends[1] - ends[0])
+    bend = arrow(edge, places, 1.0).get_connectionstyle().rad * 2 * share * (1 - share)
     return tuple(axis.transData.inverted().transform((x + bend * dy, y - bend * dx)))
 
 
@@ -99,7 +110,7 @@ def _told(rows: Rows, whole: float) -> tuple[str, dict[str, str]]:
         if edge in by_edge:
             row = by_edge[edge]
             numbers[f"{edge[0]} → {edge[1]}"] = (
-                f"factor {row['factor']:.2f}, AP lost {abs(row['lost']):.3f}"
+                f"factor {row['factor']:.2f}, AP lost {round(row['lost'], 3) + 0.0:.3f}"
             )
     ranked = knocked.rank_correlation(
         [row["factor"] for row in rows], [row["lost"] for row in rows]

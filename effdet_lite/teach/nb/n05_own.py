@@ -30,6 +30,7 @@ FPN_EDGES = [  # FPN
     *((f"P{level}_in", f"P{level}_out") for level in (5, 4, 3, 2)),
     *((f"P{level + 1}_out", f"P{level}_out") for level in (5, 4, 3, 2)),
 ]
+ASIDE = (-0.1, 0.1, 0.0, -0.1, 0.1)  # million MACs, of the marks: some necks cost the same
 RAISED = 0.4  # of the nodes between, which else would stand in the way of what passes them
 PLACES = {
     f"P{level}_{kind}": (column, level + (RAISED if kind == "td" else 0))
@@ -177,14 +178,16 @@ def among_all(
         own = [row for row in rows if (row["graph"], row["weighting"]) == neck]
         look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
         macs = own[0]["macs"] / 1e6
-        values = [row["asked"] for row in own]
-        places = [macs + 0.03 * (number - 2)] * len(values)  # two necks cost the same
+        values = sorted(row["asked"] for row in own)
+        middle = (len(values) - 1) / 2
+        places = [macs + ASIDE[number] + 0.055 * (one - middle) for one in range(len(values))]
         axis.plot(places, values, **look, alpha=0.75, markersize=7, label=title)
         told[f"AP50 of the {asks}, {title}"] = f"{min(values):.2f} to {max(values):.2f}"
     if mine is not None:
         look = {"color": PALETTE["black"], "marker": "*", "linestyle": "none", "markersize": 17}
         axis.plot(mine["macs"] / 1e6, mine["asked"], **look, label=name)
         told[f"AP50 of the {asks}, {name}"] = f"{mine['asked']:.2f}"
+    axis.margins(x=0.01)
     left, right = axis.get_xlim()
     axis.set(xlim=(math.floor(left), math.ceil(right)))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -27,7 +27,7 @@ STEPS = {  # each on top of the ones before: (bottom_up, skip, prune), repeats, 
     "+ skips": ((True, True, False), 1, "sum"),
     "+ pruned: BiFPN": ((True, True, True), 1, "sum"),
     "+ three cells": ((True, True, True), 3, "sum"),
-    "+ weights": ((True, True, True), 3, "fast"),
+    "+ weights (products not counted)": ((True, True, True), 3, "fast"),
 }
 
 
@@ -78,13 +78,13 @@ def switches_view(bottom_up: bool, skip: bool, prune: bool, repeats: int, weight
     ghost, and the bars compare its MACs.
     """
     graph = switched(bottom_up, skip, prune)
-    figure, (left, right) = new_panels(8.8, 3.9, (0, 0, 0.52, 0.9), (0.68, 0.16, 0.3, 0.7))
+    figure, (left, right) = new_panels(8.8, 3.9, (0, 0, 0.52, 0.9), (0.68, 0.2, 0.3, 0.66))
     draw_switched(left, graph, whole=switched(bottom_up, skip, False))
     cells = f", {repeats} cells like this" if repeats > 1 else ""
     left.set_title(f"{graph.name}{cells}", fontsize=12, y=1.0, pad=-4)
     mine = neck_macs(graph, repeats, weighting)
     draw_costs(right, mine / 1e6, "this one")
-    right.set_xlabel("million MACs of the neck")
+    right.set_xlabel("million MACs of the neck\n(32 channels, pictures of 128 px)")
     weights = repeats * len(graph.edges) if weighting != "sum" else 0
     numbers = {
         "nodes": f"{repeats * len(graph.nodes)}",

@@ -69,7 +69,7 @@ def _dress(figure: Figure, left, right) -> None:
     left.set(ylim=(2.6, -0.6), xlim=(-REACH - 0.3, REACH + 0.3), xlabel="factor")
     left.set_title("what A and B are multiplied by", fontsize=11, y=1.0)
     right.set(yticks=range(len(WAYS)), yticklabels=[""] * len(WAYS), ylim=(2.6, -0.6))
-    right.set(xlim=(-0.15, 1.9), xlabel="slope of A's factor")
+    right.set(xlim=(-0.15, 1.9), xticks=(0, 0.5, 1, 1.5), xlabel="slope of A's factor")
     right.set_title("pull at A's weight", fontsize=11, y=1.0)
     bars = [left.barh(0, 0, color=color) for color in HUES]
     names = [f"{name} (the number {value:g})" for name, value in zip("AB", INPUTS, strict=True)]
