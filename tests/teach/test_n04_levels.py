@@ -138,3 +138,18 @@ def test_the_table_of_shapes_takes_only_plain_runs(monkeypatch):
     dots.shapes_table(rows)
     assert [row[-1].split()[0] for row in lines] == ["0.150", "0.250", "0.350", "0.450"]
     assert [row[1].split()[0] for row in lines] == ["0.100", "0.200", "0.300", "0.400"]
+
+
+def test_labels_of_dots_are_placed_in_the_part_that_is_shown(monkeypatch, shown, backbone):
+    """Close dots: the words of one would lie on the words of the other in the whole picture."""
+    shifts = torch.tensor([[0.0, 0.0], [2.0, 9.0]])
+    corner = torch.tensor(dots.dots_of(2).mean(0)).float() - torch.tensor([4.0, 12.0])
+    boxes = torch.cat([corner + shifts, corner + shifts + 8], 1)
+    found = boxes, np.array([0, 1]), np.array([0.9, 0.8])
+    monkeypatch.setattr(dots, "_best_dots", lambda model, index: found)
+    dots.show_dots({"close": backbone})
+    ((figure, _),) = shown
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    for words, box in zip(axis.texts, boxes, strict=True):
+        assert words.xy == (box[0].item(), box[1].item())  # above the box, where there is room

@@ -49,7 +49,7 @@ def test_bars_are_means_and_points_are_seeds(guesses):
     assert heights(named) == pytest.approx(list(NAMED.values()))
     assert [len(line.get_ydata()) for line in boxes.lines[:4]] == [5] * 4
     assert "(0.970)" in view.words and "(0.350)" in view.words and "(0.020)" in view.words
-    assert view.numbers == {"trained": "200 steps, 5 seeds"}
+    assert view.numbers == {"trained": "200 steps, 5 seeds: mean (lowest – highest)"}
 
 
 def test_convolutions_have_their_scores_and_blocks():

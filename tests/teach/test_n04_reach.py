@@ -10,6 +10,7 @@ import pytest
 import torch
 from lessons import ROOT
 
+from effdet_lite.experiments import reach as experiment_reach
 from effdet_lite.teach.nb import n04_reach as reach
 from effdet_lite.teach.nb.n04_reach import RINGS, SIDE, reach_view, scene, window
 
@@ -87,6 +88,23 @@ def test_the_measured_points_are_those_of_the_file_and_every_setting_can_be_draw
         assert f"{at_ring:.0f}%" == numbers["dots that see their ring"].split()[0]
 
 
+def pixels_by_masks(ring):
+    """Of each dot in the pictures by which the experiment grades: its ring's pixels within
+    15 px of the middle of its window, along both axes. Rings alone are colored there.
+    """
+    pictures = experiment_reach.pictures(ring, "test", 300)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    seen = []
+    for number in range(300):
+        image, target = pictures[number]
+        colored = (image.max(0).values - image.min(0).values).numpy() > reach.COLORED
+        for left, top, right, bottom in target["boxes"][1:].tolist():
+            x, y = 4 * ((left + right) // 8), 4 * ((top + bottom) // 8)
+            near = (abs(columns - x) <= 15) & (abs(rows - y) <= 15)
+            seen.append(np.count_nonzero(colored & near))
+    return seen
+
+
 def test_the_table_and_the_still_picture_tell_the_files_means(monkeypatch):
     shown, said = [], []
     monkeypatch.setattr(reach, "table", lambda head, rows: shown.extend(rows))
@@ -99,5 +117,8 @@ def test_the_table_and_the_still_picture_tell_the_files_means(monkeypatch):
     }
     assert [row[0] for row in shown] == [f"{ring} px" for ring in means]
     for row, mean in zip(shown, means.values(), strict=True):
-        assert row[2].startswith(f"{mean:.3f} (")
+        assert row[3].startswith(f"{mean:.3f} (")
+        seen = pixels_by_masks(int(row[0].removesuffix(" px")))
+        assert row[1] == f"{np.mean([some > 0 for some in seen]):.0%} of {len(seen)}"
+        assert row[2] == f"{np.median(seen):.0f}"
     assert f"from {means[40]:.2f} to {means[112]:.2f}" in said[0]

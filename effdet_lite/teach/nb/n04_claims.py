@@ -61,8 +61,9 @@ def claim_on_sizes(rows: Rows) -> Claim:
         told,
         findings,
         care="on drawn shapes of 8 to 96 px, after 800 steps",
-        says=f"The grade of small shapes is {found[0].mean:.2f} with all five levels, and with P2, "
-        f"P4 or P6 alone {small}; of large ones {found[2].mean:.2f}, and alone {large}",
+        says="Graded more strictly than by AP50, small shapes get "
+        f"{found[0].mean:.2f} with all five levels, and with P2, P4 or P6 alone {small}; "
+        f"large ones get {found[2].mean:.2f}, and alone {large}",
     )
 
 

@@ -147,7 +147,7 @@ def ways_table() -> None:
         sides = ", ".join(str(side) for side in sides_of(name))
         rows.append([name, sides, *macs, f"{total / 1e9:.2f}", f"{total / base:.2f}×", params])
     head = ["way", "images, px", "backbone, billion MACs", "1 × 1 or FPN", "heads", "sum"]
-    table([*head, "of the feature pyramid's", "backbone's parameters"], rows)
+    table([*head, "times the feature pyramid's sum", "backbone's parameters"], rows)
 
 
 def extra_levels_table() -> None:

@@ -11,12 +11,12 @@ from torchvision.ops import nms
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.experiments import necks
 from effdet_lite.experiments.comparing import spread
-from effdet_lite.teach.kit.boxes import draw_boxes
+from effdet_lite.teach.kit.boxes import draw_boxes, draw_picture
 from effdet_lite.teach.kit.page import show, table
 from effdet_lite.teach.kit.plots import PALETTE, as_array, new_figure, styled
 from effdet_lite.teach.nb.n04_levels import COLOR_NAMES, LINEUP, dots_of, ring_of, test_pictures
 
-AROUND = 25  # px: how far around the dots is drawn
+AROUND = 24  # px: how far around the dots is drawn
 LIKELY = 0.05  # the lowest score of the boxes that are drawn
 SCORES = {
     "asked": "the dots: AP50, box and class",
@@ -25,7 +25,7 @@ SCORES = {
 SHAPES = {
     "ap": "all sizes",
     "ap_small": "small, under 16 px",
-    "ap_medium": "medium",
+    "ap_medium": "medium, 16 to 40 px",
     "ap_large": "large, over 40 px",
 }
 
@@ -55,13 +55,16 @@ def scores_table(scores: Mapping[str, Mapping[str, float]]) -> None:
 @styled
 def show_dots(models: Mapping[str, EfficientDet]) -> None:
     """What each detector says of the dots in the three pictures of the opening."""
-    figure, axes = new_figure(len(models), len(LINEUP), width=8.5, height=5.8)
+    figure, axes = new_figure(len(models), len(LINEUP), width=8.5, height=6.0)
     right = dict.fromkeys(models, 0)
     for row, (name, model) in zip(axes, models.items(), strict=True):
         for axis, (letter, index) in zip(row, LINEUP.items(), strict=True):
             boxes, colors, scores = _best_dots(model, index)
+            draw_picture(axis, test_pictures()[index][0])
+            x, y = dots_of(index).mean(0)
+            axis.set(xlim=(x - AROUND, x + AROUND), ylim=(y + AROUND, y - AROUND))
             draw_boxes(
-                test_pictures()[index][0],
+                None,
                 boxes,
                 colors,
                 COLOR_NAMES,
@@ -69,8 +72,6 @@ def show_dots(models: Mapping[str, EfficientDet]) -> None:
                 axis=axis,
                 colors=[PALETTE[color] for color in ("vermillion", "green", "blue")],
             )
-            x, y = dots_of(index).mean(0)
-            axis.set(xlim=(x - AROUND, x + AROUND), ylim=(y + AROUND, y - AROUND))
             axis.set_title(f"{name}: {letter}, the ring is {ring_of(index)}", fontsize=10)
             right[name] += sum(COLOR_NAMES[color] == ring_of(index) for color in colors)
     dots = sum(len(dots_of(index)) for index in LINEUP.values())

@@ -21,7 +21,7 @@ def show_fpn() -> None:
         if level < COARSEST:
             # From the level above, around its right end, to the sum of this one.
             _arrow(axis, (OUT, level + 1), (PLUS, level), PALETTE["vermillion"], start=13)
-        if level < COARSEST - 1:  # nothing is computed between C5 and "C5 again"
+        if level < COARSEST - 1:
             _arrow(axis, (MAP, level), (MAP, level + 1), "#888888", start=13, end=13)
     _words(axis, -0.15, 6.3, "bottom-up:\nthe backbone", "#555555")
     _words(axis, 0.85, 5.16, "lateral:\n1 × 1", PALETTE["blue"])
@@ -42,21 +42,21 @@ def _draw_level(axis: Axes, level: int) -> None:
 
     Nothing comes from above the coarsest level, which pools the lateral of C5.
     """
-    start = f"C{level}"
-    end = 21 if level == COARSEST else 14
-    _arrow(axis, (MAP, level), (PLUS, level), PALETTE["blue"], start=13, end=end)
     if level < COARSEST:
+        _arrow(axis, (MAP, level), (PLUS, level), PALETTE["blue"], start=13, end=14)
+        _node(axis, MAP, level, "s", "#DDDDDD", "")
+        axis.text(MAP - 0.2, level, f"C{level}", ha="right", va="center", fontsize=10)
         _arrow(axis, (PLUS, level), (CONV, level), "black", start=11, end=14)
         _node(axis, PLUS, level, "o", "white", "+")
     else:
-        start = f"C{level - 1} again"
+        # The coarsest lateral begins at the last map of the backbone, one level below.
+        bend = "angle,angleA=90,angleB=0,rad=0"
+        _arrow(axis, (MAP, level - 1), (PLUS, level), PALETTE["blue"], start=13, end=21, bend=bend)
         _arrow(axis, (PLUS, level), (CONV, level), "black", start=19, end=14)
         _node(axis, PLUS, level, "s", "white", "max\npool", size=34)
     _arrow(axis, (CONV, level), (OUT, level), "black", start=14, end=13)
     _node(axis, CONV, level, "s", PALETTE["green"], "3×3", size=25)
-    _node(axis, MAP, level, "s", "#DDDDDD", "")
     _node(axis, OUT, level, "D", PALETTE["sky"], "")
-    axis.text(MAP - 0.2, level, start, ha="right", va="center", fontsize=10)
     axis.text(OUT + 0.25, level, f"P{level}", ha="left", va="center", fontsize=12)
 
 
@@ -69,9 +69,16 @@ def _node(
 
 
 def _arrow(
-    axis: Axes, begin: tuple, end_at: tuple, color: str, start: float = 12, end: float = 12
+    axis: Axes,
+    begin: tuple,
+    end_at: tuple,
+    color: str,
+    start: float = 12,
+    end: float = 12,
+    bend: str = "arc3",
 ) -> None:
     look = {"color": color, "linewidth": 1.8, "arrowstyle": "-|>", "mutation_scale": 11}
+    look["connectionstyle"] = bend
     axis.add_artist(FancyArrowPatch(begin, end_at, shrinkA=start, shrinkB=end, **look))
 
 

@@ -155,8 +155,8 @@ def show_levels() -> None:
         below.set_title(f"{SIDE // stride} × {SIDE // stride} positions", fontsize=10)
     alt = (
         f"The window of one position grows from {field_of(2)} px at level 2, where it holds a part "
-        f"of a dot, to {field_of(6)} px at level 6, where it holds half of the ring. Meanwhile the "
-        "grid becomes so coarse that the dot vanishes."
+        f"of a dot, to {field_of(6)} px at level 6, where it holds about half of the ring. "
+        "Meanwhile the grid becomes so coarse that the dot vanishes."
     )
     show(figure, alt)
 

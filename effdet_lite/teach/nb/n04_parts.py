@@ -90,8 +90,13 @@ def parts_view(rows: Rows, guess: float | None = None, of_class: float | None = 
         f"found ({boxes[1]:.3f}), but not the classes ({named[1]:.3f}). Without the laterals not "
         f"even the boxes are found ({boxes[2]:.3f}), and so with neither ({boxes[3]:.3f})."
     )
-    numbers = {"trained": f"{STEPS} steps, {len(values(rows, 'asked'))} seeds"}
+    numbers = {"trained": _trained(len(values(rows, "asked")))}
     return View(figure, words, numbers)
+
+
+def _trained(seeds: int) -> str:
+    """How the rows of the tables below were made, and what they say of it."""
+    return f"{STEPS} steps, {seeds} seeds: mean (lowest – highest)"
 
 
 def _columns(
@@ -157,7 +162,7 @@ def convolutions_view(rows: Rows, guess: float | None = None) -> View:
         f"{words}: {spread(arm).mean:.2f}"
         for words, arm in zip(KINDS.values(), blocks, strict=True)
     )
-    numbers = {"trained": f"{STEPS} steps, {len(arms[0])} seeds"}
+    numbers = {"trained": _trained(len(arms[0]))}
     return View(figure, f"AP50 of the dots: {asked}. Block ratio of P2: {ratios}.", numbers)
 
 
@@ -192,11 +197,13 @@ def sizes_view(rows: Rows, guess: str | None = None) -> View:
         found = by_size(rows, arm)
         means = [one.mean for one in found]
         bars = [[one.mean - one.lowest for one in found], [one.highest - one.mean for one in found]]
-        shifted = [place + 0.06 * (number - 2) for place in range(len(SIZES))]
+        shifted = [place + 0.09 * (number - 2) for place in range(len(SIZES))]
         label = f"{words} (your guess)" if words == guess else words
         axis.errorbar(shifted, means, bars, label=label, capsize=3, **line_look(number))
         told.append(f"{words}: {', '.join(f'{mean:.2f}' for mean in means)}")
-    axis.set_xticks(range(len(SIZES)), ["small\n(under 16 px)", "medium", "large\n(over 40 px)"])
+    axis.set_xticks(
+        range(len(SIZES)), ["small\n(under 16 px)", "medium\n(16 to 40 px)", "large\n(over 40 px)"]
+    )
     axis.set(ylabel="AP", xlim=(-0.4, 2.4), ylim=(0, None))
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=10)
     return View(figure, f"AP of small, medium and large shapes. {'; '.join(told)}.", {})

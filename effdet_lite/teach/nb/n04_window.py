@@ -31,12 +31,13 @@ TWO = (
     (0.005, 0.08, 0.2, 0.72),
     (0.26, 0.21, 0.22, 0.6),
     (0.53, 0.08, 0.2, 0.72),
-    (0.775, 0.21, 0.22, 0.6),
+    (0.77, 0.21, 0.22, 0.6),
 )
 # What P2 sees behind the neck, without fusion: the backbone's window, and 4 px on each side for the
 # neck's 3 x 3. (The head's two convolutions, which see further, come after the probe.)
 PROBED = field_of(LEVELS[0]) + 2 * 4
 STRIDE = 2 ** LEVELS[0]
+START = (76, 56)  # of the pad's window: plain ground, with no ring and no dot in it
 CORNERS = (98, 48), (108, 58)  # (left, top) of the two windows that a figure shows
 
 
@@ -85,8 +86,8 @@ class Listener:
 
     def pad(self) -> WindowPad:
         """The picture, with a window as large as what the probed P2 sees without fusion."""
-        corner = (SIDE - PROBED) // 2
-        window = [corner, corner, corner + PROBED, corner + PROBED]
+        left, top = START
+        window = [left, top, left + PROBED, top + PROBED]
         return WindowPad(self.image, window, "the window", may_leave=True, shown=300)
 
     def show_two(self) -> None:
