@@ -101,6 +101,15 @@ def test_winners_are_those_of_the_rule_by_torchvisions_iou(threshold):
         assert (centers, len(dashed.get_paths())) == (won, len(forced))
 
 
+def test_no_outline_lies_over_a_winners_number():
+    """Where all have one zorder, what was added later lies on top."""
+    axis = match_view(0.65, 8).figure.axes[0]
+    children = axis.get_children()
+    highest = max(children.index(drawn) for drawn in axis.collections)
+    assert all(children.index(number) > highest for number in axis.lines)
+    assert {drawn.get_zorder() for drawn in (*axis.lines, *axis.collections)} == {2}
+
+
 def test_pictures_beyond_the_last_begin_again():
     assert match_view(0.5, len(unseen_pictures()) + 3).numbers == match_view(0.5, 3).numbers
 

@@ -139,3 +139,7 @@ def test_a_lineup_says_in_words_what_it_draws():
         assert name not in found and name not in on
     view = lineup.hunt_view(hunt, "sound", "the boxes it finds", 0)
     assert view.numbers["objects missed"] == "0"
+    for figure in (view.figure, lineup._lineup(hunt, "the boxes it finds", 1)):
+        figure.draw_without_rendering()
+        key = figure.legends[0].get_window_extent()
+        assert key.x0 >= 0 and key.x1 <= figure.bbox.width, "the key is cut off"

@@ -146,15 +146,16 @@ def match_view(threshold: float, picture: int = 0) -> View:
     figure, (axis,) = new_panels(4.2, 4.5, (0.01, 0.01, 0.98, 0.91))
     draw_picture(axis, image)
     axis.set_title(f"centers of the anchors that win, threshold {threshold:.2f}", fontsize=10)
-    for number, (box, label) in enumerate(zip(boxes, labels.tolist(), strict=True)):
-        look = {"marker": f"${number}$", "path_effects": RIM}
-        look |= {"color": "black", "linestyle": "", "markersize": 5}
-        mine = anchors[won][owner == number]
-        axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, **look)
+    for box, label in zip(boxes, labels.tolist(), strict=True):
         draw_outlines(axis, box[None], COLORS[label], linewidths=1.4, path_effects=RIM)
-        axis.plot(*box[:2], clip_on=False, **look | {"markersize": 9})
     style = {"linewidths": 1.8, "linestyles": "--", "path_effects": RIM}
     draw_outlines(axis, anchors[won][forced], "black", **style)
+    look = {"path_effects": RIM, "color": "black", "linestyle": ""}
+    for number, box in enumerate(boxes):  # over all outlines
+        look["marker"] = f"${number}$"
+        mine = anchors[won][owner == number]
+        axis.plot(*((mine[:, :2] + mine[:, 2:]) / 2).T, markersize=5, **look)
+        axis.plot(*box[:2], markersize=9, clip_on=False, **look)
 
     each, winners = torch.bincount(owner, minlength=len(boxes)), int(won.sum())
     numbers = {

@@ -14,7 +14,7 @@ from effdet_lite.teach.nb.n06_hunt import Hunt
 from effdet_lite.teach.nb.n06_pipeline import SIDE, STEPS, Run, files, run_with
 
 # So that nobody takes the truth for too large.
-MEANINGS = {"missed": "missed (drawn a little outside the object)"}
+MEANINGS = {"missed": "missed (drawn larger)"}
 
 
 @styled
@@ -110,7 +110,8 @@ def _lineup(hunt: Hunt, tool: str, picture: int) -> Figure:
         axis.set_title(f"pipeline {letter}", loc="left", fontsize=10)
     if is_found:
         figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
-        draw_key(figure, ("right", "wrong", "missed"), meanings=MEANINGS)
+        meanings = MEANINGS | {"wrong": "wrong (class and score where there is room)"}
+        draw_key(figure, ("right", "wrong", "missed"), meanings=meanings)
     return figure
 
 
