@@ -147,13 +147,13 @@ EXERCISES = {
         priced(),
         [
             (priced(wrong_counts=False), "wrong boxes cost too; without them it is best to keep all."),
-            (priced(missed_counts=False), "objects that stay missed cost too; without them it is best to keep none."),
+            (priced(missed_counts=False), "objects that are not found cost too; without them it is best to keep none."),
             (priced(swapped=True), "the prices are the other way round."),
             (priced(last=False), "return the score of the last box kept, not what it costs."),
             (priced(none_kept=False), "where wrong boxes are expensive it may be best to keep none: 1.0."),
             (most_f1, "F1 knows no prices."),
         ],
-        "for each number of boxes kept: (objects − right) · missed + (kept − right) · wrong; take the least.",
+        "for each number of boxes kept: (objects − right) · object_price + (kept − right) · box_price; take the least.",
         cases=[
             ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [1, 1, 0, 0, 1, 0], 4, 1.0, 1.0),
             ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [1, 1, 0, 0, 1, 0], 4, 5.0, 1.0),

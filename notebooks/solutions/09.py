@@ -16,9 +16,9 @@ answer = 1 / side**2
 
 
 # %% 09.4
-def my_threshold(scores, right, objects, missed, wrong):
-    costs, hits = {1.0: objects * missed}, 0
+def my_threshold(scores, right, objects, object_price, box_price):
+    costs, hits = {1.0: objects * object_price}, 0
     for kept, (score, yes) in enumerate(zip(scores, right, strict=True), 1):
         hits += yes
-        costs[score] = (objects - hits) * missed + (kept - hits) * wrong
+        costs[score] = (objects - hits) * object_price + (kept - hits) * box_price
     return min(costs, key=costs.get)

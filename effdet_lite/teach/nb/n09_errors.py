@@ -24,7 +24,7 @@ from effdet_lite.teach.nb.n09_results import (
     pictures_of,
 )
 
-SURE = 0.3  # from this score on errors are counted
+SURE = 0.3  # from this score on errors are counted, except beside their prices
 NMS = (0.1, 0.5, 0.9)
 ERRORS = KINDS[1:]
 MEANINGS = {"right": "an object", "wrong": "the box"}  # in the pictures of one box of each kind
@@ -35,13 +35,6 @@ def tally(detections: Sequence[dict], targets: Sequence[dict]) -> dict[str, int]
     judged = error_kinds(detections, targets)
     counts = {kind: sum(one["kinds"].count(kind) for one in judged) for kind in KINDS}
     return counts | {"missed": sum(int(one["missed"].sum()) for one in judged)}
-
-
-@functools.cache
-def counts_from(score: float) -> dict[str, int]:
-    """`tally` of the shapes detector's boxes in the test pictures, from this score on."""
-    detections, targets = found_in("test")
-    return tally(kept_from(detections, score), targets)
 
 
 # --- what they cost ---
@@ -85,19 +78,22 @@ def _fixed_boxes(kind: str, found: Mapping, target: Mapping, one: Mapping) -> di
 
 @styled
 def show_prices(gains: Mapping[str, float]) -> None:
-    """Bars by kind of error: how many there are from SURE on, and the AP50 that `gains` says."""
-    counts = counts_from(SURE)
+    """Bars by kind of error: how many there are among all boxes of the test pictures, weak ones
+    too, as `fix_all` fixes them; and the AP50 that `gains` says.
+    """
+    counts = tally(*found_in("test"))
     names = [f"{kind} ({TIDE_NAMES[kind]})" for kind in gains]
     figure, (many, dear) = new_panels(9.2, 3.5, (0.2, 0.15, 0.34, 0.65), (0.62, 0.15, 0.34, 0.65))
     _bars(many, names, [counts[kind] for kind in gains], "{:,.0f}", PALETTE["orange"])
     _bars(dear, names, list(gains.values()), "{:+.3f}", PALETTE["blue"])
     dear.tick_params(labelleft=False)
-    many.set_title(f"how many, score ≥ {SURE}", fontsize=11)
-    dear.set_title("AP50 gained if all are fixed, weak ones too", fontsize=11)
+    many.set_title("how many, among all boxes", fontsize=11)
+    dear.set_title("AP50 gained if all are fixed", fontsize=11)
     told = "; ".join(f"{kind}: {counts[kind]:,} and {gains[kind]:+.3f}" for kind in gains)
-    dearest = max(gains, key=gains.get)
-    figure.suptitle(f'The most expensive kind is "{dearest}"', fontsize=11, y=0.98)
-    show(figure, f'The most expensive kind is "{dearest}". Number and AP50 gained: {told}.')
+    frequent, dearest = max(gains, key=counts.get), max(gains, key=gains.get)
+    title = f'The most frequent kind is "{frequent}", the most expensive one "{dearest}"'
+    figure.suptitle(title, fontsize=11, y=0.98)
+    show(figure, f"{title}. Number and AP50 gained: {told}.")
 
 
 def _bars(axis: Axes, names: Sequence[str], values: Sequence[float], form: str, color: str) -> None:

@@ -151,7 +151,10 @@ def show_ranking() -> None:
         recall = f"{hits} / {len(OBJECTS)} = {hits / len(OBJECTS):.2f}"
         score, overlap = f"{result.scores[place - 1]:.2f}", f"{result.overlaps[place - 1]:.2f}"
         rows.append([score, overlap, kind, precision, recall])
-    table(["score", "largest IoU", "", "precision down to here", "recall down to here"], rows)
+    table(
+        ["score", "largest IoU", "the box is", "precision down to here", "recall down to here"],
+        rows,
+    )
 
 
 # --- the curve and its area ---
@@ -262,7 +265,7 @@ def changes_view(guesses: Mapping) -> View:
     """The three curves after one change each. guesses: "09.b", one of CHANGES."""
     now = ranked(BOXES, SCORES).ap
     finding = "One raised score gains more than one deleted box"
-    places = [(0.075 + 0.315 * column, 0.13, 0.28, 0.57) for column in range(3)]
+    places = [(0.075 + 0.315 * column, 0.13, 0.28, 0.61) for column in range(3)]
     figure, axes = new_panels(9.4, 3.8, *places)
     figure.suptitle(finding, fontsize=11, y=0.99)
     told = {}

@@ -143,14 +143,14 @@ def rotation_view(guesses: Mapping) -> View:
     return View(figure, f"AP50 over the angle. {words}.", numbers)
 
 
-def show_what_is_left(angles: tuple[int, ...] = (45, 90), draws: int = 200, seed: int = 0) -> None:
+def show_what_is_left(draws: int = 200, seed: int = 0) -> None:
     """A table of paired bootstraps: what the margin costs, and what turning costs the circles."""
     plain = detect_dataset(detector(), pictures_of("test").subset(range(FEW)), progress=False)
     upright = found_at(0)
     pairs = {
         "all classes: the gray margin": (plain, (upright.detections, upright.around), None),
     }
-    for angle in angles:
+    for angle in ANGLES[1:]:
         found = found_at(angle)
         one, other = ((own.detections, own.tight) for own in (upright, found))
         pairs[f"circles, true boxes: {angle}°"] = (one, other, CLASSES.index("circle"))

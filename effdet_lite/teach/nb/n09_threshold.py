@@ -54,10 +54,15 @@ def rates_view(guesses: Mapping) -> View:
         axis.plot(SCORES, 100 * values, dashes, color=color, marker="", label=words)
     axis.axvline(ASKED, color="black", linestyle=":", linewidth=1, marker="")
     axis.text(ASKED + 0.01, 3, f"threshold {ASKED}", fontsize=9)
-    axis.set(xlim=(0, 1), ylim=(-2, 104), xlabel="threshold: the lowest score that you believe")
+    axis.set(
+        xlim=(0, 1),
+        ylim=(-2, 124),
+        yticks=range(0, 101, 20),
+        xlabel="threshold: the lowest score that you believe",
+    )
     axis.set(ylabel="%", xticks=np.arange(0, 1.01, 0.1))
     axis.set_title("Precision and recall pull in opposite directions", fontsize=11)
-    axis.legend(loc="center left", bbox_to_anchor=(0.02, 0.79), fontsize=9)
+    axis.legend(loc="upper center", ncols=2, fontsize=9)
     draw_guess(axis, guesses["09.c"], x=ASKED)
     numbers = {}
     for score in (0.1, ASKED, 0.7):
@@ -85,15 +90,16 @@ def cheapest(of: Judged, missed: float, wrong: float) -> float:
 
 
 def show_bills(prices: Sequence[tuple[float, float]]) -> None:
-    """A table: for each (price of a missed object, of a wrong box) the threshold that is cheapest
-    on the validation pictures, and its bill on the test pictures; beside it the smallest one.
+    """A table: for each (price of an object not found, of a wrong box) the threshold that is
+    cheapest on the validation pictures, and its bill on the test pictures; beside it the smallest
+    one.
     """
     val, test, rows = judged("val"), judged("test"), []
     for missed, wrong in prices:
         chosen, peeked = cheapest(val, missed, wrong), cheapest(test, missed, wrong)
         bills = [f"{bill(test, score, missed, wrong):,.0f}" for score in (chosen, peeked)]
         rows.append([f"{missed:g} and {wrong:g}", f"{chosen:.2f}", bills[0], bills[1]])
-    heads = ["price of a missed object and of a wrong box", "cheapest on validation: score ≥"]
+    heads = ["price of an object not found, and of a wrong box", "cheapest on validation: score ≥"]
     heads += ["its bill on test", "smallest bill on test"]
     table(heads, rows)
 
