@@ -30,7 +30,8 @@ def bell_curves(shares: Mapping[int, Tensor]) -> Figure:
     axis = axes[0, 0]
     for layers, share in shares.items():
         name = f"{layers} layers see {2 * layers + 1} px"
-        axis.plot(range(-layers, layers + 1), share / share.max(), label=name, markevery=4)
+        pixels, every = range(-layers, layers + 1), max(1, layers // 8)  # about 17 markers a curve
+        axis.plot(pixels, share / share.max(), label=name, markevery=every)
     axis.set(xlabel="distance from the middle of the window (px)")
     axis.set(ylabel="influence / the middle's", ylim=(0, 1.05))
     axis.legend()
