@@ -117,11 +117,11 @@ def test_what_is_no_early_use_is_let_through(tmp_path, before):
 
 
 def test_a_term_of_a_later_notebook_may_be_explained_early(tmp_path):
-    explained = "**AP**, average precision, is one number for a detector."
-    assert early(notebook(tmp_path, "The AP rises.")) == [(0, "AP")]
-    assert early(notebook(tmp_path, explained, "The AP rises.")) == []
-    assert early(notebook(tmp_path, "The AP rises.", explained)) == [(0, "AP")]
-    assert early(notebook(tmp_path, "The AP rises.", name="10_real_data.ipynb")) == []
+    explained = "**ECE**, expected calibration error, is one number for a detector."
+    assert early(notebook(tmp_path, "The ECE rises.")) == [(0, "ECE")]
+    assert early(notebook(tmp_path, explained, "The ECE rises.")) == []
+    assert early(notebook(tmp_path, "The ECE rises.", explained)) == [(0, "ECE")]
+    assert early(notebook(tmp_path, "The ECE rises.", name="10_real_data.ipynb")) == []
 
 
 def test_each_term_is_told_once_with_its_place(tmp_path):

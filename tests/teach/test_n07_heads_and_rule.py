@@ -75,6 +75,30 @@ def test_norms_of_one_level_stand_on_all_levels_of_a_copy():
     assert not torch.allclose(ours[:, :-coarsest], theirs[:, :-coarsest], atol=0.1)
 
 
+def test_a_part_of_a_norm_is_taken_from_one_level_and_the_rest_stays():
+    """Oracle: a norm's formula, written out."""
+    model, _ = shipped("shapes-phi0")
+    changed = heads.with_parts_of_norms(model, 4, ["running_mean", "bias"])
+    own, coarsest = (model.box_head.norms[1][level] for level in (0, 4))
+    x = torch.randn(2, len(own.bias), 3, 3)
+    column = (slice(None), None, None)
+    deviation = (own.running_var + own.eps).sqrt()[column]
+    expected = (x - coarsest.running_mean[column]) / deviation
+    expected = expected * own.weight[column] + coarsest.bias[column]
+    found = changed.box_head.norms[1][0].eval()(x)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert not torch.allclose(own.eval()(x), expected, atol=0.1)
+
+
+def test_all_parts_of_a_norm_are_the_norm():
+    model, _ = shipped("shapes-phi0")
+    parts = [name for names in heads.PARTS.values() for name in names]
+    image = unseen_pictures()[0][0][None]
+    every, whole = heads.with_parts_of_norms(model, 4, parts), heads.with_norms_of(model, 4)
+    with torch.no_grad():
+        assert torch.equal(every.eval()(image)[0], whole.eval()(image)[0])
+
+
 # --- the rule ---
 
 
@@ -237,6 +261,13 @@ def test_the_rule_is_no_secret_and_is_left_six_times():
     heuristic, growth = claims.claims_on_rule()
     assert heuristic.verdict == "not so" and growth.verdict == "confirmed, with care"
     assert "6 of 32 depart" in growth.why
+    assert list(heuristic.measured.values()) == ["26 of 32"]
+
+
+def test_a_table_that_no_equation_gives_would_have_no_rule(monkeypatch):
+    monkeypatch.setattr(claims, "departures", claims.entries)
+    heuristic, growth = claims.claims_on_rule()
+    assert heuristic.verdict == "confirmed" and growth.verdict == "not so"
 
 
 def test_no_word_of_the_drawings_leaves_its_figure(monkeypatch):

@@ -187,12 +187,13 @@ def stack_drawing(
         x += 90 * max(sum(layers) for _, layers in stack) / wide + 1.2 + 2.5 * stack[0][0] / high
     add_blocks(axis, boxes, colors)
     right = 132
+    row = min(7, 3.5 * max(text.count("\n") + 1 for text in words.values()))
     for number, (part, start) in enumerate(starts.items()):
         # In two rows, for thin parts stand closer than their words; the last ones end at the edge.
         place = (
             {"x": start, "ha": "left"} if start < right - 19 else {"x": right - 1, "ha": "right"}
         )
-        axis.text(y=-17 - 7 * (number % 2), s=words[part], va="top", fontsize=10, **place)
+        axis.text(y=-17 - row * (number % 2), s=words[part], va="top", fontsize=10, **place)
     for name, y in zip(ends, (-15, top), strict=True):
         axis.text(x, y, name, fontsize=9)
     _scale_bars(axis, high, wide)

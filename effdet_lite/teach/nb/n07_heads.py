@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -22,6 +22,11 @@ D0 = EFFICIENTDETS["d0"]
 CLASSES = 90
 TRAINED = "shapes-phi0"  # the detector whose norms are exchanged
 PICTURES = 60
+PARTS = {  # of a norm, and its tensors
+    "the standard deviations": ("running_var",),
+    "the means": ("running_mean",),
+    "the factors and shifts": ("weight", "bias"),
+}
 HEADS = {"class_head": "class head", "box_head": "box head"}
 
 
@@ -156,6 +161,36 @@ def norms_view(guesses: Mapping) -> View:
     told = {name: f"AP {ap:.2f}{losses.get(name, '')}" for name, ap in found.items()}
     words = "; ".join(f"{name}: {ap:.2f}" for name, ap in found.items())
     return View(figure, f"AP by whose norms the heads use: {words}.", told)
+
+
+def with_parts_of_norms(model: EfficientDet, level: int, parts: Sequence[str]) -> EfficientDet:
+    """A copy whose heads take these tensors of their norms ("running_mean", "weight" …), on every
+    level, from the level with this number, 0 the finest.
+    """
+    changed = copy.deepcopy(model)
+    for head in (changed.class_head, changed.box_head):
+        for norms in head.norms:
+            taken = {name: getattr(norms[level], name).detach() for name in parts}
+            for norm in norms:
+                norm.load_state_dict(taken, strict=False)
+    return changed
+
+
+def show_parts_of_norms() -> None:
+    """A table: AP of the trained detector where all levels use one part of the coarsest level's
+    norms, or all parts.
+    """
+    model, _ = shipped(TRAINED)
+    few = unseen_pictures().subset(range(PICTURES))
+    own, *_, coarsest = aps_by_norms().values()
+    found = {"nothing": own}
+    for words, names in PARTS.items():
+        changed = with_parts_of_norms(model, len(model.config.levels) - 1, names)
+        found[words] = coco_ap(changed, few, progress=False)["ap"]
+    found["all four"] = coarsest
+    name = f"P{model.config.max_level}"
+    rows = [[words, f"{ap:.2f}"] for words, ap in found.items()]
+    table([f"what all levels take from {name}'s norms", "AP"], rows)
 
 
 @styled

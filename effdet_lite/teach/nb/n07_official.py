@@ -116,7 +116,7 @@ def compare_with_official(mine: nn.Module) -> None:
     close = found.apart < 1e-4
     same = "all the same" if close else "not the same"
     print(f"{found.scores:,} class scores and {found.deltas:,} deltas: {same}")
-    print(f"no score or delta is off by 0.0001 of their standard deviation: {close}")
+    print(f"largest difference below 0.0001 standard deviations: {close}")
     assert close, "the two networks answer differently"
 
 

@@ -27,6 +27,7 @@ SIZES = {
     "head_repeats": ("head depth (layers)", "3 + ⌊ϕ / 3⌋"),
 }
 NUMBERED = [name for name in EFFICIENTDETS if name != "d7x"]  # D7x is no step of phi
+BY_RULE = "entries that the paper's equations give, widths to 8 channels"
 STEP = 8  # channels: widths are multiples of it
 TICKS = {
     "resolution": (512, 768, 1024, 1280, 1536),
@@ -69,6 +70,12 @@ def departures() -> list[Entry]:
     return [entry for entry in entries() if entry.kind == "departs"]
 
 
+def by_the_rule() -> str:
+    """How many of the entries the paper's equations give, apart from rounding: "26 of 32"."""
+    every = len(entries())
+    return f"{every - len(departures())} of {every}"
+
+
 @styled
 def rule_view(guesses: Mapping) -> View:
     """The four sizes over phi: the rule as a line, the published detectors as dots; departures as
@@ -84,6 +91,7 @@ def rule_view(guesses: Mapping) -> View:
     _draw_count(count, len(departures()), len(every), guesses["07.d"])
     told = [_in_words(entry) for entry in departures()]
     numbers = {
+        BY_RULE: by_the_rule(),
         "entries depart": f"{len(told)} of {len(every)}",
         "differ by one step of 8 channels": str(sum(one.kind == "rounded" for one in every)),
     }
