@@ -1,5 +1,7 @@
 """What the detectors are that come with the course, in full, for notebook 08."""
 
+from collections.abc import Mapping
+
 from effdet_lite.efficientdet import EfficientDet
 from effdet_lite.scaling import EfficientDetConfig, efficientdet
 from effdet_lite.teach.kit.page import table
@@ -7,6 +9,7 @@ from effdet_lite.teach.kit.shared import shipped
 from effdet_lite.teach.kit.words import with_minus
 
 FILES = ("shapes", "bccd")
+PHOTOGRAPHS = 205 + 87  # of BCCD for training and for validation; both were trained on
 SETTINGS = {
     "steps": "steps",
     "batch_size": "pictures in a batch",
@@ -14,7 +17,7 @@ SETTINGS = {
     "warmup": "steps of warm-up",
     "decay": "cap of the average's decay (not reached)",
     "weight_decay": "weight decay",
-    "precision": "precision",
+    "precision": "precision of the training",
     "optimizer": "optimizer",
     "seed": "seed",
 }
@@ -56,12 +59,24 @@ def show_shipped() -> None:
         words: [_written(about["training"].get(key)) for about in abouts]
         for key, words in SETTINGS.items()
     }
+    learned = {"shapes": _drawn(abouts[0]["training"]), "bccd": PHOTOGRAPHS}
+    told["pictures to learn from"] = [f"{learned[name]:,}" for name in FILES]
+    told["times that each was seen, about"] = [
+        f"{_drawn(about['training']) / learned[name]:.0f}"
+        for name, about in zip(FILES, abouts, strict=True)
+    ]
+    told["the file keeps"] = ["large kernels in 8 bits, the rest in 16"] * len(FILES)
     told["settings were chosen on"] = [about["chosen_on"] for about in abouts]
     told["seconds of training, beside other work"] = [f"{about['seconds']:.0f}" for about in abouts]
     told["test AP50"] = [f"{about['result']['ap50']:.3f}" for about in abouts]
     for words, values in told.items():
         rows.append([words, *(cell for value in values for cell in ("", value))])
     table(heads, rows)
+
+
+def _drawn(training: Mapping) -> int:
+    """How many pictures all batches of a training have together."""
+    return training["steps"] * training["batch_size"]
 
 
 def _written(value: object) -> str:

@@ -97,7 +97,8 @@ FAULTS = {
     "random labels": Fault("the labels are shuffled anew in each step", batch=other_labels),
     "flipped pictures": Fault("pictures are flipped, their boxes are not", batch=flipped_pictures),
     "no box loss": Fault(
-        "the box loss is drawn, but not minimized", loss=lambda losses: losses.class_loss
+        "the chart counts the box loss, but no step minimizes it",
+        loss=lambda losses: losses.class_loss,
     ),
 }
 
