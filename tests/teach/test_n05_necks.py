@@ -340,18 +340,33 @@ def test_each_edge_has_its_factor_and_what_is_lost(guess):
     rows = [
         row("P2_in", "P2_td", 0.65, 0.5),
         row("P3_td", "P2_td", 0.35, 0.1),
+        row("P4_in", "P4_out", 0.0, 0.0),
         row("P5_td", "P4_td", 0.6, -0.01),
     ]
     view = drawn(knocked.knocked_view(rows, 0.55, guess))
     left, right = view.figure.axes
-    assert [bar.get_width() for bar in left.patches] == [0.65, 0.35, 0.6]
-    assert [bar.get_width() for bar in right.patches] == [0.5, 0.1, -0.01]
+    assert [bar.get_width() for bar in left.patches] == [0.65, 0.35, 0.0, 0.6]
+    assert [bar.get_width() for bar in right.patches] == [0.5, 0.1, 0.0, -0.01]
     assert view.numbers["P2_in → P2_td"] == "factor 0.65, AP lost 0.500"
-    # Ranks 3, 1, 2 and 3, 2, 1: 1 - 6 · 2 / (3 · 8).
-    assert view.numbers["rank correlation of factor and AP lost"] == "0.50"
+    # Without the dead edge, ranks 3, 1, 2 and 3, 2, 1: 1 - 6 · 2 / (3 · 8). With it 0.40.
+    assert view.numbers["rank correlation of factor and AP lost, 3 living edges"] == "0.50"
     assert knocked.lost_without(rows, "P2_in", "P2_td") == 0.5
     assert knocked.lost_without(rows, "P5_td", "P4_td") == 0
     assert view.numbers["P5_td → P4_td"] == "factor 0.60, AP lost -0.010"
+
+
+def test_a_multiple_of_an_equal_share_can_change_the_order(capsys):
+    rows = [
+        row("a", "n", 0.6, 0.3) | {"inputs": 2},
+        row("b", "m", 0.5, 0.4) | {"inputs": 3},
+        row("c", "m", 0.0, 0.0) | {"inputs": 3},
+        row("d", "m", 0.1, 0.1) | {"inputs": 3},
+    ]
+    assert knocked.knocked.rank_correlation_of_living(rows) == pytest.approx(0.5)
+    # 1.2, 1.5 and 0.3 stand in the order of what is lost.
+    assert knocked.knocked.rank_correlation_of_living(rows, True) == pytest.approx(1)
+    knocked.ranks_table(rows)
+    assert "1.00" in capsys.readouterr().out
 
 
 def test_dead_edges_are_crossed_out(monkeypatch):
@@ -430,7 +445,12 @@ def test_a_drawn_neck_is_trained_and_finds_its_place():
     assert 0 <= mine["asked"] <= 1
     view = drawn(own.among_all(mine, "discs", 0.5))
     (star,) = [line for line in view.figure.axes[0].lines if line.get_marker() == "*"]
-    assert star.get_xdata()[0] == expected / 1e6
+    assert star.get_xdata()[0] == mine["asked"]
+    names = [label.get_text() for label in view.figure.axes[0].get_yticklabels()]
+    assert names[-1] == f"yours\n{expected / 1e6:.2f} million MACs"
+    costs = dict(name.split("\n") for name in names)
+    assert costs["no fusion"] == costs["FPN"]  # additions are not counted
+    assert star.get_ydata()[0] == len(names) - 1
     assert len(drawn(own.among_all(None, "dots")).numbers) == 5
 
 

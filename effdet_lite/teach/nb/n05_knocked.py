@@ -112,10 +112,9 @@ def _told(rows: Rows, whole: float) -> tuple[str, dict[str, str]]:
             numbers[f"{edge[0]} → {edge[1]}"] = (
                 f"factor {row['factor']:.2f}, AP lost {round(row['lost'], 3) + 0.0:.3f}"
             )
-    ranked = knocked.rank_correlation(
-        [row["factor"] for row in rows], [row["lost"] for row in rows]
-    )
-    numbers["rank correlation of factor and AP lost"] = f"{ranked:.2f}"
+    ranked = knocked.rank_correlation_of_living(rows)
+    count = len(knocked.living(rows))
+    numbers[f"rank correlation of factor and AP lost, {count} living edges"] = f"{ranked:.2f}"
     words = "; ".join(f"{name}: {value}" for name, value in numbers.items())
     return f"Each edge of the neck cut by itself. {words}.", numbers
 
@@ -130,6 +129,18 @@ def agreement_table(rows: Rows) -> None:
         agree = knocked.agreement(factors)
         lines.append([name, f"{agree:.2f}", f"{knocked.agreement_p(edges, factors):.4f}"])
     table(["task", "agreement of the factors over seeds", "p"], lines)
+
+
+def ranks_table(rows: Rows) -> None:
+    """How the living edges' order by AP lost agrees with that by factor, and with that by the
+    factor as a multiple of an equal share. rows: of `knocked.losses_without`.
+    """
+    count = len(knocked.living(rows))
+    lines = [
+        ["factor", f"{knocked.rank_correlation_of_living(rows):.2f}"],
+        ["multiple of an equal share", f"{knocked.rank_correlation_of_living(rows, True):.2f}"],
+    ]
+    table([f"section 5's {count} living edges by", "rank correlation with AP lost"], lines)
 
 
 def lost_without(rows: Rows, source: str, node: str) -> float:

@@ -3,10 +3,7 @@ draws, and where it stands among all necks once it is trained.
 """
 
 import html
-import math
 from collections.abc import Mapping, Sequence
-
-from matplotlib.ticker import MaxNLocator
 
 from effdet_lite import cost
 from effdet_lite.experiments import necks
@@ -20,7 +17,7 @@ from effdet_lite.teach.kit.touch import EdgePad
 from effdet_lite.teach.kit.widgets import View
 from effdet_lite.teach.nb.n05_bifpn import SMALL, reach
 from effdet_lite.teach.nb.n05_switches import draw_costs, neck_macs
-from effdet_lite.teach.nb.n05_ways import GUESSING, draw_reach
+from effdet_lite.teach.nb.n05_ways import draw_reach, guessing_line
 
 Edges = Sequence[Sequence[str]]
 Rows = Sequence[Mapping]
@@ -30,7 +27,7 @@ FPN_EDGES = [  # FPN
     *((f"P{level}_in", f"P{level}_out") for level in (5, 4, 3, 2)),
     *((f"P{level + 1}_out", f"P{level}_out") for level in (5, 4, 3, 2)),
 ]
-ASIDE = (-0.1, 0.1, 0.0, -0.1, 0.1)  # million MACs, of the marks: some necks cost the same
+APART = 0.24  # of the marks of one neck, which may have the same AP50
 RAISED = 0.4  # of the nodes between, which else would stand in the way of what passes them
 PLACES = {
     f"P{level}_{kind}": (column, level + (RAISED if kind == "td" else 0))
@@ -163,42 +160,40 @@ def detector_macs(graph: FusionGraph) -> int:
 def among_all(
     mine: Mapping | None, asks: str = "discs", guess: float | None = None, name: str = "yours"
 ) -> View:
-    """All necks with one cell, each training as a mark, and one's own as a star: AP50 against the
-    MACs of the whole detector. guess: of the star's AP50. name: of the star.
+    """All necks with one cell, each training as a mark, and one's own as a star: a row for each
+    neck with the MACs of the whole detector, AP50 across. guess: of the star's AP50. name: of the
+    star.
     """
     rows = [
         row
         for row in stored_results("necks")["runs"]
         if (row["task"], row["repeats"], row["channels"]) == (TASKS[asks], 1, 32)
     ]
-    figure, (axis,) = new_panels(7.6, 3.6, (0.1, 0.16, 0.64, 0.72))
+    figure, (axis,) = new_panels(7.6, 4.1, (0.22, 0.14, 0.75, 0.76))
     names = {("no fusion", "sum"): "no fusion"} | {neck: name for name, neck in necks.NECKS.items()}
-    told = {}
-    for number, (neck, title) in enumerate(names.items()):
+    labels, told = [], {}
+    for place, (neck, title) in enumerate(names.items()):
         own = [row for row in rows if (row["graph"], row["weighting"]) == neck]
-        look = {"color": COLORS[number], "marker": MARKERS[number], "linestyle": "none"}
-        macs = own[0]["macs"] / 1e6
+        look = {"color": COLORS[place], "marker": MARKERS[place], "linestyle": "none"}
         values = sorted(row["asked"] for row in own)
-        middle = (len(values) - 1) / 2
-        places = [macs + ASIDE[number] + 0.055 * (one - middle) for one in range(len(values))]
-        axis.plot(places, values, **look, alpha=0.75, markersize=7, label=title)
-        told[f"AP50 of the {asks}, {title}"] = f"{min(values):.2f} to {max(values):.2f}"
+        heights = [place + APART * (one - (len(values) - 1) / 2) for one in range(len(values))]
+        axis.plot(values, heights, **look, alpha=0.75, markersize=7)
+        cost_of_all = f"{own[0]['macs'] / 1e6:.2f} million MACs"
+        labels.append(f"{title}\n{cost_of_all}")
+        span = f"{min(values):.2f} to {max(values):.2f}"
+        told[f"AP50 of the {asks}, {title}"] = f"{span}; {cost_of_all}"
     if mine is not None:
         look = {"color": PALETTE["black"], "marker": "*", "linestyle": "none", "markersize": 17}
-        axis.plot(mine["macs"] / 1e6, mine["asked"], **look, label=name)
-        told[f"AP50 of the {asks}, {name}"] = f"{mine['asked']:.2f}"
-    axis.margins(x=0.01)
-    left, right = axis.get_xlim()
-    axis.set(xlim=(math.floor(left), math.ceil(right)))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.axhline(GUESSING, color="#555555", linestyle=":", marker="")
-    axis.text(axis.get_xlim()[0], GUESSING - 0.02, " guessing", fontsize=9, va="top")
-    axis.set(ylim=(0, 1.05), ylabel=f"AP50 of the {asks}")
-    axis.set(xlabel="million MACs of the whole detector (marks moved aside a little)")
-    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=10)
+        axis.plot(mine["asked"], len(labels), **look)
+        cost_of_all = f"{mine['macs'] / 1e6:.2f} million MACs"
+        labels.append(f"{name}\n{cost_of_all}")
+        told[f"AP50 of the {asks}, {name}"] = f"{mine['asked']:.2f}; {cost_of_all}"
+    axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.4, -0.6))
+    guessing_line(axis, len(labels) - 0.45)
+    axis.set(xlim=(0, 1.05), xlabel=f"AP50 of the {asks} (MACs: of the whole detector)")
     title = "Necks with one cell, three trainings each"
     axis.set_title(title if mine is None else f"{title}; the star: one of {name}", fontsize=11)
     if mine is not None:
-        draw_guess(axis, guess, x=mine["macs"] / 1e6)
+        draw_guess(axis, guess, y=len(labels) - 1)
     words = "; ".join(f"{name}: {value}" for name, value in told.items())
     return View(figure, f"{words}.", told)

@@ -45,7 +45,7 @@ def show_riddle() -> None:
         right.plot(values, [place] * len(values), **look, markersize=9, alpha=0.8)
         told.append(f"{words}: {min(values):.2f} to {max(values):.2f}")
     right.set(ylim=(1.6, -0.6), yticks=range(len(found)), yticklabels=list(found))
-    _guessing_line(right, 1.5)
+    guessing_line(right, 1.5)
     right.set(xlim=(0, 1.05), xlabel="score on 300 pictures, three trainings (1: all right)")
     right.set_title("FPN finds every disc and guesses its class", fontsize=11)
     show(figure, f"FPN on discs whose class is the color of their dot. {'; '.join(told)}.")
@@ -72,7 +72,8 @@ def _circle_the_dot(axis: Axes, box: Sequence[float]) -> None:
     words.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5})
 
 
-def _guessing_line(axis: Axes, y: float) -> None:
+def guessing_line(axis: Axes, y: float) -> None:
+    """The dotted line at the AP50 of who guesses the class, with its name at the height y."""
     axis.axvline(GUESSING, color="#555555", linestyle=":", marker="")
     axis.text(GUESSING + 0.015, y, "guessing", fontsize=9, color="#333333", va="bottom")
 
@@ -207,7 +208,7 @@ def trainings_view(rows: Rows) -> View:
     told["AP50 of who guesses, about"] = f"{GUESSING}"
     told["AP50 above which a run names the discs"] = f"{way_up.SOLVED}"
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.4, -0.6))
-    _guessing_line(axis, len(labels) - 0.45)
+    guessing_line(axis, len(labels) - 0.45)
     limit_line(axis, len(labels) - 0.45)
     axis.set(xlim=(0, 1.03), xlabel="AP50 of the discs, one mark for each training")
     axis.set_title(
