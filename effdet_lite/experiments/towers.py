@@ -204,7 +204,7 @@ def doublings(found: Mapping[int, Mapping[int, float]]) -> dict[tuple[int, int],
 
 
 class Growth(NamedTuple):
-    """What more layers are worth to one seed, in accuracy, each the mean of both lengths.
+    """What more layers are worth to one seed, in accuracy, each the mean of its trainings.
 
     up: from 2 layers to 16. before: a factor of four in depth, from 4 to 16. after: the next factor
     of four, from 16 to 64.
@@ -215,13 +215,13 @@ class Growth(NamedTuple):
     after: float
 
 
-def growths(rows: Sequence[Mapping]) -> dict[int, Growth]:
+def growths(rows: Sequence[Mapping], lengths: Sequence[int] = (STEPS, LONGER)) -> dict[int, Growth]:
     """{seed: its growth} of the towers with both remedies.
 
-    Two lengths with one seed are not independent, so a seed's numbers are averaged over them. Only
-    seeds count that have these depths at both lengths; there may be none.
+    lengths: of the trainings, in steps. Two with one seed are not independent, so a seed's numbers
+    are averaged over them. Only seeds count that have these depths at each; there may be none.
     """
-    of_length = [by_depth(rows, steps=steps) for steps in (STEPS, LONGER)]
+    of_length = [by_depth(rows, steps=steps) for steps in lengths]
     found = [accuracies.get(depth, {}) for accuracies in of_length for depth in GROWTH]
     means = {
         seed: {

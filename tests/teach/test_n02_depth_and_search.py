@@ -100,17 +100,22 @@ def test_each_seed_has_a_line_of_what_more_layers_add(monkeypatch):
     shown = []
     monkeypatch.setattr(n02_depth, "table", lambda head, lines: shown.append((head, lines)))
     ends = {2: [0.25, 0.5], 4: [0.5, 0.625], 16: [0.75, 1.0], 64: [0.5, 1.0]}
-    rows = tower_rows(ends) + tower_rows(ends, steps=1600)
+    later = ends | {64: [0.75, 1.0]}
+    rows = tower_rows(ends) + tower_rows(later, steps=1600)
     n02_depth.growth_table({"first seeds": rows, "last": [row for row in rows if row["seed"]]})
     assert shown[0][1] == [
-        ["0", "+0.500", "+0.250", "-0.250"],
+        ["0", "+0.500", "+0.250", "-0.125"],
         ["1", "+0.500", "+0.375", "+0.000"],
-        ["mean of the first seeds", "+0.500", "+0.312", "-0.125"],
+        ["mean of the first seeds", "+0.500", "+0.312", "-0.062"],
+        ["mean of the first seeds, 400 steps alone", "+0.500", "+0.312", "-0.125"],
+        ["mean of the first seeds, 1,600 steps alone", "+0.500", "+0.312", "+0.000"],
         ["1", "+0.500", "+0.375", "+0.000"],
         ["mean of the last", "+0.500", "+0.375", "+0.000"],
+        ["mean of the last, 400 steps alone", "+0.500", "+0.375", "+0.000"],
+        ["mean of the last, 1,600 steps alone", "+0.500", "+0.375", "+0.000"],
     ]
     n02_depth.growth_table({"last": [row for row in rows if row["seed"]]}, ("16 → 64 layers",))
-    assert shown[1][1] == [["1", "+0.000"], ["mean of the last", "+0.000"]]
+    assert shown[1][1][:2] == [["1", "+0.000"], ["mean of the last", "+0.000"]]
     assert len(shown[1][0]) == 2
 
 

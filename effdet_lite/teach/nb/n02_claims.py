@@ -36,8 +36,8 @@ def claim_on_depth(rows: Sequence[Mapping], fresh: Sequence[Mapping]) -> Claim:
     growth = mean_growth(fresh)
     for step, gain in growth.items():
         measured[f"mean of the fresh seeds › {step}"] = f"{gain:+.3f}"
-    gains = [f"{growth[step]:+.3f} ({step})" for step in list(growth)[1:]]
-    told.append(f"Five fresh seeds change it by {_listed(gains)}")
+    gains = [f"{gain:+.3f} from {step}" for step, gain in list(growth.items())[1:]]
+    told.append(f"With five fresh seeds it changes by {_listed(gains)}")
     return Claim(
         "C4",
         "depth works only up to a level, even with batch norm and skips",

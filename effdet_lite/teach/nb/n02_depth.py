@@ -142,9 +142,11 @@ def kinds_table(rows: Sequence[Mapping]) -> None:
     table([f"accuracy after {STEPS} steps: mean (lowest – highest)", *KINDS], lines)
 
 
-def mean_growth(rows: Sequence[Mapping]) -> dict[str, float]:
+def mean_growth(
+    rows: Sequence[Mapping], lengths: Sequence[int] = (STEPS, LONGER)
+) -> dict[str, float]:
     """{"2 → 16 layers": the mean of the seeds, …} of `towers.growths`."""
-    gains = zip(*growths(rows).values(), strict=True)
+    gains = zip(*growths(rows, lengths).values(), strict=True)
     return dict(zip(STEPS_OF_DEPTH, map(statistics.fmean, gains), strict=True))
 
 
@@ -152,16 +154,20 @@ def growth_table(
     rows_of: Mapping[str, Sequence[Mapping]], shown: Sequence[str] = STEPS_OF_DEPTH
 ) -> None:
     """A line for each seed: what more layers add to its accuracy, the mean of both trainings. After
-    each group of seeds stands its mean. rows_of: {what a group is called: its rows}. shown: the
-    columns, of STEPS_OF_DEPTH.
+    each group of seeds stands its mean, and the means of both trainings apart. rows_of: {what a
+    group is called: its rows}. shown: the columns, of STEPS_OF_DEPTH.
     """
     lines = []
     for name, rows in rows_of.items():
         for seed, own in growths(rows).items():
             gains = dict(zip(STEPS_OF_DEPTH, own, strict=True))
             lines.append([str(seed), *(f"{gains[step]:+.3f}" for step in shown)])
-        whole = mean_growth(rows)
-        lines.append([f"mean of the {name}", *(f"{whole[step]:+.3f}" for step in shown)])
+        groups = {f"mean of the {name}": (STEPS, LONGER)}
+        for steps in (STEPS, LONGER):
+            groups[f"mean of the {name}, {steps:,} steps alone"] = (steps,)
+        for label, lengths in groups.items():
+            whole = mean_growth(rows, lengths)
+            lines.append([label, *(f"{whole[step]:+.3f}" for step in shown)])
     gained = f"seed: accuracy gained (after {STEPS} and {LONGER:,} steps, averaged)"
     table([gained, *shown], lines)
 

@@ -108,7 +108,7 @@ def show_cost_shares(costs: list[Cost]) -> None:
         places = [number + offset for number in range(len(costs))]
         axis.bar(places, shares, 0.4, label=label, hatch=hatch, edgecolor="white")
         for x, share in zip(places, shares, strict=True):
-            words = f"{share:.0f}" if share >= 1 else f"{share:.1f}"
+            words = f"{share:.0f}" if share >= 1 else f"{share:.1g}"
             axis.text(x, share + 0.6, words, ha="center", fontsize=9)
     names = ["stem", *(f"stage {number}" for number in range(1, 8)), "head"]
     axis.set(ylabel="share of B0 (%)", xticks=range(9), xticklabels=names, ylim=(0, 44))
