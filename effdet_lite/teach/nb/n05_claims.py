@@ -103,7 +103,7 @@ def _on_pruning(rows: Rows) -> Claim:
         "C18",
         "nodes with one input are left out, as they fuse little",
         told,
-        (replace(found, exception=found.exception.replace("no gain", "no gain in AP50")),),
+        (replace(found, exception=found.exception.replace("no gain:", "AP50 did not gain in:")),),
         care="with skips one of the two nodes has two inputs, and it is the one that saves",
         says=f"Pruning saves {both[0]} of PANet's MACs and {both[1]} with skips; "
         f"P6_td alone saves {told['saved in PANet with skips by leaving out P6_td']}. AP50 changes "
