@@ -76,7 +76,7 @@ def test_a_detector_whose_page_would_be_too_heavy_leaves_nothing(tmp_path, capsy
     monkeypatch.setattr("effdet_lite.page.building.runtime_files", lambda: (b"", b""))
     said = refused(capsys, str(WEIGHTS), "--output", str(tmp_path / "new"))
     weight = float(re.search(r"would weigh ([\d.]+) MB", said)[1])
-    assert 16 < weight < 24, "16 MB of noise, as text"
+    assert 15 < weight < 18, "16 MB of noise, packed a little, and a fifteenth more as text"
     assert "a page has at most 12 MB: train a smaller network, with a lower --phi" in said
     assert not list(tmp_path.iterdir())
 
