@@ -109,6 +109,7 @@ def _told(rows: Rows, whole: float) -> tuple[str, dict[str, str]]:
     for edge in (("P2_in", "P2_td"), ASKED):
         if edge in by_edge:
             row = by_edge[edge]
+            # Adding 0.0 takes the sign from a rounded −0.
             numbers[f"{edge[0]} → {edge[1]}"] = (
                 f"factor {row['factor']:.2f}, AP lost {round(row['lost'], 3) + 0.0:.3f}"
             )
